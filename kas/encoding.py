@@ -1,0 +1,119 @@
+"""Bytes to values and back, one way only: strict base64, I-JSON without duplicate members, canonical JSON.
+
+Whatever is hashed or signed here passes through `canonical_json` (RFC 8785), and whatever is parsed through
+`parse_json`, which takes I-JSON (RFC 7493) alone, so that two readers cannot see two documents in the same bytes.
+Base64 is accepted only in the form that encoding would give: no white space, no missing or surplus padding, no
+stray trailing bits. Nothing here knows a field name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from typing import Any, Final, NoReturn
+
+import rfc8785
+
+from kas.errors import Fault, InvalidJson, InvalidStructure, NotCanonical
+
+# RFC 7493 §2.2: beyond this a whole number is not exact in every reader.
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+_EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def b64_encode(data: bytes) -> str:
+    """RFC 4648 §4, with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def b64_decode(text: str) -> bytes:
+    """RFC 4648 §4, with padding, canonical. Raises ValueError."""
+    data = base64.b64decode(text, validate=True)
+    if b64_encode(data) != text:
+        raise ValueError("not canonical base64")
+    return data
+
+
+def b64url_encode(data: bytes) -> str:
+    """RFC 4648 §5, without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str) -> bytes:
+    """RFC 4648 §5, without padding, canonical. Raises ValueError."""
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise ValueError("not base64url") from error
+    # The decoder skips characters outside the alphabet; the round trip finds them, and stray trailing bits.
+    if b64url_encode(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def sha256_b64url(data: bytes) -> str:
+    """base64url of SHA-256: the form of every hash and thumbprint on the wire (43 characters)."""
+    return b64url_encode(hashlib.sha256(data).digest())
+
+
+def parse_json(data: bytes) -> Any:
+    """Parses one I-JSON text in UTF-8.
+
+    Raises InvalidJson for what is not JSON (a byte-order mark included); NotCanonical for what RFC 8785 cannot
+    carry: duplicate members, lone surrogates, NaN and infinities, whole numbers beyond ±(2^53−1), numbers that
+    overflow a double; InvalidStructure for nesting that the interpreter cannot follow.
+    """
+    try:
+        text = data.decode("utf-8")
+        value = _DECODER.decode(text)
+        if _SURROGATE_ESCAPE.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidJson from error
+    except UnicodeEncodeError as error:
+        raise NotCanonical from error
+    except RecursionError as error:
+        raise InvalidStructure((Fault("too_deep", "", "nested too deeply"),)) from error
+    return value
+
+
+def canonical_json(value: object) -> bytes:
+    """RFC 8785 bytes of a value that `parse_json` gave, or that was built of such values."""
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # its alias is narrower than what it takes
+    except rfc8785.CanonicalizationError as error:
+        raise NotCanonical from error
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotCanonical("duplicate member")
+    return members
+
+
+def _integer(digits: str) -> int:
+    # The length is checked first: converting a million digits is slow, and Python refuses it in its own way.
+    if len(digits) > _EXACT_INTEGER_CHARS or abs(int(digits)) > MAX_EXACT_INTEGER:
+        raise NotCanonical("whole number beyond the exact range")
+    return int(digits)
+
+
+def _double(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise NotCanonical("number overflows a double")
+    return number
+
+
+def _not_a_number(_constant: str) -> NoReturn:
+    raise NotCanonical("NaN or infinity")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_double, parse_constant=_not_a_number
+)

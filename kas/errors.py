@@ -1,0 +1,405 @@
+"""Every answer that is not a success: one tree, whose class attributes are the table of answers.
+
+A class names its stable ``code``; its parent fixes the HTTP ``status`` and the ``error`` class of ACP-240 §4.
+The docstring of a leaf is the sentence that the caller reads: it is constant, so no caller's text and no secret
+can travel in it. What happened in detail goes to the log by ``raise … from``. `docs/api.md` prints this tree and
+a test holds both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+
+class ConfigError(Exception):
+    """The service refuses to start; the text names the setting or file, the place in it and what is wrong."""
+
+
+class KasError(Exception):
+    """Base of all refusals. Only leaves, which have a ``code``, are raised."""
+
+    status: ClassVar[int] = 500
+    error: ClassVar[str] = "internal"
+    code: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, code: str = "", status: int = 0, error: str = "") -> None:
+        cls.code = code
+        cls.status = status or cls.status
+        cls.error = error or cls.error
+
+    @classmethod
+    def message(cls) -> str:
+        """The constant sentence for the caller."""
+        return " ".join((cls.__doc__ or "").split())
+
+
+def leaves(tree: type[KasError] = KasError) -> Iterator[type[KasError]]:
+    """Every class below ``tree`` that has a code, in the order of definition."""
+    for child in tree.__subclasses__():
+        if child.code:
+            yield child
+        yield from leaves(child)
+
+
+class Internal(KasError, code="internal"):
+    """Something unexpected happened; nothing was released. Quote the request id when you report it."""
+
+
+# ---- 400: the request as a whole
+
+
+class InvalidRequest(KasError, status=400, error="invalid_request"):
+    """The request is not one that this route can read."""
+
+
+class InvalidJson(InvalidRequest, code="invalid_json"):
+    """The body is not JSON in UTF-8 without a byte-order mark."""
+
+
+class NotCanonical(InvalidRequest, code="not_canonical"):
+    """The body is not I-JSON: duplicate member, lone surrogate, or a number outside the exact range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One structural fault: ``field`` as in ``requests[0].keyAccessObjects[1].kid``; empty for the whole body."""
+
+    code: str
+    field: str
+    message: str
+
+
+@final
+class InvalidStructure(InvalidRequest, code="invalid_structure"):
+    """The request does not have the structure of ACP-240; validationErrors lists what is wrong."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(", ".join(f"{fault.field}: {fault.code}" for fault in faults[:5]))
+        self.faults = faults
+
+
+class SignedRequestTokenNotSupported(InvalidRequest, code="signed_request_token_not_supported"):
+    """This service does not take a signedRequestToken on this route."""
+
+
+# ---- 401: who asks
+
+
+class Unauthenticated(KasError, status=401, error="unauthorized"):
+    """The caller is not authenticated."""
+
+
+class CredentialsMissing(Unauthenticated, code="credentials_missing"):
+    """An access token is required in the Authorization header, scheme DPoP or Bearer."""
+
+
+class InvalidToken(Unauthenticated, error="invalid_token"):
+    """The access token is refused (RFC 6750 §3.1)."""
+
+
+class AuthorizationMalformed(InvalidToken, code="authorization_malformed"):
+    """There must be exactly one Authorization header with one scheme and one token."""
+
+
+class TokenTooLong(InvalidToken, code="token_too_long"):
+    """The access token is too long."""
+
+
+class TokenMalformed(InvalidToken, code="token_malformed"):
+    """The access token is not a strict compact JWS with JSON objects as header and claims."""
+
+
+class TokenHeaderUnsupported(InvalidToken, code="token_header_unsupported"):
+    """The access token's header has crit, b64 or zip."""
+
+
+class TokenAlgorithmRefused(InvalidToken, code="token_alg_not_allowed"):
+    """The access token's algorithm is not on the allow-list."""
+
+
+class IssuerUnknown(InvalidToken, code="issuer_unknown"):
+    """The access token's issuer is not one that this service trusts."""
+
+
+class TokenKeyUnknown(InvalidToken, code="token_key_unknown"):
+    """The access token's kid names no usable key of its issuer."""
+
+
+class TokenKeyUnfit(InvalidToken, code="token_key_unfit"):
+    """The issuer's key of that kid does not fit the access token's algorithm or is not for signatures."""
+
+
+class TokenSignatureInvalid(InvalidToken, code="token_signature_invalid"):
+    """The access token's signature is not valid."""
+
+
+class TokenClaimsMalformed(InvalidToken, code="token_claims_malformed"):
+    """The access token's exp, nbf or iat is missing or not a plausible time."""
+
+
+class TokenExpired(InvalidToken, code="token_expired"):
+    """The access token has expired."""
+
+
+class TokenNotYetValid(InvalidToken, code="token_not_yet_valid"):
+    """The access token is not valid yet."""
+
+
+class AudienceMismatch(InvalidToken, code="token_audience_mismatch"):
+    """The access token is not meant for this service."""
+
+
+class TokenTypeRefused(InvalidToken, code="token_type_not_accepted"):
+    """This is not an access token of a type that this service accepts from the issuer."""
+
+
+class TokenSubjectMissing(InvalidToken, code="token_subject_missing"):
+    """The access token has no subject."""
+
+
+class TokenUnbound(InvalidToken, code="token_unbound"):
+    """The access token is not bound to a proof-of-possession key (cnf.jkt)."""
+
+
+class SchemeRefused(InvalidToken, code="token_scheme_not_accepted"):
+    """This route takes a bound access token under the scheme DPoP only."""
+
+
+class InvalidProof(Unauthenticated, error="invalid_dpop_proof"):
+    """The DPoP proof is refused (RFC 9449 §7.1)."""
+
+
+class ProofMissing(InvalidProof, code="proof_missing"):
+    """A DPoP proof is required in the DPoP header."""
+
+
+class ProofMultiple(InvalidProof, code="proof_multiple"):
+    """There must be exactly one DPoP header."""
+
+
+class ProofTooLong(InvalidProof, code="proof_too_long"):
+    """The DPoP proof is too long."""
+
+
+class ProofMalformed(InvalidProof, code="proof_malformed"):
+    """The DPoP proof is not a strict compact JWS with JSON objects as header and claims."""
+
+
+class ProofTypeInvalid(InvalidProof, code="proof_type_invalid"):
+    """The DPoP proof's typ is not dpop+jwt."""
+
+
+class ProofAlgorithmRefused(InvalidProof, code="proof_alg_not_allowed"):
+    """The DPoP proof's algorithm is not on the allow-list."""
+
+
+class ProofKeyInvalid(InvalidProof, code="proof_key_invalid"):
+    """The DPoP proof's jwk is not a public key that fits its algorithm."""
+
+
+class ProofKeyMismatch(InvalidProof, code="proof_key_mismatch"):
+    """The DPoP proof was made with another key than the access token is bound to."""
+
+
+class ProofSignatureInvalid(InvalidProof, code="proof_signature_invalid"):
+    """The DPoP proof's signature is not valid."""
+
+
+class ProofMethodMismatch(InvalidProof, code="proof_method_mismatch"):
+    """The DPoP proof's htm is not the method of this request."""
+
+
+class ProofUriMismatch(InvalidProof, code="proof_uri_mismatch"):
+    """The DPoP proof's htu is not a public address of this route."""
+
+
+class ProofTimeInvalid(InvalidProof, code="proof_time_invalid"):
+    """The DPoP proof's iat is missing or outside the accepted window."""
+
+
+class ProofTokenMismatch(InvalidProof, code="proof_token_mismatch"):
+    """The DPoP proof's ath is not the hash of this access token."""
+
+
+class ProofIdInvalid(InvalidProof, code="proof_id_invalid"):
+    """The DPoP proof's jti is missing, empty or too long."""
+
+
+class ProofReplayed(InvalidProof, code="proof_replayed"):
+    """This DPoP proof has been used before."""
+
+
+class UseDpopNonce(Unauthenticated, error="use_dpop_nonce"):
+    """The DPoP proof needs a nonce of this server (RFC 9449 §9)."""
+
+
+class NonceRequired(UseDpopNonce, code="nonce_required"):
+    """Repeat the request with a new DPoP proof that carries the nonce of the DPoP-Nonce header."""
+
+
+class NonceInvalid(UseDpopNonce, code="nonce_invalid"):
+    """The nonce is expired or not of this server: use the one of the DPoP-Nonce header in a new proof."""
+
+
+# ---- 403–415: the edge
+
+
+class Forbidden(KasError, status=403, error="forbidden"):
+    """The caller may not have this."""
+
+
+class LoopbackOnly(Forbidden, code="loopback_only"):
+    """This service runs in local mode and answers this machine only."""
+
+
+class HttpsRequired(Forbidden, code="https_required"):
+    """This service answers over HTTPS only."""
+
+
+class NotFound(KasError, status=404, error="not_found", code="not_found"):
+    """There is nothing at this path."""
+
+
+@final
+class MethodNotAllowed(KasError, status=405, error="method_not_allowed", code="method_not_allowed"):
+    """This path does not take this method; the Allow header lists those it takes."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(", ".join(allowed))
+        self.allowed = allowed
+
+
+class NotAcceptable(KasError, status=406, error="not_acceptable", code="not_acceptable"):
+    """This route answers in application/json only."""
+
+
+class RequestTimeout(KasError, status=408, error="request_timeout", code="request_timeout"):
+    """The body did not arrive in time."""
+
+
+class ContentTooLarge(KasError, status=413, error="content_too_large", code="content_too_large"):
+    """The body is larger than this service takes."""
+
+
+class UnsupportedMediaType(KasError, status=415, error="unsupported_media_type", code="unsupported_media_type"):
+    """This route takes application/json without content encoding only."""
+
+
+# ---- 429, 503: not now
+
+
+class TooManyRequests(KasError, status=429, error="too_many_requests"):
+    """A limit is reached."""
+
+
+class ReplayShareExhausted(TooManyRequests, code="replay_share_exhausted"):
+    """This caller or key has used as many DPoP proofs as one may within the proof window."""
+
+
+class Unavailable(KasError, status=503, error="unavailable"):
+    """The service cannot answer now and releases nothing."""
+
+
+class ReplayStoreFull(Unavailable, code="replay_store_full"):
+    """The memory of used DPoP proofs is full; try again in a minute."""
+
+
+class AuditUnavailable(Unavailable, code="audit_unavailable"):
+    """The audit record cannot be written, so nothing is released."""
+
+
+class IssuerKeysUnavailable(Unavailable, code="issuer_keys_unavailable"):
+    """The keys of the access token's issuer cannot be fetched now."""
+
+
+# ---- Refusals of one key access object (KAO); alone they are the request's too
+
+
+class KaoRefusal(KasError):
+    """Why one key access object is not rewrapped. ``status`` is what the refusal stands for."""
+
+
+class KaoInvalid(KaoRefusal, status=400, error="invalid_request"):
+    """The key access object cannot be processed."""
+
+
+class KeyMaterialRejected(KaoInvalid, code="key_material_rejected"):
+    """The wrapped key does not open, or does not belong to this policy: possible policy tampering."""
+
+
+class KaoSignatureInvalid(KaoInvalid, code="kao_signature_invalid"):
+    """The signature of the key access object is not one of the proof-of-possession key over it."""
+
+
+class ClientKeyUnbound(KaoInvalid, code="client_key_unbound"):
+    """The clientKeyHash does not match clientPublicKey, or is missing where it is required."""
+
+
+class UnknownKey(KaoInvalid, code="unknown_key"):
+    """The kid names no key that this service unwraps with on this route."""
+
+
+class UnknownKas(KaoInvalid, code="unknown_kas"):
+    """The url names neither this service nor one that it knows."""
+
+
+class NotSupported(KaoInvalid, code="not_supported"):
+    """The key access object asks for something that this service does not do."""
+
+
+class Denial(KaoRefusal, status=403, error="forbidden"):
+    """The policy denies."""
+
+
+class SubjectIncomplete(Denial, code="subject_incomplete"):
+    """The access token lacks a unique id, a clearance or a valid country."""
+
+
+class LabelInvalid(Denial, code="label_invalid"):
+    """The policy's label is incomplete or malformed."""
+
+
+class ClearanceUnknown(Denial, code="clearance_unknown"):
+    """The clearance is not a term that is known for the caller's country."""
+
+
+class ClearanceInsufficient(Denial, code="clearance_insufficient"):
+    """The clearance is below the classification."""
+
+
+class CountryNotReleasable(Denial, code="country_not_releasable"):
+    """The policy does not release to the caller's country."""
+
+
+class CoiNotSatisfied(Denial, code="coi_not_satisfied"):
+    """The caller is not in the communities of interest that the policy demands."""
+
+
+class Embargoed(Denial, code="embargoed"):
+    """The policy does not release before its creation date."""
+
+
+class AuthenticationTooWeak(Denial, code="authentication_too_weak"):
+    """The caller's authentication is not strong enough for the classification."""
+
+
+class IndustryNotReleasable(Denial, code="industry_not_releasable"):
+    """The policy does not release to industry at this classification."""
+
+
+class LabelIncoherent(Denial, code="label_incoherent"):
+    """The policy's label contradicts itself."""
+
+
+class IssuerNotForCountry(Denial, code="issuer_not_for_country"):
+    """The access token's issuer may not speak for the caller's country."""
+
+
+class KaoUnavailable(KaoRefusal, status=503, error="unavailable"):
+    """The key access object cannot be processed now."""
+
+
+class KeyUnavailable(KaoUnavailable, code="key_unavailable"):
+    """The key service cannot unwrap now."""

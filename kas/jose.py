@@ -1,0 +1,197 @@
+"""JOSE for everything signed here: access tokens, DPoP proofs, KAO and result signatures.
+
+One allow-list of asymmetric algorithms (RFC 7518, RFC 8037, RFC 9864), strict public JWKs (RFC 7517), thumbprints
+(RFC 7638) and strict compact JWS (RFC 7515 §3.1). Signature arithmetic is PyJWT's and cryptography's; what this
+module adds is what they let through: non-canonical base64url, duplicate header members, a key of another family or
+curve than the algorithm names, weak RSA keys, Ed448 under ``EdDSA``.
+
+Functions raise ValueError; the caller knows whose fault it is and which answer that gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import Algorithm, get_default_algorithms
+
+from kas.encoding import b64url_decode, b64url_encode, canonical_json, parse_json, sha256_b64url
+from kas.errors import InvalidRequest
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS: Final = 4096
+_MIN_RSA_EXPONENT: Final = 65537
+_MAX_RSA_EXPONENT_BITS: Final = 256  # FIPS 186-5 §5.4; a longer one only makes each verification slow
+
+CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+}
+
+# Algorithm -> what the key must be: "RSA" or a curve. Nothing symmetric and no "none": not even as an entry.
+_KEY_OF_ALGORITHM: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
+}
+ALGORITHMS: Final = tuple(_KEY_OF_ALGORITHM)
+
+_LIBRARY: Final = get_default_algorithms()
+_ARITHMETIC: Final[Mapping[str, Algorithm]] = {
+    name: _LIBRARY["EdDSA" if name == "Ed25519" else name] for name in ALGORITHMS
+}
+
+_THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "RSA": ("e", "kty", "n"),
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+}
+_PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+@dataclass(frozen=True, slots=True)
+class PublicJwk:
+    """A sound public key: RSA of 2048 to 4096 bits, a point on P-256, P-384 or P-521, or Ed25519.
+
+    ``family`` is ``RSA`` or the curve's name; ``thumbprint`` is RFC 7638's, SHA-256, base64url.
+    """
+
+    key: PublicKey
+    family: str
+    thumbprint: str
+
+    def fits(self, algorithm: object) -> bool:
+        """Whether ``algorithm`` is on the allow-list and this key is of its kind and curve."""
+        return isinstance(algorithm, str) and _KEY_OF_ALGORITHM.get(algorithm) == self.family
+
+
+def parse_public_jwk(unverified_jwk: object) -> PublicJwk:
+    """Parses a public JWK; members that it does not use (``kid``, ``use``, …) are the caller's to judge.
+
+    Raises ValueError for private or symmetric keys, other types and curves, weak or odd RSA keys, points off the
+    curve, and numbers that are not encoded as RFC 7518 §6 says.
+    """
+    if not isinstance(unverified_jwk, dict):
+        raise ValueError("a JWK must be an object")  # noqa: TRY004 - one error for every fault of a stranger's key
+    if _PRIVATE_MEMBERS & unverified_jwk.keys():
+        raise ValueError("private or symmetric key")
+    kty = unverified_jwk.get("kty")
+    members = _THUMBPRINT_MEMBERS.get(kty) if isinstance(kty, str) else None
+    if members is None:
+        raise ValueError("unknown key type")
+    required = {name: unverified_jwk.get(name) for name in members}
+    if not all(isinstance(value, str) for value in required.values()):
+        raise ValueError("missing or malformed member")
+    family, key = _PARSERS[str(kty)](required)
+    return PublicJwk(key, family, sha256_b64url(canonical_json(required)))
+
+
+def check_rsa(key: rsa.RSAPublicKey) -> None:
+    """Raises ValueError unless the key has 2048 to 4096 bits, an odd modulus and an odd exponent of 65537 or more."""
+    numbers = key.public_numbers()
+    if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        raise ValueError("RSA key size")
+    if not numbers.n & 1 or not numbers.e & 1 or numbers.e < _MIN_RSA_EXPONENT:
+        raise ValueError("RSA modulus or exponent")
+    if numbers.e.bit_length() > _MAX_RSA_EXPONENT_BITS:
+        raise ValueError("RSA exponent too long")
+
+
+def _parse_rsa(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
+    n, e = (b64url_decode(members[name]) for name in ("n", "e"))
+    if n[:1] in {b"", b"\0"} or e[:1] in {b"", b"\0"} or len(n) > MAX_RSA_BITS // 8:
+        raise ValueError("RSA number encoding")
+    key = rsa.RSAPublicNumbers(int.from_bytes(e, "big"), int.from_bytes(n, "big")).public_key()
+    check_rsa(key)
+    return "RSA", key
+
+
+def _parse_ec(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
+    curve = CURVES.get(members["crv"])
+    if curve is None:
+        raise ValueError("unknown curve")
+    x, y = (b64url_decode(members[name]) for name in ("x", "y"))
+    if not len(x) == len(y) == (curve.key_size + 7) // 8:
+        raise ValueError("coordinate length")
+    # public_key() refuses a point that is not on the curve.
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
+    return members["crv"], numbers.public_key()
+
+
+def _parse_okp(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
+    if members["crv"] != "Ed25519":
+        raise ValueError("unknown curve")
+    return "Ed25519", ed25519.Ed25519PublicKey.from_public_bytes(b64url_decode(members["x"]))
+
+
+_PARSERS: Final = {"RSA": _parse_rsa, "EC": _parse_ec, "OKP": _parse_okp}
+
+
+def to_jwk(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> dict[str, str]:
+    """The required JWK members of an RSA or EC public key, encoded as RFC 7518 §6 says."""
+    if isinstance(key, rsa.RSAPublicKey):
+        rsa_numbers = key.public_numbers()
+        return {"kty": "RSA", "n": _minimal(rsa_numbers.n), "e": _minimal(rsa_numbers.e)}
+    numbers, length = key.public_numbers(), (key.curve.key_size + 7) // 8
+    crv = next(name for name, curve in CURVES.items() if curve.name == key.curve.name)
+    x, y = (b64url_encode(value.to_bytes(length, "big")) for value in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": crv, "x": x, "y": y}
+
+
+def _minimal(number: int) -> str:
+    return b64url_encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+
+
+def is_valid_signature(algorithm: str, jwk: PublicJwk, message: bytes, signature: bytes) -> bool:
+    """Whether ``signature`` is one of ``jwk`` over ``message``; False when the key does not fit ``algorithm``."""
+    return jwk.fits(algorithm) and bool(_ARITHMETIC[algorithm].verify(message, jwk.key, signature))
+
+
+def sign(algorithm: str, private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """A signature in JOSE form (RFC 7518 §3.4: R‖S, not DER)."""
+    return _ARITHMETIC[algorithm].sign(message, private_key)
+
+
+@dataclass(frozen=True, slots=True)
+class CompactJws:
+    """A well-formed JWS of which nothing is verified yet."""
+
+    unverified_header: Mapping[str, Any]
+    unverified_claims: Mapping[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+    @property
+    def has_extensions(self) -> bool:
+        """Whether the header asks for processing that is not done here (RFC 7515 §4.1.11, RFC 7797, ``zip``)."""
+        return not {"crit", "b64", "zip"}.isdisjoint(self.unverified_header)
+
+
+def parse_compact_jws(text: str) -> CompactJws:
+    """Splits and decodes a compact JWS whose payload is a JSON object. The caller bounds its length first.
+
+    Raises ValueError unless there are three canonical base64url parts, the first two I-JSON objects.
+    """
+    parts = text.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
+        raise ValueError("a compact JWS has three parts")
+    header, payload, signature = (b64url_decode(part) for part in parts)
+    return CompactJws(_json_object(header), _json_object(payload), text.rpartition(".")[0].encode("ascii"), signature)
+
+
+def _json_object(data: bytes) -> Mapping[str, Any]:
+    try:
+        value = parse_json(data)
+    except InvalidRequest as error:
+        raise ValueError("not I-JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as above
+    return value
