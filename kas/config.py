@@ -10,15 +10,14 @@ and a test holds both together.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from kas.errors import ConfigError
+from kas.uri import is_loopback, is_secure_url, normalise_uri
 
 PREFIX: Final = "KAS_"
 _ROOT: Final = Path(__file__).resolve().parent.parent
@@ -74,13 +73,8 @@ def _schemes(text: str) -> frozenset[str]:
 def _bases(text: str) -> tuple[str, ...]:
     """Public addresses: ``https://host[:port][/prefix]``, without trailing slash, query or fragment."""
     bases = tuple(text.split(","))
-    for base in bases:
-        parts = urlsplit(base)
-        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username is not None:
-            raise ValueError
-        if parts.query or parts.fragment or base.endswith(("/", "?", "#")) or not base.isascii() or " " in base:
-            raise ValueError
-        _ = parts.port  # raises ValueError beyond 65535
+    if any(normalise_uri(base) is None or base.endswith("/") or {"?", "#"} & set(base) for base in bases):
+        raise ValueError
     return bases
 
 
@@ -181,8 +175,8 @@ class Settings:
         settings = cls(**values)
         if settings.local:
             _refuse_open_local_mode(environ)
-        elif any(not base.startswith("https://") for base in settings.public_bases):
-            raise ConfigError("KAS_PUBLIC_BASES: every base must be https outside local mode")
+        if not all(is_secure_url(base, allow_loopback_http=settings.local) for base in settings.public_bases):
+            raise ConfigError("KAS_PUBLIC_BASES: every base must be https (http on loopback in local mode only)")
         return settings
 
 
@@ -213,11 +207,3 @@ def _refuse_open_local_mode(environ: Mapping[str, str]) -> None:
         raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if not is_loopback(environ.get("HOST", "0.0.0.0")):  # noqa: S104 - the host's own default, refused here
         raise ConfigError("HOST: must be a loopback address in local mode")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is a loopback address or ``localhost``."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

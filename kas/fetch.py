@@ -16,9 +16,10 @@ import threading
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from kas.uri import is_secure_url
+
 DEADLINE_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class FetchError(Exception):
@@ -32,16 +33,6 @@ class Fetcher(Protocol):
         """The body of a 200 answer. Raises FetchError."""
 
 
-def is_fetchable(url: str, *, allow_loopback_http: bool) -> bool:
-    """Whether `HttpFetcher` would contact ``url``: an https address, or http on loopback where that is allowed."""
-    parts = urlsplit(url)
-    if not parts.hostname or parts.username is not None or parts.fragment:
-        return False
-    return parts.scheme == "https" or (
-        parts.scheme == "http" and allow_loopback_http and parts.hostname in _LOOPBACK
-    )
-
-
 class HttpFetcher:
     """The one that uses the network; holds no socket between calls."""
 
@@ -50,7 +41,7 @@ class HttpFetcher:
         self._deadline_seconds = deadline_seconds
 
     def __call__(self, url: str) -> bytes:
-        if not is_fetchable(url, allow_loopback_http=self._allow_loopback_http):
+        if not is_secure_url(url, allow_loopback_http=self._allow_loopback_http):
             raise FetchError("address not allowed")
         connection = self._connection(url)
         # A time-out on a socket is per read, so a server that drips would hold us: this ends the whole exchange.

@@ -1,0 +1,1 @@
+"""Pure operations on keys: policy binding, wrapping to the client's key, result signatures. No I/O."""

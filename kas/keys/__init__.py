@@ -1,0 +1,1 @@
+"""Unwrap keys: which exist (`registry`), and where they are held (`software`)."""

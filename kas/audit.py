@@ -1,0 +1,59 @@
+"""One JSON line per key access object, and one per refused request: who, what, decision, reason; no secrets.
+
+Lines go to file descriptor 1, each in one write and no longer than a pipe takes whole, before the answer leaves.
+Whatever a caller chose is escaped to ASCII, so that it can neither break a line nor colour a terminal; long values
+are replaced by their hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kas.encoding import b64url_encode
+from kas.errors import AuditUnavailable
+
+MAX_LINE_BYTES: Final = 4000
+_MAX_TEXT_BYTES: Final = 300
+_STDOUT: Final = 1
+
+Write = Callable[[bytes], int]
+
+
+def write_stdout(line: bytes) -> int:
+    """Past ``sys.stdout``, which the host may replace per request."""
+    return os.write(_STDOUT, line)
+
+
+class AuditLog:
+    """Writes events with ``write``, which returns how many bytes it took."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Writes one event. Raises AuditUnavailable when the line cannot be written whole."""
+        line = _line(event)
+        try:
+            written = self._write(line)
+        except OSError as error:
+            raise AuditUnavailable from error
+        if written != len(line):
+            raise AuditUnavailable
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    short = {name: _shorten(value) for name, value in event.items()}
+    line = json.dumps(short, separators=(",", ":")).encode("ascii") + b"\n"
+    if len(line) > MAX_LINE_BYTES:  # cannot happen while events have a fixed set of members
+        raise AuditUnavailable
+    return line
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, str) and len(json.dumps(value)) > _MAX_TEXT_BYTES:
+        return "sha256:" + b64url_encode(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
+    return value

@@ -1,0 +1,115 @@
+"""Who asks, decided in one place: access token, proof of possession, nonce, and each proof once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
+from kas.auth.dpop import VerifiedProof, verify_proof
+from kas.auth.issuers import Issuer
+from kas.auth.nonce import NonceSource
+from kas.errors import AuthorizationMalformed, CredentialsMissing, NonceRequired, SchemeRefused, TokenUnbound
+from kas.jose import PublicJwk
+
+NonceMode = Literal["off", "offer", "require"]
+_SCHEMES: Final = frozenset({"dpop", "bearer"})
+
+
+class ReplayStore(Protocol):
+    """The memory of used proofs."""
+
+    def claim(self, *, jkt: str, jti: str, caller: str) -> None:
+        """Records a proof as used. Raises ProofReplayed, ReplayShareExhausted or ReplayStoreFull."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The two headers as the host gives them: repeated ones joined with a comma, None when absent."""
+
+    authorization: str | None
+    dpop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller. ``key`` is the proven key, which also signs the caller's KAOs; ``proof_hash`` is
+    base64url(SHA-256(the proof as sent)) and goes into each result's signature."""
+
+    issuer: Issuer
+    subject: str
+    claims: Mapping[str, Any]
+    key: PublicJwk
+    proof_hash: str
+
+    @property
+    def caller(self) -> str:
+        """(issuer, subject) as one text: the identity for limits and audit. An issuer URL has no space."""
+        return f"{self.issuer.issuer} {self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticator:
+    """Authenticates callers of one route. ``uris`` are its public addresses, normalised; ``schemes`` those of
+    Authorization that it takes, in lower case; ``clock`` gives seconds since 1970."""
+
+    issuers: Mapping[str, Issuer]
+    find_key: FindKey
+    nonces: NonceSource
+    nonce_mode: NonceMode
+    replay_store: ReplayStore
+    uris: frozenset[str]
+    schemes: frozenset[str]
+    clock: Callable[[], float]
+
+    def authenticate(self, credentials: Credentials, *, method: str) -> Principal:
+        """Decides who asks.
+
+        1. Exactly one Authorization header with a scheme that this route takes.
+        2. The access token is genuine, current and meant for us.
+        3. It is bound to a key, whatever its scheme.
+        4. The DPoP proof is of that key, for this token, method and address, and recent.
+        5. Its nonce is one of ours, where nonces are on.
+        6. It is used for the first time; last, so that an invalid proof burns no jti.
+
+        Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
+        Unavailable.
+        """
+        now = self.clock()
+        unverified_token = self._read_authorization(credentials.authorization)
+        token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=now)
+        if token.jkt is None:
+            raise TokenUnbound
+        proof = verify_proof(
+            credentials.dpop, jkt=token.jkt, token_hash=token.hash, method=method, uris=self.uris, now=now
+        )
+        self._check_nonce(proof.unverified_nonce)
+        return self._claim(token, proof)
+
+    def next_nonce(self) -> str | None:
+        """The nonce that the answer offers, None when nonces are off."""
+        return None if self.nonce_mode == "off" else self.nonces.issue()
+
+    def _read_authorization(self, header: str | None) -> str:
+        scheme, _, unverified_token = (header or "").partition(" ")
+        if scheme.lower() not in _SCHEMES:
+            raise CredentialsMissing
+        if "," in unverified_token or " " in unverified_token or not unverified_token:
+            raise AuthorizationMalformed
+        if scheme.lower() not in self.schemes:
+            raise SchemeRefused
+        return unverified_token
+
+    def _check_nonce(self, unverified_nonce: object) -> None:
+        if self.nonce_mode == "off":
+            return
+        if unverified_nonce is not None:
+            self.nonces.verify(unverified_nonce)
+        elif self.nonce_mode == "require":
+            raise NonceRequired
+
+    def _claim(self, token: VerifiedToken, proof: VerifiedProof) -> Principal:
+        principal = Principal(token.issuer, token.subject, token.claims, proof.key, proof.hash)
+        self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=principal.caller)
+        return principal

@@ -1,0 +1,68 @@
+"""Who may issue access tokens, from a schema-checked file.
+
+Each issuer is pinned: its JWKS address and audience are configuration, never read from a token. The entry also says
+which ``typ`` its tokens have, what its claims are called, what its ``acr`` values mean and for which countries it
+may speak. An issuer without countries speaks for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kas.errors import ConfigError
+from kas.schema import Node, load_document
+from kas.uri import is_secure_url
+
+TYPES: Final = ("at+jwt", "JWT", "none")
+_MAX_ACR_LEVEL: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """One trusted issuer. ``acr_levels`` gives an ``acr`` value its authenticator assurance level, 1 to 3."""
+
+    issuer: str
+    jwks_url: str
+    audience: str
+    accepted_types: frozenset[str]
+    claim_names: Mapping[str, str]
+    acr_levels: Mapping[str, int]
+    countries: frozenset[str]
+
+
+def load_issuers(path: Path, *, countries: frozenset[str], allow_loopback_http: bool) -> Mapping[str, Issuer]:
+    """Issuers by their exact ``iss``. ``countries`` are the codes that exist. Raises ConfigError."""
+
+    def read(document: Node) -> dict[str, Issuer]:
+        issuers: dict[str, Issuer] = {}
+        for node in document["issuers"].items():
+            entry = _read_issuer(node, countries, allow_loopback_http=allow_loopback_http)
+            if entry.issuer in issuers:
+                node.fail("issuer is listed twice")
+            issuers[entry.issuer] = entry
+        document.done()
+        if not issuers:
+            raise ConfigError(f"{path.name}: lists no issuer, so nobody could be authenticated")
+        return issuers
+
+    return load_document(path, read)
+
+
+def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: bool) -> Issuer:
+    jwks_url = node["jwksUrl"]
+    if not is_secure_url(jwks_url.text(), allow_loopback_http=allow_loopback_http):
+        jwks_url.fail("must be https (http on loopback in local mode only)")
+    entry = Issuer(
+        issuer=node["issuer"].text(),
+        jwks_url=jwks_url.text(),
+        audience=node["audience"].text(),
+        accepted_types=frozenset(item.choice(TYPES) for item in node["acceptedTypes"].items()),
+        claim_names={name: value.text() for name, value in node["claims"].members().items()},
+        acr_levels={name: value.integer(1, _MAX_ACR_LEVEL) for name, value in node["acrLevels"].members().items()},
+        countries=frozenset(item.choice(countries) for item in node["countries"].items()),
+    )
+    node.done()
+    return entry

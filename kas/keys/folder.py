@@ -1,0 +1,150 @@
+"""A private folder of software keys: ``keys.json`` names them, one PEM file (PKCS #8) holds each.
+
+Local mode makes the folder on first start and keeps it. Otherwise a missing folder, key or member stops the start:
+nothing falls back to keys made on the spot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kas.errors import ConfigError
+from kas.jose import check_rsa
+from kas.keys.registry import ALGORITHMS, DIALECTS, HASHES, STATUSES, KeyRecord
+from kas.schema import Node, load_document
+
+INDEX: Final = "keys.json"
+_OTHERS: Final = 0o077
+_LOCAL_RSA_BITS: Final = 2048
+_EXPONENT: Final = 65537
+MAX_KID_CHARS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFolder:
+    """What a folder holds: unwrap keys by ``kid``, and signing keys by ``kid``, the current one first."""
+
+    records: tuple[KeyRecord, ...]
+    unwrap_keys: Mapping[str, rsa.RSAPrivateKey]
+    signing_keys: Mapping[str, ec.EllipticCurvePrivateKey]
+
+
+def load_key_folder(folder: Path) -> KeyFolder:
+    """Reads and checks a folder. Raises ConfigError, which names the file and the place in it."""
+
+    def read(document: Node) -> KeyFolder:
+        unwrap = [_read_unwrap_key(node, folder) for node in document["unwrapKeys"].items()]
+        signing = [_read_signing_key(node, folder) for node in document["signingKeys"].items()]
+        document.done()
+        _check_kids(document, [record.kid for record, _ in unwrap] + [kid for kid, _, _ in signing])
+        if [status for _, status, _ in signing].count("current") != 1:
+            document.fail("exactly one signing key must be current")
+        signing.sort(key=lambda entry: entry[1] != "current")
+        return KeyFolder(
+            records=tuple(record for record, _ in unwrap),
+            unwrap_keys={record.kid: key for record, key in unwrap},
+            signing_keys={kid: key for kid, _, key in signing},
+        )
+
+    return load_document(folder / INDEX, read)
+
+
+def make_local_keys(folder: Path) -> None:
+    """Makes an RSA-2048 unwrap key and a P-256 signing key in ``folder`` unless it is there already.
+
+    The folder appears whole or not at all, also when two processes start at once.
+    """
+    if (folder / INDEX).exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".keys-"))  # mode 0700
+    try:
+        _write_local_keys(draft)
+        with contextlib.suppress(OSError):  # another process was first: its folder is not empty
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_local_keys(folder: Path) -> None:
+    mark = secrets.token_hex(4)
+    unwrap_kid, signing_kid = f"local-rsa-{mark}", f"local-sig-{mark}"
+    _write_key(folder / "unwrap.pem", rsa.generate_private_key(_EXPONENT, _LOCAL_RSA_BITS))
+    _write_key(folder / "signing.pem", ec.generate_private_key(ec.SECP256R1()))
+    record = {"kid": unwrap_kid, "algorithm": "RSA-2048", "hash": "SHA-256", "status": "active", "dialect": "acp240"}
+    index = {
+        "unwrapKeys": [record | {"file": "unwrap.pem"}],
+        "signingKeys": [{"kid": signing_kid, "status": "current", "file": "signing.pem"}],
+    }
+    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_key(path: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+
+
+def _read_unwrap_key(node: Node, folder: Path) -> tuple[KeyRecord, rsa.RSAPrivateKey]:
+    record = KeyRecord(
+        kid=_read_kid(node),
+        algorithm=node["algorithm"].choice(ALGORITHMS),
+        hash=node["hash"].choice(HASHES),
+        status=node["status"].choice(STATUSES),
+        dialect=node["dialect"].choice(DIALECTS),
+    )
+    if record.hash != DIALECTS[record.dialect][0]:
+        node.fail(f"the hash of dialect {record.dialect} is {DIALECTS[record.dialect][0]}")
+    key = _read_key(node["file"], folder)
+    node.done()
+    if not isinstance(key, rsa.RSAPrivateKey) or record.algorithm != f"RSA-{key.key_size}":
+        node.fail(f"the file holds no {record.algorithm} key")
+    check_rsa(key.public_key())
+    return record, key
+
+
+def _read_signing_key(node: Node, folder: Path) -> tuple[str, str, ec.EllipticCurvePrivateKey]:
+    kid, status = _read_kid(node), node["status"].choice(("current", "previous"))
+    key = _read_key(node["file"], folder)
+    node.done()
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        node.fail("the file holds no P-256 key")
+    return kid, status, key
+
+
+def _read_kid(node: Node) -> str:
+    kid = node["kid"].text()
+    return kid if len(kid) <= MAX_KID_CHARS else node["kid"].fail("is too long")
+
+
+def _read_key(node: Node, folder: Path) -> object:
+    name = node.text()
+    if Path(name).name != name:
+        node.fail("must be a file of the same folder")
+    path = folder / name
+    try:
+        if path.stat().st_mode & _OTHERS:
+            node.fail("the file is readable by others (chmod 600)")
+        return serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{node.place}: cannot be read as a private key") from error
+
+
+def _check_kids(document: Node, kids: list[str]) -> None:
+    if len(set(kids)) != len(kids):
+        document.fail("a kid is used twice; a signing key is never an unwrap key")

@@ -1,0 +1,78 @@
+"""Clearance terms to levels: a term is read in the language of the subject's own country, never in a flat table.
+
+Guarantees that a term stands for one level at most (`policy.md` §3 of the specification): a nation's own terms come
+first, then the English ones, and a term that is in neither has no level. Does not check that the country exists or
+that the token's issuer may speak for it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kas.schema import Node
+
+# The longest term in use has under 40 characters; normalising works per character and may expand each.
+MAX_TERM_CHARS: Final = 128
+
+# Letters whose stroke or ligature is part of the letter, so that NFKD leaves them whole.
+_FOLDED: Final = str.maketrans({"Ł": "L", "Đ": "D", "Ð": "D", "Æ": "AE", "Ø": "O", "ß": "SS", "ẞ": "SS"})
+_DROPPED: Final = re.compile("[!.\"'\u2018-\u201f\u00ab\u00bb\u2039\u203a]+")
+# U+2010 is what NFKD makes of the non-breaking hyphen.
+_SEPARATORS: Final = re.compile("[ _\u2010-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Clearances:
+    """Normalised terms and the rank of the level each stands for, 0 being the lowest."""
+
+    english: Mapping[str, int]
+    nations: Mapping[str, Mapping[str, int]]
+
+
+def normalise(term: str) -> str:
+    """The form in which terms are compared; empty for a term that is longer than any real one."""
+    if len(term) > MAX_TERM_CHARS:
+        return ""
+    letters = (letter for letter in unicodedata.normalize("NFKD", term) if unicodedata.category(letter) != "Mn")
+    text = "".join(letters).upper().translate(_FOLDED)
+    return _SEPARATORS.sub(" ", _DROPPED.sub("", text)).strip()
+
+
+def clearance_level(term: str, country: str, clearances: Clearances) -> int | None:
+    """The rank of ``term`` in ``country``; None when it is not mapped there."""
+    wanted = normalise(term)
+    own = clearances.nations.get(country, {})
+    return own[wanted] if wanted in own else clearances.english.get(wanted)
+
+
+def read_clearances(node: Node, *, levels: tuple[str, ...], countries: Collection[str]) -> Clearances:
+    """Reads ``clearances.json``. Raises ConfigError, also when one nation maps a term to two levels."""
+    nations = node["nations"].members()
+    for country, table in nations.items():
+        if country not in countries:
+            table.fail("is not a country of countries.json")
+    clearances = Clearances(
+        english=_read_terms(node["english"], levels),
+        nations={country: _read_terms(table, levels) for country, table in nations.items()},
+    )
+    node.done()
+    return clearances
+
+
+def _read_terms(node: Node, levels: tuple[str, ...]) -> dict[str, int]:
+    ranks: dict[str, int] = {}
+    for level, terms in node.members().items():
+        if level not in levels:
+            terms.fail("is not a level of labels.json")
+        for term in terms.items():
+            wanted = normalise(term.text())
+            if not wanted:
+                term.fail("has no letters or is too long")
+            # After normalising: two spellings of one term are one term.
+            if ranks.setdefault(wanted, levels.index(level)) != levels.index(level):
+                term.fail(f"{wanted} stands for two levels")
+    return ranks

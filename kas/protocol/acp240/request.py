@@ -1,0 +1,185 @@
+"""The body of ``POST /rewrap`` (ACP-240 §2): bytes become a `RewrapRequest` or a list of faults.
+
+Guarantees about what it returns: every limit holds, every id is unique, every base64 is canonical, the client's key
+is sound, and the messages under binding and signatures are canonical JSON of what was sent. It verifies nothing.
+Unknown members are ignored wherever they stand; those of a KAO are under its signature, those of a policy under its
+binding. Nothing in the body says who the caller is (KAS-REQ-061).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kas.crypto.wrapping import ClientKey
+from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64url
+from kas.errors import SignedRequestTokenNotSupported
+from kas.protocol.acp240.structure import Faults, Members, as_members, check_depth
+from kas.protocol.client_key import parse_client_key
+from kas.protocol.values import KeyAccess, PolicyGroup, RewrapRequest
+
+BINDING_BYTES: Final = 32
+_HASH_BYTES: Final = 32
+_MAX_WORD_CHARS: Final = 64
+_MAX_SIGNATURE_CHARS: Final = 1024  # RSA-4096 needs 684
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one request; sizes in characters as sent unless the name says otherwise."""
+
+    groups: int
+    kaos: int
+    json_depth: int
+    id_chars: int
+    url_chars: int
+    client_key_chars: int
+    wrapped_key_chars: int
+    metadata_chars: int
+    policy_bytes: int
+
+
+IsAllowedUrl = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestParser:
+    """``is_allowed_url`` says whether a KAO's ``url`` is one that a client may name at all (https)."""
+
+    limits: Limits
+    is_allowed_url: IsAllowedUrl
+
+    def parse(self, body: bytes) -> RewrapRequest:
+        """Parses a body. Raises InvalidJson, NotCanonical, InvalidStructure, SignedRequestTokenNotSupported."""
+        value = parse_json(body)
+        check_depth(value, self.limits.json_depth)
+        faults = Faults()
+        top = as_members(value, "", faults) or Members({}, "", faults)
+        if "signedRequestToken" in top.values:
+            raise SignedRequestTokenNotSupported
+        faults.refuse_any()
+        client_key = self._client_key(top)
+        groups = self._groups(top)
+        faults.refuse_any()
+        # An absent or unsound client key is a fault, so there is one here.
+        return RewrapRequest(client_key, _hash(top.values["clientPublicKey"]), groups)  # type: ignore[arg-type]
+
+    def _client_key(self, top: Members) -> ClientKey | None:
+        place = top.at("clientPublicKey")
+        value = top.values.get("clientPublicKey")
+        if "clientPublicKey" not in top.values:
+            top.faults.add("missing", place)
+        elif not isinstance(value, str | dict):
+            top.faults.add("wrong_type", place)
+        elif len(value if isinstance(value, str) else canonical_json(value)) > self.limits.client_key_chars:
+            top.faults.add("too_long", place)
+        else:
+            try:
+                return parse_client_key(value)
+            except ValueError:
+                top.faults.add("bad_client_key", place)
+        return None
+
+    def _groups(self, top: Members) -> tuple[PolicyGroup, ...]:
+        items = top.items("requests", self.limits.groups)
+        objects = [as_members(item, f"requests[{index}]", top.faults) for index, item in enumerate(items)]
+        sent = [group.values.get("keyAccessObjects") for group in objects if group is not None]
+        if sum(len(kaos) for kaos in sent if isinstance(kaos, list)) > self.limits.kaos:
+            top.faults.add("too_many", "requests")
+            return ()
+        groups = [self._group(group) for group in objects if group is not None]
+        _check_identities(groups, top.faults)
+        return tuple(group for group, _ in groups if group is not None)
+
+    def _group(self, members: Members) -> tuple[PolicyGroup | None, Members]:
+        policy = members.object("policy")
+        kaos = members.items("keyAccessObjects", self.limits.kaos)
+        mode = members.optional_text("mode", _MAX_WORD_CHARS)
+        members.optional_text("combine", _MAX_WORD_CHARS)
+        if policy is None:
+            return None, members
+        canonical = canonical_json(policy.values)
+        if len(canonical) > self.limits.policy_bytes:
+            members.faults.add("too_long", members.at("policy"))
+        policy_hash = _hash(policy.values)
+        policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
+        objects = [as_members(kao, f"{members.at('keyAccessObjects')}[{i}]", members.faults) for i, kao in enumerate(kaos)]
+        parsed = tuple(self._kao(kao, canonical, alone=mode is None) for kao in objects if kao is not None)
+        return PolicyGroup(policy_id, policy.values, policy_hash, parsed), members
+
+    def _kao(self, members: Members, binding_message: bytes, *, alone: bool) -> KeyAccess:
+        limits, values = self.limits, members.values
+        url = members.text("url", limits.url_chars)
+        if url and not self.is_allowed_url(url):
+            members.faults.add("bad_url", members.at("url"))
+        algorithm, signature = _signature(members)
+        return KeyAccess(
+            id=members.text("keyAccessObjectId", limits.id_chars),
+            wrapped_key=members.base64("wrappedKey", limits.wrapped_key_chars),
+            url=url,
+            kid=members.text("kid", limits.id_chars),
+            sid=members.optional_text("sid", limits.id_chars),
+            policy_binding=_binding(members, limits.id_chars),
+            binding_message=binding_message,
+            client_key_hash=_client_key_hash(members, limits.id_chars),
+            signature_algorithm=algorithm,
+            signature=signature,
+            signed_message=canonical_json({name: value for name, value in values.items() if name != "signature"}),
+            is_supported=_is_supported(members, limits) and alone,
+        )
+
+
+def _hash(value: Any) -> str:
+    return sha256_b64url(canonical_json(value))
+
+
+def _binding(members: Members, max_chars: int) -> bytes:
+    binding = members.base64("policyBinding", max_chars)
+    if binding and len(binding) != BINDING_BYTES:
+        members.faults.add("bad_length", members.at("policyBinding"))
+    return binding
+
+
+def _client_key_hash(members: Members, max_chars: int) -> str | None:
+    text = members.optional_text("clientKeyHash", max_chars)
+    if text is None:
+        return None
+    try:
+        well_formed = len(b64url_decode(text)) == _HASH_BYTES
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        members.faults.add("bad_hash", members.at("clientKeyHash"))
+    return text
+
+
+def _signature(members: Members) -> tuple[str, bytes]:
+    signature = members.object("signature")
+    if signature is None:
+        return "", b""
+    return signature.text("alg", _MAX_WORD_CHARS), signature.base64("sig", _MAX_SIGNATURE_CHARS)
+
+
+def _is_supported(members: Members, limits: Limits) -> bool:
+    kind = members.optional_text("type", _MAX_WORD_CHARS)
+    protocol = members.optional_text("protocol", _MAX_WORD_CHARS)
+    metadata = members.optional_text("encryptedMetadata", limits.metadata_chars)
+    if metadata is not None:
+        members.decode("encryptedMetadata", metadata)
+    return kind in {None, "wrapped"} and protocol in {None, "kas"} and metadata is None
+
+
+def _check_identities(groups: list[tuple[PolicyGroup | None, Members]], faults: Faults) -> None:
+    """Ids are unique over the whole request, and one policyId names one policy (KAS-REQ-010, 011)."""
+    seen: set[str] = set()
+    policies: dict[str, str] = {}
+    for group, members in groups:
+        if group is None:
+            continue
+        if policies.setdefault(group.policy_id, group.policy_hash) != group.policy_hash:
+            faults.add("policy_mismatch", f"{members.at('policy')}.policyId")
+        for index, kao in enumerate(group.key_accesses):
+            if kao.id and kao.id in seen:
+                faults.add("duplicate_id", f"{members.at('keyAccessObjects')}[{index}].keyAccessObjectId")
+            seen.add(kao.id)

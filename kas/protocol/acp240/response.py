@@ -1,0 +1,108 @@
+"""The answer of ``POST /rewrap`` (ACP-240 §2, §4): results become signed JSON, and a status for the whole.
+
+Each result, success or error, is signed over its canonical JSON as sent with ``signature.sig`` alone removed. The
+signature names signer, policy and time, and ties the result to the request's DPoP proof, so that each result can be
+verified on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kas.crypto.wrapping import WrappedKey
+from kas.encoding import b64_encode, canonical_json
+from kas.errors import KaoRefusal
+from kas.jose import to_jwk
+from kas.protocol.values import GroupResult, KeyAccessResult
+
+
+class Signer(Protocol):
+    """Signs results in the name of one KAS."""
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def kas(self) -> str: ...
+    @property
+    def kid(self) -> str: ...
+    def sign(self, message: bytes) -> bytes:
+        """The signature in JOSE form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``refusal`` is the one whose status the whole request has, None when the status is 200."""
+
+    body: dict[str, Any]
+    refusal: type[KaoRefusal] | None
+
+    @property
+    def status(self) -> int:
+        return self.refusal.status if self.refusal else 200
+
+
+def render(groups: Iterable[GroupResult], *, signer: Signer, proof_hash: str, now: float, request_id: str) -> Answer:
+    """The full response: groups in request order, results in KAO order, each signed.
+
+    ``proof_hash`` is base64url(SHA-256(the DPoP proof as sent)), ``now`` seconds since 1970.
+    """
+    groups = tuple(groups)
+    responses = [
+        {
+            "policyId": group.policy_id,
+            "results": [
+                _signed(_result(result), group.policy_id, signer, proof_hash=proof_hash, now=now)
+                for result in group.results
+            ],
+        }
+        for group in groups
+    ]
+    refusal = shared_refusal(result.refusal for group in groups for result in group.results)
+    summary = {} if refusal is None else error_members(refusal, request_id)
+    return Answer({**summary, "responses": responses}, refusal)
+
+
+def error_members(refusal: type[KaoRefusal], request_id: str) -> dict[str, Any]:
+    return {
+        "error": refusal.error,
+        "code": refusal.code,
+        "message": refusal.message(),
+        "requestId": request_id,
+    }
+
+
+def shared_refusal(refusals: Iterable[type[KaoRefusal] | None]) -> type[KaoRefusal] | None:
+    """The first refusal when nothing succeeded and all failures stand for one status (ACP-240 §4), else None."""
+    found = list(refusals)
+    failures = [refusal for refusal in found if refusal is not None]
+    agree = len(failures) == len(found) and len({refusal.status for refusal in failures}) == 1
+    return failures[0] if agree else None
+
+
+def _result(result: KeyAccessResult) -> dict[str, Any]:
+    outcome = result.outcome
+    members: dict[str, Any] = {"keyAccessObjectId": result.key_access.id}
+    if isinstance(outcome, WrappedKey):
+        members |= {"status": "success", "kasWrappedKey": b64_encode(outcome.ciphertext), "wrapAlg": outcome.algorithm}
+        if outcome.ephemeral_key is not None:
+            members["ephemeralPublicKey"] = to_jwk(outcome.ephemeral_key)
+    else:
+        members |= {"status": "error", "code": outcome.code, "error": outcome.message()}
+    if result.key_access.sid is not None:
+        members["sid"] = result.key_access.sid
+    return members
+
+
+def _signed(result: dict[str, Any], policy_id: str, signer: Signer, *, proof_hash: str, now: float) -> dict[str, Any]:
+    signature = {
+        "alg": signer.algorithm,
+        "kid": signer.kid,
+        "kas": signer.kas,
+        "policyId": policy_id,
+        "iat": int(now),
+        "proof": proof_hash,
+    }
+    sig = signer.sign(canonical_json({**result, "signature": signature}))
+    return {**result, "signature": {**signature, "sig": b64_encode(sig)}}

@@ -1,0 +1,145 @@
+"""Collecting structural faults: a client is told all of them at once, each with its place (ACP-240 §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kas.encoding import b64_decode
+from kas.errors import Fault, InvalidStructure
+
+# Code -> the sentence for the caller: the table in docs/api.md.
+MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "this member is required",
+    "wrong_type": "this member has the wrong type",
+    "empty": "this member must not be empty",
+    "too_long": "this member is too long",
+    "too_many": "there are too many items",
+    "too_deep": "nested too deeply",
+    "not_base64": "this member is not canonical base64",
+    "bad_length": "this member does not have the right number of bytes",
+    "bad_hash": "this member is not a SHA-256 hash in base64url",
+    "bad_url": "this is not an https URL",
+    "bad_client_key": "this is not a public key that this service wraps to",
+    "duplicate_id": "this keyAccessObjectId occurs before",
+    "policy_mismatch": "this policyId occurs before with another policy",
+}
+MAX_FAULTS: Final = 100  # an answer is bounded like every input
+MAX_PLACE_CHARS: Final = 256
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults found so far."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, code: str, place: str) -> None:
+        if len(self.found) < MAX_FAULTS:
+            self.found.append(Fault(code, place, MESSAGES[code]))
+
+    def refuse_any(self) -> None:
+        """Raises InvalidStructure with all of them, if there are any."""
+        if self.found:
+            raise InvalidStructure(tuple(self.found))
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """An object of the wire at ``place``, read member by member; what is wrong with one is added to ``faults``."""
+
+    values: Mapping[str, Any]
+    place: str
+    faults: Faults
+
+    def at(self, name: str) -> str:
+        return f"{self.place}.{name}" if self.place else name
+
+    def text(self, name: str, max_chars: int) -> str:
+        """A required, non-empty text; empty after a fault."""
+        if name not in self.values:
+            self.faults.add("missing", self.at(name))
+            return ""
+        text = self.optional_text(name, max_chars)
+        if text == "" and self.values[name] == "":
+            self.faults.add("empty", self.at(name))
+        return text or ""
+
+    def optional_text(self, name: str, max_chars: int) -> str | None:
+        """A text, or None when the member is absent; empty after a fault."""
+        if name not in self.values:
+            return None
+        value = self.values[name]
+        if not isinstance(value, str):
+            self.faults.add("wrong_type", self.at(name))
+            return ""
+        if len(value) > max_chars:
+            self.faults.add("too_long", self.at(name))
+            return ""
+        return value
+
+    def base64(self, name: str, max_chars: int) -> bytes:
+        """A required member in canonical base64; empty after a fault."""
+        return self.decode(name, self.text(name, max_chars))
+
+    def decode(self, name: str, text: str) -> bytes:
+        try:
+            return b64_decode(text)
+        except ValueError:
+            self.faults.add("not_base64", self.at(name))
+            return b""
+
+    def items(self, name: str, max_items: int) -> list[Any]:
+        """A required, non-empty list; empty after a fault."""
+        value = self.values.get(name)
+        if name not in self.values:
+            self.faults.add("missing", self.at(name))
+        elif not isinstance(value, list):
+            self.faults.add("wrong_type", self.at(name))
+        elif not value:
+            self.faults.add("empty", self.at(name))
+        elif len(value) > max_items:
+            self.faults.add("too_many", self.at(name))
+        else:
+            return value
+        return []
+
+    def object(self, name: str) -> Members | None:
+        """A required object, or None after a fault."""
+        if name not in self.values:
+            self.faults.add("missing", self.at(name))
+            return None
+        return as_members(self.values[name], self.at(name), self.faults)
+
+
+def as_members(value: object, place: str, faults: Faults) -> Members | None:
+    """The members of an object, or None after a fault."""
+    if not isinstance(value, dict):
+        faults.add("wrong_type", place)
+        return None
+    return Members(value, place, faults)
+
+
+def check_depth(value: object, max_depth: int) -> None:
+    """Raises InvalidStructure for the first value that lies deeper than ``max_depth``; the outermost has depth 1."""
+    place = _first_too_deep(value, max_depth)
+    if place is not None:
+        field = place.removeprefix(".")[:MAX_PLACE_CHARS]
+        raise InvalidStructure((Fault("too_deep", field, MESSAGES["too_deep"]),))
+
+
+def _first_too_deep(value: object, levels: int) -> str | None:
+    if not levels:
+        return ""
+    if isinstance(value, dict):
+        children = ((f".{name}", child) for name, child in value.items())
+    elif isinstance(value, list):
+        children = ((f"[{index}]", child) for index, child in enumerate(value))
+    else:
+        return None
+    for step, child in children:
+        rest = _first_too_deep(child, levels - 1)
+        if rest is not None:
+            return step + rest
+    return None

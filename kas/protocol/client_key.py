@@ -1,0 +1,65 @@
+"""The client's public key, to which results are wrapped (ACP-240 §2 *Client key*, KAS-REQ-053).
+
+JWK or SPKI PEM; RSA of 2048 to 4096 bits or P-256, P-384, P-521. A key that says it is for something else is refused:
+whoever wrapped to it would help its owner break his own rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kas.crypto.wrapping import ClientKey
+from kas.jose import CURVES, check_rsa, parse_public_jwk
+
+_CURVE_NAMES: Final = frozenset(curve.name for curve in CURVES.values())
+_PEM_BEGIN: Final = "-----BEGIN PUBLIC KEY-----"
+_PEM_END: Final = "-----END PUBLIC KEY-----"
+
+
+def parse_client_key(unverified_key: object) -> ClientKey:
+    """Parses a JWK object or an SPKI PEM text. Raises ValueError for anything else or anything weaker."""
+    if isinstance(unverified_key, str):
+        return _parse_pem(unverified_key)
+    key = parse_public_jwk(unverified_key).key
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not isinstance(unverified_key, dict):
+        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - one error for every fault of a client's key
+    _check_use(unverified_key, is_rsa=isinstance(key, rsa.RSAPublicKey))
+    return key
+
+
+def _parse_pem(text: str) -> ClientKey:
+    block = text.strip()
+    if not (block.startswith(_PEM_BEGIN) and block.endswith(_PEM_END) and block.count("-----BEGIN") == 1):
+        raise ValueError("not one SPKI PEM block")
+    try:
+        key = serialization.load_pem_public_key(block.encode("ascii"))
+    except UnsupportedAlgorithm as error:
+        raise ValueError("unsupported key") from error
+    if isinstance(key, rsa.RSAPublicKey):
+        check_rsa(key)
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
+        raise ValueError("a client key is RSA or EC on a NIST curve")
+    return key
+
+
+def _check_use(jwk: Mapping[str, Any], *, is_rsa: bool) -> None:
+    if jwk.get("use", "enc") != "enc":
+        raise ValueError("use")
+    operations = jwk.get("key_ops", [])
+    wanted = {"encrypt", "wrapKey"} if is_rsa else {"deriveKey", "deriveBits"}
+    if not isinstance(operations, list) or not all(isinstance(item, str) for item in operations):
+        raise ValueError("key_ops")
+    if operations and wanted.isdisjoint(operations):
+        raise ValueError("key_ops")
+    algorithm = jwk.get("alg")
+    if "alg" in jwk and not (isinstance(algorithm, str) and _is_fitting(algorithm, is_rsa=is_rsa)):
+        raise ValueError("alg")
+
+
+def _is_fitting(algorithm: str, *, is_rsa: bool) -> bool:
+    return algorithm == "RSA-OAEP-256" if is_rsa else algorithm.startswith("ECDH-ES")

@@ -1,0 +1,64 @@
+"""The memory of used DPoP proofs: bounded, never forgets early, refuses when full.
+
+It lives in one process. That it dies with the process is safe only together with `kas.auth.nonce`: a proof made for
+a process that is gone is refused by its nonce.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from kas.errors import ProofReplayed, ReplayShareExhausted, ReplayStoreFull
+
+# One caller, and one key, may hold this part of the store, so that one valid token cannot lock the others out.
+SHARE: Final = 8
+
+
+class MemoryReplayStore:
+    """Claims of ``capacity`` proofs for ``ttl_seconds`` each; ``clock`` gives seconds since 1970."""
+
+    def __init__(self, *, capacity: int, ttl_seconds: float, clock: Callable[[], float]) -> None:
+        self._capacity = capacity
+        self._share = max(1, capacity // SHARE)
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()
+        self._held: Counter[str] = Counter()
+        # All claims live equally long, so the oldest is always the first: (until, claim, its holders).
+        self._queue: deque[tuple[float, bytes, tuple[str, str]]] = deque()
+
+    def claim(self, *, jkt: str, jti: str, caller: str) -> None:
+        """Records that the proof ``jti`` of key ``jkt`` is used, once.
+
+        Raises ProofReplayed when it was before, ReplayShareExhausted when the caller or the key holds too many,
+        ReplayStoreFull when no place is left.
+        """
+        # The thumbprint has a fixed length, so the two cannot run into each other.
+        claim = hashlib.sha256(jkt.encode() + jti.encode("utf-8", "surrogatepass")).digest()
+        holders = (f"key {jkt}", f"caller {caller}")
+        with self._lock:
+            now = self._clock()
+            self._forget(now)
+            if claim in self._claimed:
+                raise ProofReplayed
+            if any(self._held[holder] >= self._share for holder in holders):
+                raise ReplayShareExhausted
+            if len(self._queue) >= self._capacity:
+                raise ReplayStoreFull
+            self._claimed.add(claim)
+            self._held.update(holders)
+            self._queue.append((now + self._ttl_seconds, claim, holders))
+
+    def _forget(self, now: float) -> None:
+        while self._queue and self._queue[0][0] < now:
+            _, claim, holders = self._queue.popleft()
+            self._claimed.discard(claim)
+            for holder in holders:
+                self._held[holder] -= 1
+                if not self._held[holder]:
+                    del self._held[holder]

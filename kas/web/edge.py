@@ -1,0 +1,171 @@
+"""From HTTP to an answer and back: routes, methods, errors in one form, headers.
+
+Every path and method that reaches us is answered here, in JSON. A `KasError` becomes the answer that its class
+states; anything else becomes 500 without a word of what happened, and a line in the log without a word of what was
+sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import flask
+
+from kas.audit import AuditLog
+from kas.errors import (
+    HttpsRequired,
+    Internal,
+    InvalidStructure,
+    KasError,
+    LoopbackOnly,
+    MethodNotAllowed,
+    NotFound,
+    Unauthenticated,
+)
+from kas.jose import ALGORITHMS
+from kas.uri import is_loopback
+from kas.web.body import JSON
+
+_CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
+_STDERR: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a route answers with; ``body`` is JSON."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``answer`` serves the methods; ``extra_headers`` go on every answer of the path, refusals included."""
+
+    methods: tuple[str, ...]
+    answer: Callable[[flask.Request, str], Reply]
+    extra_headers: Callable[[], Mapping[str, str]] = dict
+
+
+Routes = Mapping[str, Route]
+
+
+def json_reply(status: int, value: object) -> Reply:
+    """A JSON answer that nobody may store."""
+    return Reply(status, json.dumps(value, separators=(",", ":")).encode(), {"Cache-Control": "no-store"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """``local`` answers this machine only; otherwise whoever ends TLS must say that it did."""
+
+    local: bool
+    audit: AuditLog
+
+    def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
+        """The answer to any request."""
+        request_id = _new_request_id()
+        route = routes.get(request.path)
+        try:
+            reply = self._dispatch(request, route, request_id)
+        except KasError as refusal:
+            reply = self._refuse(refusal, request, request_id)
+        except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
+            _log_unexpected(error, request_id)
+            reply = error_reply(Internal(), request_id)
+        extra = route.extra_headers() if route else {}
+        return _respond(reply, request, request_id, extra)
+
+    def _dispatch(self, request: flask.Request, route: Route | None, request_id: str) -> Reply:
+        self._check_connection(request)
+        if route is None:
+            raise NotFound
+        if request.method not in route.methods:
+            raise MethodNotAllowed(route.methods)
+        return route.answer(request, request_id)
+
+    def _check_connection(self, request: flask.Request) -> None:
+        if self.local:
+            if not is_loopback(request.remote_addr or ""):
+                raise LoopbackOnly
+        elif request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() != "https":
+            raise HttpsRequired
+
+    def _refuse(self, refusal: KasError, request: flask.Request, request_id: str) -> Reply:
+        try:
+            self.audit.record(
+                {
+                    "event": "refusal",
+                    "code": refusal.code,
+                    "status": refusal.status,
+                    "method": request.method,
+                    "path": request.path,
+                    "requestId": request_id,
+                }
+            )
+        except KasError as unavailable:
+            return error_reply(unavailable, request_id)
+        return error_reply(refusal, request_id)
+
+
+def refuse_alone(refusal: KasError, request: flask.Request) -> flask.Response:
+    """The answer where no route is at hand."""
+    request_id = _new_request_id()
+    return _respond(error_reply(refusal, request_id), request, request_id, {})
+
+
+def error_reply(refusal: KasError, request_id: str) -> Reply:
+    """The one form of errors (ACP-240 §2), with the headers that the status asks for."""
+    body: dict[str, Any] = {
+        "error": refusal.error,
+        "code": refusal.code,
+        "message": refusal.message(),
+        "requestId": request_id,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(refusal, InvalidStructure):
+        body["validationErrors"] = [
+            {"code": fault.code, "message": fault.message, "field": fault.field} for fault in refusal.faults
+        ]
+    if isinstance(refusal, MethodNotAllowed):
+        headers["Allow"] = ", ".join(refusal.allowed)
+    if isinstance(refusal, Unauthenticated):
+        headers["WWW-Authenticate"] = _challenge(refusal)
+    return Reply(refusal.status, json.dumps(body, separators=(",", ":")).encode(), headers)
+
+
+def _challenge(refusal: Unauthenticated) -> str:
+    """RFC 9449 §7.1; without credentials there is no error to name (RFC 6750 §3.1)."""
+    if refusal.error == Unauthenticated.error:
+        return f"DPoP {_CHALLENGE}"
+    return f'DPoP error="{refusal.error}", error_description="{refusal.message()}", {_CHALLENGE}'
+
+
+def _new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mapping[str, str]) -> flask.Response:
+    headers = {**reply.headers, **extra, "X-Request-Id": request_id, "X-Content-Type-Options": "nosniff"}
+    theirs = request.headers.get("X-Request-Id", "")
+    if _CLIENT_REQUEST_ID.fullmatch(theirs):
+        headers["X-Client-Request-Id"] = theirs
+    return flask.Response(reply.body, reply.status, headers, content_type=JSON)
+
+
+def _log_unexpected(error: Exception, request_id: str) -> None:
+    """Where it happened and of what type; never its text, which may hold what was sent."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    line = {"severity": "ERROR", "event": "unexpected", "type": type(error).__name__, "requestId": request_id}
+    sys.stderr.flush()
+    os.write(_STDERR, json.dumps({**line, "frames": frames[-10:]}).encode() + b"\n")

@@ -1,0 +1,35 @@
+"""Fitting into the functions host: what its Flask application does by itself that we must answer or bound.
+
+The host makes the application, imports ``main`` within its context and then mounts one function on every path.
+"""
+
+from __future__ import annotations
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from kas.errors import Internal, NotFound
+from kas.web.body import BoundedRequest
+from kas.web.edge import refuse_alone
+
+
+def fit_into_host() -> None:
+    """Changes the application that is importing us; outside one there is nothing to do."""
+    if not flask.has_app_context():
+        return
+    app = flask.current_app
+    app.request_class = BoundedRequest
+    app.url_map.merge_slashes = False  # else ``//rewrap`` is redirected, in HTML; paths are exact
+    # The application takes the function's name for a package and would serve files from beside it.
+    app.view_functions["static"] = lambda filename: app.view_functions["run"](path=filename)
+    app.register_error_handler(HTTPException, _not_found)
+    app.register_error_handler(500, _internal)
+
+
+def _not_found(_error: Exception) -> flask.Response:
+    """What the host refuses before our function sees it: a WebSocket handshake, a malformed Host header."""
+    return refuse_alone(NotFound(), flask.request)
+
+
+def _internal(_error: Exception) -> flask.Response:
+    return refuse_alone(Internal(), flask.request)

@@ -1,0 +1,75 @@
+"""One HTTP exchange at a time, bounded: a time-out, a cap on what is read, no redirects, no retries.
+
+HTTPS, or plain HTTP on loopback for a service on this machine; other addresses are not contacted, since token and
+proof would travel readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+
+from local.client.encoding import parse_json
+from local.client.errors import AnswerInvalid, TransportFailed
+
+MAX_ANSWER_BYTES: Final = 4 * 2**20
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. ``headers`` are found in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises AnswerInvalid."""
+        try:
+            value = parse_json(self.body)
+        except ValueError as error:
+            raise AnswerInvalid("the answer is not JSON") from error
+        if not isinstance(value, dict):
+            raise AnswerInvalid("the answer is not a JSON object")
+        return value
+
+
+class Http:
+    """A pool of connections, safe for several threads."""
+
+    def __init__(self, *, timeout_seconds: float = 10.0, connections: int = 8) -> None:
+        self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout_seconds, retries=False)
+
+    def __call__(
+        self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes | None = None
+    ) -> Answer:
+        """Sends one request; a header may come twice. Raises TransportFailed."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+            raise TransportFailed("only https is contacted, or http on this machine")
+        try:
+            return self._exchange(method, url, urllib3.HTTPHeaderDict(headers), body)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TransportFailed(f"{method} {url}: {type(error).__name__}") from error
+
+    def _exchange(self, method: str, url: str, headers: urllib3.HTTPHeaderDict, body: bytes | None) -> Answer:
+        response = self._pool.request(
+            method, url, headers=headers, body=body, redirect=False, preload_content=False, decode_content=False
+        )
+        try:
+            data = response.read(MAX_ANSWER_BYTES + 1)
+            if len(data) > MAX_ANSWER_BYTES:
+                response.close()
+                raise TransportFailed("the answer is too large")
+        finally:
+            response.release_conn()
+        return Answer(response.status, response.headers, data)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._pool.clear()

@@ -1,0 +1,98 @@
+"""One caller at one KAS: keeps the token, the proof key and the nonce, and does each exchange in full.
+
+Token and proof go to the KAS that the session was made for, whatever address a container names: a container is
+a stranger's file. A session belongs to one thread; `Http` may be shared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from local.client.container import decrypt, read_container, seal
+from local.client.errors import RewrapRefused
+from local.client.http import Answer, Http
+from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
+from local.client.proofs import AccessToken, Credentials, fetch_token, make_proof
+from local.client.results import open_result, verify_answer
+from local.client.rewrap import Json, KasKeys, build_request, fetch_kas_keys, post_rewrap
+
+_RENEW_BEFORE_SECONDS: Final = 30
+
+
+class Session:
+    """``base`` is the KAS's public base, without trailing slash; ``clock`` gives seconds since 1970."""
+
+    def __init__(
+        self,
+        http: Http,
+        base: str,
+        credentials: Credentials,
+        clock: Callable[[], float],
+        *,
+        key: ProofKey | None = None,
+        receiving_kind: str = "P-256",
+    ) -> None:
+        self._http = http
+        self._base = base
+        self._credentials = credentials
+        self._clock = clock
+        self._receiving_kind = receiving_kind
+        self._token: AccessToken | None = None
+        self._keys: KasKeys | None = None
+        self._nonce: str | None = None
+        self.key = key or new_proof_key()
+
+    @property
+    def url(self) -> str:
+        """The rewrap route, as it stands in key access objects."""
+        return f"{self._base}/rewrap"
+
+    def kas_keys(self) -> KasKeys:
+        """What the KAS publishes, fetched once."""
+        self._keys = self._keys or fetch_kas_keys(self._http, self._base)
+        return self._keys
+
+    def token(self) -> str:
+        """An access token that lives for another half minute at least."""
+        now = self._clock()
+        if self._token is None or self._token.expires_at < now + _RENEW_BEFORE_SECONDS:
+            self._token = fetch_token(self._http, self._credentials, self.key, now)
+        return self._token.text
+
+    def encrypt(self, data: bytes, policy: Json) -> bytes:
+        """A container that the KAS opens for those whom ``policy`` admits."""
+        return seal(data, policy, self.kas_keys(), self.url)
+
+    def open(self, container: bytes) -> bytes:
+        """The file in ``container``. Raises RewrapRefused, AnswerInvalid or ContainerInvalid."""
+        unopened = read_container(container)
+        receiving = new_receiving_key(self._receiving_kind)
+        (data_key,) = self.rewrap([(unopened.policy, [unopened.key_access])], receiving)
+        return decrypt(unopened, data_key)
+
+    def rewrap(self, groups: Sequence[tuple[Json, Sequence[Json]]], receiving: ReceivingKey) -> list[bytes]:
+        """The data keys of all key access objects in order. Raises RewrapRefused for the first one refused."""
+        request = build_request(receiving.jwk, groups, self.key)
+        answer, proof = self.post(json.dumps(request).encode())
+        members = answer.json()
+        if "responses" not in members:
+            raise RewrapRefused(answer.status, str(members.get("code")), str(members.get("message")))
+        results = verify_answer(members, request, proof, self.kas_keys().signing, self._clock())
+        return [open_result(result, receiving, answer.status) for result in results.values()]
+
+    def post(self, body: bytes) -> tuple[Answer, str]:
+        """Posts a body, answering one nonce challenge (RFC 9449 §9): the answer, and the proof that it is to."""
+        answer, proof = self._post_once(body)
+        if answer.status == HTTPStatus.UNAUTHORIZED and answer.json().get("error") == "use_dpop_nonce":
+            answer, proof = self._post_once(body)
+        return answer, proof
+
+    def _post_once(self, body: bytes) -> tuple[Answer, str]:
+        token = self.token()
+        proof = make_proof(self.key, "POST", self.url, self._clock(), token=token, nonce=self._nonce)
+        answer = post_rewrap(self._http, self.url, body, token=token, proof=proof)
+        self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
+        return answer, proof

@@ -1,0 +1,51 @@
+"""Entry points of the Key Access Service, each a plain function that the Functions Framework can serve alone.
+
+    python -m functions_framework --source main.py --target kas
+
+``kas`` serves every route; ``rewrap``, ``public_keys`` and ``health`` serve one each, at its path and at ``/``. The
+service is built here, once, in the parent process; a setting that it cannot safely run with stops the start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+# The host appends our folder to the path: an installed package named ``kas`` would be loaded in place of ours.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import flask
+import functions_framework
+
+from kas.config import Settings
+from kas.service import build_service
+from kas.web.host import fit_into_host
+
+_SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time)
+fit_into_host()
+
+
+@functions_framework.http
+def kas(request: flask.Request) -> flask.Response:
+    """Every route."""
+    return _SERVICE.answer(request, _SERVICE.mounts.everything)
+
+
+@functions_framework.http
+def rewrap(request: flask.Request) -> flask.Response:
+    """``POST /rewrap`` alone."""
+    return _SERVICE.answer(request, _SERVICE.mounts.rewrap)
+
+
+@functions_framework.http
+def public_keys(request: flask.Request) -> flask.Response:
+    """``GET /.well-known/jwks.json`` alone."""
+    return _SERVICE.answer(request, _SERVICE.mounts.public_keys)
+
+
+@functions_framework.http
+def health(request: flask.Request) -> flask.Response:
+    """``GET /health`` alone."""
+    return _SERVICE.answer(request, _SERVICE.mounts.health)
