@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from kas.errors import ConfigError
 from kas.uri import is_loopback, is_secure_url, normalise_uri
@@ -93,50 +93,74 @@ class Settings:
     """Everything that can be set. `service.build_service` unpacks it; no other module receives it whole."""
 
     mode: str = _setting(
-        "MODE", _one_of("production", "local"), "production, local", "production",
+        "MODE",
+        _one_of("production", "local"),
+        "production, local",
+        "production",
         "local: keys made on first start, plain HTTP, this machine only; refused on Cloud Run",
-    )  # fmt: skip
+    )
     kas_id: str = _setting(
-        "ID", _identifier, "1–64 of A–Z a–z 0–9 . _ -", None,
+        "ID",
+        _identifier,
+        "1–64 of A–Z a–z 0–9 . _ -",
+        None,
         "name of this KAS in the signature of each result",
-    )  # fmt: skip
+    )
     public_bases: tuple[str, ...] = _setting(
-        "PUBLIC_BASES", _bases, "URLs, comma between", None,
+        "PUBLIC_BASES",
+        _bases,
+        "URLs, comma between",
+        None,
         "every public address of this service, origin and optional path prefix; https outside local mode",
-    )  # fmt: skip
+    )
     issuers_path: Path = _setting(
-        "ISSUERS_PATH", _path, "path", "config/issuers.json",
+        "ISSUERS_PATH",
+        _path,
+        "path",
+        "config/issuers.json",
         "token issuers: JWKS, audience, accepted types, claim names, acr levels, countries",
-    )  # fmt: skip
+    )
     policy_dir: Path = _setting(
         "POLICY_DIR", _path, "path", "config", "folder of labels.json, clearances.json, countries.json"
     )
     keys_dir: Path = _setting(
-        "KEYS_DIR", _path, "path", ".local/keys",
+        "KEYS_DIR",
+        _path,
+        "path",
+        ".local/keys",
         "folder of keys.json and the private keys it names; made on first start in local mode only",
-    )  # fmt: skip
+    )
     rewrap_schemes: frozenset[str] = _setting(
-        "REWRAP_SCHEMES", _schemes, "DPoP; DPoP,Bearer", "DPoP,Bearer",
+        "REWRAP_SCHEMES",
+        _schemes,
+        "DPoP; DPoP,Bearer",
+        "DPoP,Bearer",
         "schemes of Authorization that /rewrap takes for a bound token; the proof is demanded with either",
-    )  # fmt: skip
-    rewrap_dpop_nonce: str = _setting(
-        "REWRAP_DPOP_NONCE", _one_of("off", "offer", "require"), "off, offer, require", "require",
+    )
+    rewrap_dpop_nonce: Literal["off", "offer", "require"] = _setting(
+        "REWRAP_DPOP_NONCE",
+        _one_of("off", "offer", "require"),
+        "off, offer, require",
+        "require",
         "nonces in DPoP proofs on /rewrap; only require accepts a proof at most once across restarts",
-    )  # fmt: skip
+    )
     require_client_key_hash: bool = _setting(
-        "REQUIRE_CLIENT_KEY_HASH", _flag, "true, false", "false",
+        "REQUIRE_CLIENT_KEY_HASH",
+        _flag,
+        "true, false",
+        "false",
         "refuse key access objects whose signature does not cover the client's key (clientKeyHash)",
-    )  # fmt: skip
+    )
     replay_store_claims: int = _count(
-        "REPLAY_STORE_CLAIMS", 8, 10_000_000, "claims", 100_000,
+        "REPLAY_STORE_CLAIMS",
+        8,
+        10_000_000,
+        "claims",
+        100_000,
         "used proofs remembered at once; one caller or key may hold an eighth",
-    )  # fmt: skip
-    body_timeout_seconds: int = _count(
-        "BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole"
     )
-    max_body_bytes: int = _count(
-        "MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body"
-    )
+    body_timeout_seconds: int = _count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
+    max_body_bytes: int = _count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")
     max_groups: int = _count("MAX_GROUPS", 1, 10_000, "groups", 100, "groups (policies) in one request")
     max_kaos: int = _count("MAX_KAOS", 1, 10_000, "KAOs", 500, "key access objects in one request")
     max_json_depth: int = _count("MAX_JSON_DEPTH", 8, 100, "levels", 32, "nesting of a body; its outermost value is 1")
@@ -151,9 +175,7 @@ class Settings:
     max_metadata_chars: int = _count(
         "MAX_METADATA_CHARS", 0, 2**20, "characters", 65536, "length of an encryptedMetadata as sent"
     )
-    max_policy_bytes: int = _count(
-        "MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON"
-    )
+    max_policy_bytes: int = _count("MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON")
 
     @property
     def local(self) -> bool:
@@ -198,12 +220,12 @@ def _refuse_host_variables(environ: Mapping[str, str]) -> None:
     for name in _REFUSED:
         if environ.get(name, "").lower() not in _OFF:
             raise ConfigError(f"{name}: must not be set: it would start another server than the one that is tested")
+    if "K_SERVICE" in environ:
+        raise ConfigError("K_SERVICE: private keys in files, the only kind there is yet, are refused on Cloud Run")
     if environ.get("WORKERS", "1") != "1":
         raise ConfigError("WORKERS: must be 1: used proofs are remembered in the memory of one process")
 
 
 def _refuse_open_local_mode(environ: Mapping[str, str]) -> None:
-    if "K_SERVICE" in environ:
-        raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if not is_loopback(environ.get("HOST", "0.0.0.0")):  # noqa: S104 - the host's own default, refused here
         raise ConfigError("HOST: must be a loopback address in local mode")

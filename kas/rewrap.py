@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
@@ -33,13 +33,14 @@ from kas.protocol.acp240.response import Answer, Signer, render
 from kas.protocol.values import GroupResult, KeyAccess, KeyAccessResult, PolicyGroup, RewrapRequest
 from kas.uri import is_same_resource
 
-DIALECT = "acp240"
+DIALECT: Final = "acp240"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One HTTP request as the edge hands it over. ``read_body`` checks media types and reads the bounded body when
-    it is called, and not before; ``request_id`` is ours."""
+    it is called, and not before; ``request_id`` is ours.
+    """
 
     credentials: Credentials
     method: str

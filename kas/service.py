@@ -6,8 +6,8 @@ Runs in the parent process, before the host forks its worker.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from dataclasses import dataclass
+from functools import partial
 
 import flask
 
@@ -83,9 +83,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
 
 
 def _authenticator(settings: Settings, rules: Rules, clock: Clock) -> Authenticator:
-    issuers = load_issuers(
-        settings.issuers_path, countries=rules.countries, allow_loopback_http=settings.local
-    )
+    issuers = load_issuers(settings.issuers_path, countries=rules.countries, allow_loopback_http=settings.local)
     jwks = JwksCache(issuers, HttpFetcher(allow_loopback_http=settings.local), clock)
     return Authenticator(
         issuers=issuers,

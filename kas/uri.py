@@ -43,7 +43,8 @@ def is_same_resource(unverified_uri: str, uris: frozenset[str]) -> bool:
 
 def is_secure_url(url: str, *, allow_loopback_http: bool) -> bool:
     """Whether ``url`` is an https address without user information or fragment, or, where that is allowed, an http
-    one on loopback."""
+    one on loopback.
+    """
     if normalise_uri(url) is None or "#" in url:
         return False
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""`make demo`: a file encrypted under a policy, opened by two people, refused to a third, and four attacks refused.
+"""`make demo`: a file encrypted under a policy, opened by two people, refused to two others, and three attacks refused.
 
 Everything is real: processes, HTTP, keys, signatures. The exit status is 0 only when every expectation held.
 """

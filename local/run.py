@@ -31,7 +31,7 @@ Try:
   curl {kas}/health
   curl {kas}/.well-known/jwks.json
   curl -u usa-secret:dev -d grant_type=client_credentials {provider}/token
-  make demo        a file opened by two and refused to a third, on a pair of its own
+  make demo        a file opened by two people and refused to two others, on a pair of its own
 
 Ctrl-C stops both. One audit line for each key access object follows here.
 """

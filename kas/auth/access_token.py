@@ -136,7 +136,7 @@ def _check_audience(audience: object, ours: str) -> None:
 
 def _check_type(jws: CompactJws, issuer: Issuer) -> None:
     typ = jws.unverified_header.get("typ", "none")
-    if typ in ("at+jwt", "application/at+jwt"):  # noqa: PLR6201 - a stranger's typ may be unhashable
+    if typ in ("at+jwt", "application/at+jwt"):  # a tuple: a stranger's typ may be unhashable
         accepted = "at+jwt" in issuer.accepted_types
     else:
         accepted = isinstance(typ, str) and typ in issuer.accepted_types and not _is_foreign(jws.unverified_claims)

@@ -35,7 +35,8 @@ class Credentials:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. ``key`` is the proven key, which also signs the caller's KAOs; ``proof_hash`` is
-    base64url(SHA-256(the proof as sent)) and goes into each result's signature."""
+    base64url(SHA-256(the proof as sent)) and goes into each result's signature.
+    """
 
     issuer: Issuer
     subject: str
@@ -52,7 +53,8 @@ class Principal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
     """Authenticates callers of one route. ``uris`` are its public addresses, normalised; ``schemes`` those of
-    Authorization that it takes, in lower case; ``clock`` gives seconds since 1970."""
+    Authorization that it takes, in lower case; ``clock`` gives seconds since 1970.
+    """
 
     issuers: Mapping[str, Issuer]
     find_key: FindKey

@@ -39,7 +39,8 @@ MAX_JTI_CHARS: Final = 256
 @dataclass(frozen=True, slots=True)
 class VerifiedProof:
     """A genuine, current proof. ``key`` is the proof-of-possession key, ``jti`` identifies the proof, ``hash`` is
-    base64url(SHA-256(the proof as sent)); ``unverified_nonce`` is whatever the proof has there."""
+    base64url(SHA-256(the proof as sent)); ``unverified_nonce`` is whatever the proof has there.
+    """
 
     key: PublicJwk
     jti: str

@@ -43,7 +43,8 @@ class KeyService(Protocol):
 
     def unwrap(self, record: KeyRecord, wrapped_key: bytes) -> DataKey:
         """Decrypts ``wrapped_key``: one key operation. Raises KeyMaterialRejected when it does not open, whatever
-        the reason, and KeyUnavailable when the key cannot be used now."""
+        the reason, and KeyUnavailable when the key cannot be used now.
+        """
 
     def public_key(self, record: KeyRecord) -> rsa.RSAPublicKey:
         """The public half. Raises KeyUnavailable."""
@@ -57,7 +58,8 @@ class KeyRegistry:
 
     def find(self, kid: str, dialect: Dialect) -> KeyRecord:
         """The key that unwraps for ``kid`` in this dialect. Raises UnknownKey when it is unknown, disabled or of
-        another dialect: that is public (JWKS), and one answer for all."""
+        another dialect: that is public (JWKS), and one answer for all.
+        """
         for record in self.records:
             if record.kid == kid and record.dialect == dialect and record.status != "disabled":
                 return record

@@ -75,7 +75,7 @@ class Edge:
     def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
         """The answer to any request."""
         request_id = _new_request_id()
-        route = routes.get(request.path)
+        route = routes.get(_path(request))
         try:
             reply = self._dispatch(request, route, request_id)
         except KasError as refusal:
@@ -109,7 +109,7 @@ class Edge:
                     "code": refusal.code,
                     "status": refusal.status,
                     "method": request.method,
-                    "path": request.path,
+                    "path": _path(request),
                     "requestId": request_id,
                 }
             )
@@ -149,6 +149,12 @@ def _challenge(refusal: Unauthenticated) -> str:
     if refusal.error == Unauthenticated.error:
         return f"DPoP {_CHALLENGE}"
     return f'DPoP error="{refusal.error}", error_description="{refusal.message()}", {_CHALLENGE}'
+
+
+def _path(request: flask.Request) -> str:
+    """The path as sent, percent-decoded once. ``request.path`` would fold ``//rewrap`` into ``/rewrap``."""
+    raw: str = request.environ.get("PATH_INFO", "")
+    return raw.encode("latin-1").decode("utf-8", "replace") or "/"
 
 
 def _new_request_id() -> str:

@@ -5,6 +5,9 @@ The host makes the application, imports ``main`` within its context and then mou
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import flask
 from werkzeug.exceptions import HTTPException
 
@@ -21,9 +24,14 @@ def fit_into_host() -> None:
     app.request_class = BoundedRequest
     app.url_map.merge_slashes = False  # else ``//rewrap`` is redirected, in HTML; paths are exact
     # The application takes the function's name for a package and would serve files from beside it.
-    app.view_functions["static"] = lambda filename: app.view_functions["run"](path=filename)
+    app.view_functions["static"] = _run
     app.register_error_handler(HTTPException, _not_found)
     app.register_error_handler(500, _internal)
+
+
+def _run(filename: str) -> flask.Response:
+    view = cast("Callable[..., flask.Response]", flask.current_app.view_functions["run"])
+    return view(path=filename)
 
 
 def _not_found(_error: Exception) -> flask.Response:

@@ -19,9 +19,10 @@ import flask
 import functions_framework
 
 from kas.auth.times import PROOF_MEMORY_SECONDS
-from kas.config import is_loopback
 from kas.errors import ConfigError
 from kas.state.memory import MemoryReplayStore
+from kas.uri import is_loopback
+from kas.web.host import fit_into_host
 from local.provider.pages import JWKS_PATH, TOKEN_PATH, client_page, discovery, key_set
 from local.provider.refusal import Refusal
 from local.provider.signing_key import load_signing_key
@@ -102,15 +103,7 @@ def _error(status: int, error: str, description: str, headers: Mapping[str, str]
     return _json(status, {"error": error, "error_description": description}, headers)
 
 
-class _UnbufferedRequest(flask.Request):
-    """The host reads the body again after the view, without bound; here there is nothing left to read."""
-
-    def get_data(self, *_args: Any, **_kwargs: Any) -> Any:
-        return b""
-
-
-if flask.has_app_context():  # the host loads this module inside its application
-    flask.current_app.request_class = _UnbufferedRequest
+fit_into_host()
 _ROUTES: Final = build_routes(load_endpoint(os.environ))
 
 

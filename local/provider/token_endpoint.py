@@ -15,6 +15,7 @@ from kas.auth.dpop import verify_possession
 from kas.encoding import b64_decode
 from kas.errors import InvalidProof, KasError
 from kas.state.memory import MemoryReplayStore
+from kas.uri import normalise_uri
 from local.provider.clients import Client, find_client
 from local.provider.override import Override, parse_override
 from local.provider.refusal import Refusal, invalid_client, invalid_request
@@ -79,9 +80,9 @@ class TokenEndpoint:
         return {"access_token": token, "token_type": kind, "expires_in": LIFETIME_SECONDS}
 
     def _verify(self, unverified_proof: str, path: str, now: float) -> tuple[str, str]:
-        uris = (self.issuer + path,)
+        uri = str(normalise_uri(self.issuer + path))
         try:
-            proof = verify_possession(unverified_proof, required_jkt=None, method="POST", uris=uris, now=now)
+            proof = verify_possession(unverified_proof, required_jkt=None, method="POST", uris={uri}, now=now)
         except InvalidProof as error:
             raise Refusal("invalid_dpop_proof", error.message()) from error
         return proof.jkt, proof.jti

@@ -104,7 +104,9 @@ class RequestParser:
             members.faults.add("too_long", members.at("policy"))
         policy_hash = _hash(policy.values)
         policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        objects = [as_members(kao, f"{members.at('keyAccessObjects')}[{i}]", members.faults) for i, kao in enumerate(kaos)]
+        objects = [
+            as_members(kao, f"{members.at('keyAccessObjects')}[{i}]", members.faults) for i, kao in enumerate(kaos)
+        ]
         parsed = tuple(self._kao(kao, canonical, alone=mode is None) for kao in objects if kao is not None)
         return PolicyGroup(policy_id, policy.values, policy_hash, parsed), members
 

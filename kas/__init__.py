@@ -1,0 +1,22 @@
+"""A Key Access Service (KAS) for the Zero Trust Data Format (ACP-240).
+
+It releases data keys. A client shows an access token, a DPoP proof and wrapped keys that are bound to an attribute
+policy; the service checks who asks and what the policy says, unwraps, and rewraps to the client's own key.
+
+Trust boundaries
+    Everything in a request is a stranger's until the module that proves it says otherwise; such values are named
+    ``unverified_…``. Trusted are the configuration, the configured issuers for the countries they may speak for, and
+    the key service. Whoever ends TLS is not trusted with keys: a client that sends ``clientKeyHash`` is safe from it.
+
+Where things are (a module imports only from rows below its own)
+    service                      wiring
+    web                          HTTP: edge, body, routes, the functions host
+    rewrap, publish_keys         the use cases
+    auth, policy                 who asks; what the policy says
+    protocol                     the wire, one package a dialect
+    keys                         unwrap keys and what holds them
+    crypto, state, audit         bindings and wrapping; used proofs; the record
+    jose, datakey, schema, fetch
+    encoding, config, uri        bytes and text
+    errors                       every refusal and its answer
+"""
