@@ -110,7 +110,8 @@ _ROUTES: Final = build_routes(load_endpoint(os.environ))
 @functions_framework.http
 def provider(request: flask.Request) -> flask.Response:
     """Answers every path and method that reaches the host."""
-    methods, view = _ROUTES.get(request.path, ((), None))
+    path = request.environ["PATH_INFO"]  # request.path would make ``/token`` of ``//token``
+    methods, view = _ROUTES.get(path, ((), None))
     if view is None:
         return _error(404, "not_found", "there is nothing at this path")
     if request.method not in methods:
