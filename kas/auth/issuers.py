@@ -17,6 +17,7 @@ from kas.schema import Node, load_document
 from kas.uri import is_secure_url
 
 TYPES: Final = ("at+jwt", "JWT", "none")
+CONCEPTS: Final = ("uniqueID", "clearance", "countryOfAffiliation", "acpCOI", "organizationType", "acr", "amr")
 _MAX_ACR_LEVEL: Final = 3
 
 
@@ -60,9 +61,15 @@ def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: 
         jwks_url=jwks_url.text(),
         audience=node["audience"].text(),
         accepted_types=frozenset(item.choice(TYPES) for item in node["acceptedTypes"].items()),
-        claim_names={name: value.text() for name, value in node["claims"].members().items()},
+        claim_names=_read_claim_names(node["claims"]),
         acr_levels={name: value.integer(1, _MAX_ACR_LEVEL) for name, value in node["acrLevels"].members().items()},
         countries=frozenset(item.choice(countries) for item in node["countries"].items()),
     )
     node.done()
     return entry
+
+
+def _read_claim_names(node: Node) -> Mapping[str, str]:
+    names = {concept: name.text() for concept in CONCEPTS if (name := node.get(concept))}
+    node.done()
+    return names

@@ -1,0 +1,226 @@
+"""`make run`: both services come up, and whatever ends it, both are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.processes import (
+    StartFailed,
+    environment_without_settings,
+    free_port,
+    start_provider,
+    stop,
+    wait_until_answers,
+    write_issuers,
+)
+
+ENVIRONMENT = environment_without_settings()
+SECONDS = 30
+
+
+class Running:
+    """`python -m local.run`, or `make run`, in a process group of its own, as a terminal would start it."""
+
+    def __init__(self, folder, command, env=None):
+        self.ports = (free_port(), free_port())
+        numbers = dict(zip(("{port}", "{idp_port}", "{folder}"), (*self.ports, folder), strict=True))
+        self.log = folder / "output"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [_filled(part, numbers) for part in command],
+                env=ENVIRONMENT | (env or {}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self):
+        return self.log.read_text("utf-8")
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + SECONDS
+        while "Ctrl-C stops both" not in self.output():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+
+    def end(self):
+        return self.process.wait(SECONDS)
+
+
+def _filled(part, numbers):
+    for name, value in numbers.items():
+        part = part.replace(name, str(value))
+    return part
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+PYTHON = [sys.executable, "-m", "local.run", "--port", "{port}", "--idp-port", "{idp_port}", "--folder", "{folder}"]
+MAKE = ["make", "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", "PORT={port}", "IDP_PORT={idp_port}", "run"]
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def start(command=PYTHON, **env):
+        started.append(Running(tmp_path, command, env))
+        return started[-1]
+
+    yield start
+    for running in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.process.pid, signal.SIGTERM)
+        running.end()
+
+
+def test_it_says_what_to_try_and_the_addresses_answer(start, http):
+    running = start()
+    running.wait_until_ready()
+    addresses = [line.split()[-1] for line in running.output().splitlines() if line.startswith("  curl")]
+    assert len(addresses) == 3
+    for address in addresses[:2]:
+        assert http("GET", address).status == 200
+    assert http("GET", addresses[2]).status == 405
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_both_without_a_word(start, number):
+    running = start()
+    running.wait_until_ready()
+    assert all(answers(port) for port in running.ports)
+    os.kill(running.process.pid, number)
+    assert running.end() == 0
+    assert not any(answers(port) for port in running.ports)
+    assert "Traceback" not in running.output()
+
+
+def test_a_signal_while_starting_stops_both(start):
+    running = start()
+    time.sleep(0.5)
+    os.kill(running.process.pid, signal.SIGTERM)
+    assert running.end() == 0
+    assert not any(answers(port) for port in running.ports)
+    assert "Traceback" not in running.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_make_run_ends_with_its_services(start, number):
+    running = start(MAKE)
+    running.wait_until_ready()
+    if number == signal.SIGINT:
+        os.killpg(running.process.pid, number)  # Ctrl-C reaches the whole group
+    else:
+        os.kill(running.process.pid, number)
+    running.end()
+    deadline = time.monotonic() + 10
+    while any(answers(port) for port in running.ports) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(answers(port) for port in running.ports)
+    assert "Traceback" not in running.output()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+@pytest.mark.parametrize("which", [0, 1])
+def test_when_one_ends_the_other_is_stopped(start, which):
+    running = start()
+    running.wait_until_ready()
+    pid = running.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(children[which]), signal.SIGKILL)
+    assert running.end() == 1
+    assert "ended by itself" in running.output()
+    assert not any(answers(port) for port in running.ports)
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"KAS_MISSPELT": "1"}, "KAS_MISSPELT"),
+        ({"K_SERVICE": "kas"}, "K_SERVICE"),
+        ({"WORKERS": "2"}, "WORKERS"),
+        ({"KAS_KEYS_DIR": ""}, "KAS_KEYS_DIR"),
+    ],
+    ids=["unknown", "cloud", "workers", "empty"],
+)
+def test_settings_reach_the_services_and_bad_ones_stop_the_start(start, env, words):
+    running = start(**env)
+    assert running.end() == 1
+    assert words in running.output()
+    assert not any(answers(port) for port in running.ports)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_taken_port_is_named(tmp_path, which):
+    ports = [free_port(), free_port()]
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", ports[which]))
+        holder.listen()
+        command = [sys.executable, "-m", "local.run", "--port", str(ports[0]), "--idp-port", str(ports[1])]
+        done = subprocess.run(
+            [*command, "--folder", str(tmp_path)], env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS
+        )
+    assert done.returncode == 1
+    assert f"127.0.0.1:{ports[which]}" in done.stderr
+    assert not answers(ports[1 - which])
+
+
+def test_the_providers_key_outlives_a_restart_and_is_private(tmp_path, http):
+    sets = []
+    for _ in range(2):
+        with (tmp_path / "log").open("wb") as log:
+            service = start_provider(free_port(), tmp_path / "keys", ENVIRONMENT, log)
+            try:
+                wait_until_answers(service)
+                sets.append(http("GET", service.ready_url).body)
+            finally:
+                stop(service)
+    assert sets[0] == sets[1]
+    (key,) = (tmp_path / "keys").iterdir()
+    assert key.stat().st_mode & 0o077 == 0
+    assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
+
+
+def test_a_broken_key_file_stops_the_start(tmp_path):
+    (tmp_path / "provider-signing-key.pem").write_text("no key")
+    with (tmp_path / "log").open("wb") as log:
+        service = start_provider(free_port(), tmp_path, ENVIRONMENT, log)
+        with pytest.raises(StartFailed):
+            wait_until_answers(service)
+        stop(service)
+
+
+@pytest.mark.parametrize("variable", [{"HOST": "0.0.0.0"}, {"PORT": ""}, {"HOST": "10.0.0.1"}], ids=str)
+def test_the_provider_refuses_an_open_address(tmp_path, variable):
+    command = [
+        sys.executable,
+        "-m",
+        "functions_framework",
+        "--source",
+        "local/provider/main.py",
+        "--target",
+        "provider",
+    ]
+    good = {"HOST": "127.0.0.1", "PORT": str(free_port()), "IDP_KEYS_DIR": str(tmp_path)}
+    arguments = [*command, "--host", "127.0.0.1", "--port", good["PORT"]]
+    done = subprocess.run(arguments, env=ENVIRONMENT | good | variable, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode != 0
+    assert f"ConfigError: {next(iter(variable))}: must" in done.stderr
+
+
+def test_the_list_of_issuers_is_for_one_provider(tmp_path):
+    text = write_issuers(tmp_path / "new" / "issuers.json", 1234).read_text("utf-8")
+    assert '"http://127.0.0.1:1234/jwks.json"' in text
