@@ -1,0 +1,90 @@
+# ruff: noqa: INP001 - a script beside what it writes, not a package
+"""Writes the tables of the documents from the code that they describe: settings, errors, structural faults.
+
+    python docs/tables.py            rewrites the tables
+    python docs/tables.py --check    exit status 1 when one is out of date
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from kas.config import Settings  # noqa: E402 - after the path
+from kas.errors import Internal, KaoRefusal, leaves  # noqa: E402
+from kas.protocol.acp240.structure import MESSAGES  # noqa: E402
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *(list(row) for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def settings() -> str:
+    fields = [field.metadata for field in dataclasses.fields(Settings)]
+    rows = (
+        (
+            f"`{meta['name']}`",
+            meta["takes"],
+            "must be set" if meta["default"] is None else f"`{meta['default']}`",
+            meta["meaning"],
+        )
+        for meta in fields
+    )
+    return _table(("setting", "takes", "default", "meaning"), rows)
+
+
+def errors() -> str:
+    whole = [leaf for leaf in leaves() if not issubclass(leaf, KaoRefusal)]
+    whole.sort(key=lambda leaf: (leaf is Internal, leaf.status))
+    rows = ((str(leaf.status), f"`{leaf.error}`", f"`{leaf.code}`", leaf.message()) for leaf in whole)
+    return _table(("status", "error", "code", "message"), rows)
+
+
+def kao_errors() -> str:
+    rows = ((str(leaf.status), f"`{leaf.code}`", leaf.message()) for leaf in leaves(KaoRefusal))
+    return _table(("stands for", "code", "error"), rows)
+
+
+def faults() -> str:
+    return _table(("code", "message"), ((f"`{code}`", message) for code, message in MESSAGES.items()))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "errors": errors,
+    "kao errors": kao_errors,
+    "faults": faults,
+}
+_PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def refreshed(text: str) -> str:
+    """The document with every table written anew."""
+    return _PLACE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
+
+
+def main(arguments: list[str]) -> int:
+    outdated = []
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        text = path.read_text("utf-8")
+        if refreshed(text) != text:
+            outdated.append(path.name)
+            if "--check" not in arguments:
+                path.write_text(refreshed(text), "utf-8")
+    if outdated:
+        print(f"{'out of date' if '--check' in arguments else 'rewritten'}: {', '.join(outdated)}")  # noqa: T201
+    return int("--check" in arguments and bool(outdated))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

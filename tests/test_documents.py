@@ -1,0 +1,53 @@
+"""The documents say what is true: their tables are written from the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kas.auth.issuers import load_issuers
+from kas.config import Settings
+from kas.policy.rules import load_rules
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_tables_of_settings_and_errors_are_those_of_the_code():
+    result = subprocess.run(
+        [sys.executable, "docs/tables.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_every_link_of_a_document_leads_to_a_file():
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        (document, target)
+        for document in documents
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text("utf-8"))
+    ]
+    assert links
+    assert [str(target) for document, target in links if not (document.parent / target).exists()] == []
+
+
+def _production_settings() -> dict[str, str]:
+    lines = [line for line in (ROOT / "env.yaml").read_text("utf-8").splitlines() if not line.startswith("#")]
+    pairs = [re.fullmatch(r'(KAS_[A-Z_]+): "(.*)"', line) for line in lines]
+    assert all(pairs), "every line is a name and a quoted text"
+    return {pair[1]: pair[2] for pair in pairs if pair}
+
+
+def test_the_settings_of_a_deployment_are_accepted_and_strict():
+    settings = Settings.from_environ(_production_settings())
+    assert (settings.mode, settings.rewrap_dpop_nonce) == ("production", "require")
+    assert all(base.startswith("https://") for base in settings.public_bases)
+
+
+@pytest.mark.parametrize("name", ["issuers.example.json"])
+def test_the_example_of_an_issuer_is_accepted(name):
+    countries = load_rules(ROOT / "config").countries
+    assert load_issuers(ROOT / "config" / name, countries=countries, allow_loopback_http=False)
