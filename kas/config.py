@@ -220,6 +220,8 @@ def _refuse_host_variables(environ: Mapping[str, str]) -> None:
     for name in _REFUSED:
         if environ.get(name, "").lower() not in _OFF:
             raise ConfigError(f"{name}: must not be set: it would start another server than the one that is tested")
+    if "K_SERVICE" in environ and environ.get("KAS_MODE") == "local":
+        raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if "K_SERVICE" in environ:
         raise ConfigError("K_SERVICE: private keys in files, the only kind there is yet, are refused on Cloud Run")
     if environ.get("WORKERS", "1") != "1":

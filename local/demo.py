@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -152,8 +152,8 @@ def main() -> int:
     try:
         with terminating(), tempfile.TemporaryDirectory() as folder, (Path(folder) / "audit.log").open("wb") as log:
             stage.say("Starting a Key Access Service and an identity provider on free ports …")
-            with world(Path(folder), log=log) as pair:
-                Demo(stage, pair, Http()).play()
+            with world(Path(folder), log=log) as pair, closing(Http()) as http:
+                Demo(stage, pair, http).play()
     except (StartFailed, ClientError) as error:
         kind = "the answer cannot be trusted: " if isinstance(error, AnswerInvalid) else ""
         stage.expect(held=False, text=f"{kind}{error}")

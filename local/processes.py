@@ -112,9 +112,10 @@ def _refuse_taken(name: str, port: int) -> None:
 
 def wait_until_answers(service: Service, is_cancelled: Callable[[], bool] = lambda: False) -> None:
     """Returns when the service answers, or when ``is_cancelled``. Raises StartFailed when it ends or takes too long."""
-    http, deadline = Http(timeout_seconds=2), time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while not is_cancelled():
-        with contextlib.suppress(TransportFailed):
+        # Closed at once: a connection that is kept open would be waited for when the service stops.
+        with contextlib.suppress(TransportFailed), contextlib.closing(Http(timeout_seconds=2)) as http:
             http("GET", service.ready_url)
             return
         if service.process.poll() is not None:
