@@ -12,11 +12,11 @@ Where things are (a module imports only from rows below its own)
     service                      wiring
     web                          HTTP: edge, body, routes, the functions host
     rewrap, publish_keys         the use cases
+    protocol, keys               the wire, one package a dialect; unwrap keys and what holds them
     auth, policy                 who asks; what the policy says
-    protocol                     the wire, one package a dialect
-    keys                         unwrap keys and what holds them
     crypto, state, audit         bindings and wrapping; used proofs; the record
     jose, datakey, schema, fetch
-    encoding, config, uri        bytes and text
+    encoding, config
+    uri
     errors                       every refusal and its answer
 """

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -18,14 +20,28 @@ from kas.errors import AuditUnavailable
 
 MAX_LINE_BYTES: Final = 4000
 _MAX_TEXT_BYTES: Final = 300
-_STDOUT: Final = 1
+_WAIT_MILLISECONDS: Final = 1000
+STDOUT: Final = 1
 
 Write = Callable[[bytes], int]
 
 
-def write_stdout(line: bytes) -> int:
-    """Past ``sys.stdout``, which the host may replace per request."""
-    return os.write(_STDOUT, line)
+def descriptor_writer(descriptor: int = STDOUT) -> Write:
+    """Writes to a file descriptor: past ``sys.stdout``, which the host may replace per request.
+
+    A reader who has stopped reading is an OSError after a second, not a thread that waits for ever.
+    """
+    lock = threading.Lock()  # between asking for room and taking it
+
+    def write(line: bytes) -> int:
+        with lock:
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLOUT)
+            if not waiting.poll(_WAIT_MILLISECONDS):
+                raise TimeoutError("nobody reads the audit lines")
+            return os.write(descriptor, line)
+
+    return write
 
 
 class AuditLog:

@@ -46,6 +46,7 @@ class HttpFetcher:
         connection = self._connection(url)
         # A time-out on a socket is per read, so a server that drips would hold us: this ends the whole exchange.
         alarm = threading.Timer(self._deadline_seconds, _cut, (connection,))
+        alarm.daemon = True
         alarm.start()
         try:
             return _get(connection, url)

@@ -11,7 +11,7 @@ from functools import partial
 
 import flask
 
-from kas.audit import AuditLog, write_stdout
+from kas.audit import AuditLog, descriptor_writer
 from kas.auth.authenticator import Authenticator
 from kas.auth.issuers import load_issuers
 from kas.auth.jwks import JwksCache
@@ -53,7 +53,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     folder = load_key_folder(settings.keys_dir)
     registry, key_service = KeyRegistry(folder.records), SoftwareKeyService(folder.unwrap_keys)
     rules = load_rules(settings.policy_dir)
-    audit = AuditLog(write_stdout)
+    audit = AuditLog(descriptor_writer())
     rewrap = Rewrap(
         authenticator=_authenticator(settings, rules, clock),
         parser=RequestParser(_limits(settings), partial(is_secure_url, allow_loopback_http=settings.local)),
