@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-import struct
 import zipfile
 from dataclasses import dataclass
 from typing import Final
@@ -66,7 +65,7 @@ def read_container(data: bytes) -> Container:
                 raise ContainerInvalid("not the two members of a container")
             manifest = parse_json(_read(archive, _MANIFEST, MAX_MANIFEST_BYTES))
             payload = _read(archive, _PAYLOAD, MAX_PAYLOAD_BYTES)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, struct.error) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as error:
         raise ContainerInvalid("not a readable container") from error
     return _container(manifest, payload)
 

@@ -19,6 +19,7 @@ from local.client.container import Container, decrypt, read_container, seal, wri
 from local.client.encoding import from_b64
 from local.client.keys import OAEP_SHA256
 from local.client.rewrap import KasKeys
+from local.processes import free_port
 
 POLICY = {"policyId": "p-1", "dissem": {"classification": "SECRET", "releasabilityTo": ["USA", "FRA"], "COI": ["NATO"]}}
 KAS_KEY = rsa.generate_private_key(65537, 2048)
@@ -158,8 +159,13 @@ def test_garbage_in_a_container_never_raises_anything_else(place, noise):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://kas.example/", "ftp://127.0.0.1/", "http://127.0.0.1.evil.example/", "http://127.0.0.1:1/"]
+    "url", ["http://kas.example/", "ftp://127.0.0.1/", "http://127.0.0.1.evil.example/", "//127.0.0.1/"]
 )
 def test_plain_http_stays_on_this_machine(http, url):
-    with pytest.raises(TransportFailed):
+    with pytest.raises(TransportFailed, match="only https"):
         http("GET", url)
+
+
+def test_a_service_that_is_not_there_is_a_failure_of_transport(http):
+    with pytest.raises(TransportFailed, match="GET http://127"):
+        http("GET", f"http://127.0.0.1:{free_port()}/")

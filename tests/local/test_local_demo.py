@@ -34,7 +34,8 @@ def test_everything_holds_whatever_the_shell_has_set():
 
 def test_it_can_be_stopped():
     process = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
+    assert process.stdout.readline().startswith("Starting")
+    time.sleep(0.5)
     os.kill(process.pid, signal.SIGTERM)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from pathlib import Path
@@ -129,7 +128,9 @@ def test_bad_form_credentials_are_refused(http, provider, credentials):
     refused(post(http, f"{provider}/token", form=GRANT | credentials), 401, "invalid_client")
 
 
-@pytest.mark.parametrize("value", ["Bearer dev", "Basic", "Basic !!!", "Basic /w==", "Basic dXNhLXNlY3JldA=="])
+@pytest.mark.parametrize(
+    "value", [basic()[1].replace("Basic", "Bearer"), "Basic", "Basic !!!", "Basic /w==", "Basic dXNhLXNlY3JldA=="]
+)
 def test_an_authorization_that_is_not_basic_is_refused(http, provider, value):
     refused(post(http, f"{provider}/token", ("Authorization", value)), 401, "invalid_client")
 
@@ -171,7 +172,7 @@ def test_a_malformed_form_is_refused(http, provider, body):
 
 def test_a_body_that_is_not_a_form_is_refused(http, provider):
     headers = [("Content-Type", "application/json"), basic()]
-    refused(http("POST", f"{provider}/token", headers, json.dumps(GRANT).encode()), 400, "invalid_request")
+    refused(http("POST", f"{provider}/token", headers, urlencode(GRANT).encode()), 400, "invalid_request")
 
 
 def test_parameters_in_the_address_are_refused(http, provider):

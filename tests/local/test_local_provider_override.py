@@ -177,6 +177,7 @@ def test_raw_replaces_the_payload_as_it_is(http, provider, raw):
         '{"claim":{}}',
         '{"claims":{},"claims":{}}',
         '{"claims":{"exp":NaN}}',
+        '{"raw":"x","claims":{"exp":NaN}}',
         '{"claims":{"exp":1e999}}',
         '{"raw":"\\ud800"}',
         "[" * 20_000,

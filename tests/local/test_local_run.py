@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from local.client import Http
 from local.processes import (
     StartFailed,
     environment_without_settings,
@@ -63,6 +64,11 @@ def _filled(part, numbers):
     return part
 
 
+def get(url):
+    with contextlib.closing(Http()) as http:  # an open connection would be waited for when the service stops
+        return http("GET", url)
+
+
 def answers(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -87,14 +93,14 @@ def start(tmp_path):
         running.end()
 
 
-def test_it_says_what_to_try_and_the_addresses_answer(start, http):
+def test_it_says_what_to_try_and_the_addresses_answer(start):
     running = start()
     running.wait_until_ready()
     addresses = [line.split()[-1] for line in running.output().splitlines() if line.startswith("  curl")]
     assert len(addresses) == 3
     for address in addresses[:2]:
-        assert http("GET", address).status == 200
-    assert http("GET", addresses[2]).status == 405
+        assert get(address).status == 200
+    assert get(addresses[2]).status == 405
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -110,7 +116,10 @@ def test_a_signal_stops_both_without_a_word(start, number):
 
 def test_a_signal_while_starting_stops_both(start):
     running = start()
-    time.sleep(0.5)
+    deadline = time.monotonic() + SECONDS
+    while not list(running.log.parent.glob("issuers-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
     os.kill(running.process.pid, signal.SIGTERM)
     assert running.end() == 0
     assert not any(answers(port) for port in running.ports)
@@ -178,14 +187,14 @@ def test_a_taken_port_is_named(tmp_path, which):
     assert not answers(ports[1 - which])
 
 
-def test_the_providers_key_outlives_a_restart_and_is_private(tmp_path, http):
+def test_the_providers_key_outlives_a_restart_and_is_private(tmp_path):
     sets = []
     for _ in range(2):
         with (tmp_path / "log").open("wb") as log:
             service = start_provider(free_port(), tmp_path / "keys", ENVIRONMENT, log)
             try:
                 wait_until_answers(service)
-                sets.append(http("GET", service.ready_url).body)
+                sets.append(get(service.ready_url).body)
             finally:
                 stop(service)
     assert sets[0] == sets[1]
@@ -198,13 +207,17 @@ def test_a_broken_key_file_stops_the_start(tmp_path):
     (tmp_path / "provider-signing-key.pem").write_text("no key")
     with (tmp_path / "log").open("wb") as log:
         service = start_provider(free_port(), tmp_path, ENVIRONMENT, log)
-        with pytest.raises(StartFailed):
+        with pytest.raises(StartFailed, match="ended while starting"):
             wait_until_answers(service)
         stop(service)
 
 
-@pytest.mark.parametrize("variable", [{"HOST": "0.0.0.0"}, {"PORT": ""}, {"HOST": "10.0.0.1"}], ids=str)
-def test_the_provider_refuses_an_open_address(tmp_path, variable):
+@pytest.mark.parametrize(
+    "variable",
+    [{"HOST": "0.0.0.0"}, {"HOST": "10.0.0.1"}, {"PORT": ""}, {"WORKERS": "2"}, {"K_SERVICE": "kas"}],
+    ids=str,
+)
+def test_the_provider_refuses_to_start_where_it_does_not_belong(tmp_path, variable):
     command = [
         sys.executable,
         "-m",
@@ -218,7 +231,8 @@ def test_the_provider_refuses_an_open_address(tmp_path, variable):
     arguments = [*command, "--host", "127.0.0.1", "--port", good["PORT"]]
     done = subprocess.run(arguments, env=ENVIRONMENT | good | variable, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode != 0
-    assert f"ConfigError: {next(iter(variable))}: must" in done.stderr
+    assert "ConfigError: " in done.stderr
+    assert next(iter(variable)) in done.stderr.rpartition("ConfigError: ")[2]
 
 
 def test_the_list_of_issuers_is_for_one_provider(tmp_path):

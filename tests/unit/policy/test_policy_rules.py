@@ -81,6 +81,11 @@ def test_a_caveat_may_be_known_without_demands(load_changed):
     assert caveats["ORCON"].releasability is None
 
 
+def test_every_level_that_wants_two_classes_may_want_aal3(load_changed):
+    authentication = load_changed("labels.json", ["authentication", "aal3From"], "RESTRICTED").authentication
+    assert authentication.aal3_from == authentication.two_classes_from == 1
+
+
 TWO_LEVELS = {"DEU": {"SECRET": ["VS-NFD"], "RESTRICTED": ["VS NfD"]}}
 NO_COUNTRY = "is not a country of countries.json"
 
