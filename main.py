@@ -20,10 +20,14 @@ import flask
 import functions_framework
 
 from kas.config import Settings
+from kas.errors import ConfigError
 from kas.service import build_service
 from kas.web.host import fit_into_host
 
-_SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time)
+try:
+    _SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time)
+except ConfigError as error:
+    sys.exit(f"The Key Access Service does not start: {error}")
 fit_into_host()
 
 

@@ -216,10 +216,15 @@ def _local_defaults(environ: Mapping[str, str]) -> dict[str, str]:
     return {"KAS_ID": "kas-local", "KAS_PUBLIC_BASES": f"http://127.0.0.1:{port},http://localhost:{port}"}
 
 
-def _refuse_host_variables(environ: Mapping[str, str]) -> None:
+def refuse_other_servers(environ: Mapping[str, str]) -> None:
+    """Raises ConfigError for variables that make the host start another server than the one that is tested."""
     for name in _REFUSED:
         if environ.get(name, "").lower() not in _OFF:
-            raise ConfigError(f"{name}: must not be set: it would start another server than the one that is tested")
+            raise ConfigError(f"{name}: must not be set: it starts another server than the one that is tested")
+
+
+def _refuse_host_variables(environ: Mapping[str, str]) -> None:
+    refuse_other_servers(environ)
     if "K_SERVICE" in environ and environ.get("KAS_MODE") == "local":
         raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if "K_SERVICE" in environ:

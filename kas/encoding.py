@@ -85,7 +85,7 @@ def canonical_json(value: object) -> bytes:
     """RFC 8785 bytes of a value that `parse_json` gave, or that was built of such values."""
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # its alias is narrower than what it takes
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise NotCanonical from error
 
 

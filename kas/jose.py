@@ -94,6 +94,20 @@ def parse_public_jwk(unverified_jwk: object) -> PublicJwk:
     return PublicJwk(key, family, sha256_b64url(canonical_json(required)))
 
 
+def is_for_signatures(jwk: Mapping[str, Any], algorithm: object) -> bool:
+    """Whether the members ``use``, ``key_ops`` and ``alg`` of a JWK, where it has them, admit verifying ``algorithm``.
+
+    RFC 7517 §4.2–4.4.
+    """
+    operations = jwk.get("key_ops", ["verify"])
+    return (
+        jwk.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and jwk.get("alg", algorithm) == algorithm
+    )
+
+
 def check_rsa(key: rsa.RSAPublicKey) -> None:
     """Raises ValueError unless the key has 2048 to 4096 bits, an odd modulus and an odd exponent of 65537 or more."""
     numbers = key.public_numbers()

@@ -28,7 +28,7 @@ from kas.protocol.acp240.request import Limits, RequestParser
 from kas.publish_keys import publish_keys
 from kas.rewrap import Rewrap
 from kas.state.memory import MemoryReplayStore
-from kas.uri import is_secure_url, normalise_uri
+from kas.uri import has_secure_scheme, normalise_uri
 from kas.web.edge import Edge, Routes
 from kas.web.routes import REWRAP, Mounts, health_route, jwks_route, mounts, rewrap_route
 
@@ -56,7 +56,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     audit = AuditLog(descriptor_writer())
     rewrap = Rewrap(
         authenticator=_authenticator(settings, rules, clock),
-        parser=RequestParser(_limits(settings), partial(is_secure_url, allow_loopback_http=settings.local)),
+        parser=RequestParser(_limits(settings), partial(has_secure_scheme, allow_loopback_http=settings.local)),
         rules=rules,
         registry=registry,
         key_service=key_service,

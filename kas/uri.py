@@ -20,6 +20,12 @@ _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
 
 def normalise_uri(unverified_uri: object) -> str | None:
     """The comparable form of an absolute http(s) URI, or None when this is none or has user information."""
+    parts = _split(unverified_uri)
+    return None if parts is None else parts[0] + _ESCAPE.sub(_normal_escape, parts[1])
+
+
+def _split(unverified_uri: object) -> tuple[str, str] | None:
+    """Normalised scheme, host and port; and the path as it is."""
     if not isinstance(unverified_uri, str) or len(unverified_uri) > MAX_CHARS:
         return None
     if not _PRINTABLE.fullmatch(unverified_uri):  # urlsplit would drop tabs and line breaks in silence
@@ -33,22 +39,35 @@ def normalise_uri(unverified_uri: object) -> str | None:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     authority = host if port in {None, _DEFAULT_PORTS[parts.scheme]} else f"{host}:{port}"
-    return f"{parts.scheme}://{authority}{_ESCAPE.sub(_normal_escape, parts.path or '/')}"
+    return f"{parts.scheme}://{authority}", parts.path or "/"
 
 
 def is_same_resource(unverified_uri: str, uris: frozenset[str]) -> bool:
-    """Whether the URI is one of the normalised ``uris`` itself: with a query or fragment it names something else."""
-    return not {"?", "#"} & set(unverified_uri) and normalise_uri(unverified_uri) in uris
+    """Whether the URI is one of the normalised ``uris`` itself (ACP-240 §2): after normalisation of scheme, host and
+    port; the path as it is, and with a query or fragment it names something else.
+    """
+    parts = _split(unverified_uri)
+    return parts is not None and not {"?", "#"} & set(unverified_uri) and "".join(parts) in uris
+
+
+def has_secure_scheme(unverified_uri: str, *, allow_loopback_http: bool) -> bool:
+    """Whether the URI names a host under https or, where that is allowed, under http on loopback; no more than that."""
+    try:
+        parts = urlsplit(unverified_uri)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (
+        parts.scheme == "https" or (parts.scheme == "http" and allow_loopback_http and is_loopback(host))
+    )
 
 
 def is_secure_url(url: str, *, allow_loopback_http: bool) -> bool:
     """Whether ``url`` is an https address without user information or fragment, or, where that is allowed, an http
     one on loopback.
     """
-    if normalise_uri(url) is None or "#" in url:
-        return False
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (allow_loopback_http and is_loopback(str(parts.hostname)))
+    is_plain = normalise_uri(url) is not None and "#" not in url
+    return is_plain and has_secure_scheme(url, allow_loopback_http=allow_loopback_http)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kas.auth.times import LEEWAY_SECONDS, PROOF_WINDOW_SECONDS, parse_time
-from kas.encoding import sha256_b64url
+from kas.encoding import canonical_json, sha256_b64url
 from kas.errors import (
     ProofAlgorithmRefused,
     ProofIdInvalid,
@@ -29,11 +29,20 @@ from kas.errors import (
     ProofTypeInvalid,
     ProofUriMismatch,
 )
-from kas.jose import ALGORITHMS, CompactJws, PublicJwk, is_valid_signature, parse_compact_jws, parse_public_jwk
+from kas.jose import (
+    ALGORITHMS,
+    CompactJws,
+    PublicJwk,
+    is_for_signatures,
+    is_valid_signature,
+    parse_compact_jws,
+    parse_public_jwk,
+)
 from kas.uri import normalise_uri
 
 MAX_PROOF_CHARS: Final = 8000
 MAX_JTI_CHARS: Final = 256
+MAX_JWK_BYTES: Final = 2048  # RSA-4096 needs 720
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +141,12 @@ def _parse(unverified_proof: str) -> CompactJws:
 
 
 def _embedded_key(jws: CompactJws, algorithm: object) -> PublicJwk:
+    jwk: Any = jws.unverified_header.get("jwk")
     try:
-        key = parse_public_jwk(jws.unverified_header.get("jwk"))
+        key = parse_public_jwk(jwk)
     except ValueError as error:
         raise ProofKeyInvalid from error
-    if not key.fits(algorithm):
+    if not key.fits(algorithm) or not is_for_signatures(jwk, algorithm) or len(canonical_json(jwk)) > MAX_JWK_BYTES:
         raise ProofKeyInvalid
     return key
 

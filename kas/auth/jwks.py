@@ -17,7 +17,7 @@ from kas.auth.issuers import Issuer
 from kas.encoding import parse_json
 from kas.errors import InvalidRequest, IssuerKeysUnavailable
 from kas.fetch import DEADLINE_SECONDS, Fetcher, FetchError
-from kas.jose import PublicJwk, parse_public_jwk
+from kas.jose import PublicJwk, is_for_signatures, parse_public_jwk
 
 FRESH_SECONDS: Final = 3600
 STALE_SECONDS: Final = 3600  # beyond freshness, and only while the issuer cannot be reached
@@ -113,10 +113,8 @@ def _is_kid(value: object) -> bool:
 
 
 def _signature_key(entry: Mapping[str, Any]) -> IssuerKey | None:
-    algorithm, operations = entry.get("alg"), entry.get("key_ops")
-    if entry.get("use", "sig") != "sig" or not isinstance(algorithm, str | None):
-        return None
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+    algorithm = entry.get("alg")
+    if not isinstance(algorithm, str | None) or not is_for_signatures(entry, algorithm):
         return None
     try:
         return IssuerKey(parse_public_jwk(entry), algorithm)

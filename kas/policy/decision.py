@@ -26,7 +26,7 @@ from kas.errors import (
     SubjectIncomplete,
 )
 from kas.policy.clearances import clearance_level
-from kas.policy.labels import Label, parse_label
+from kas.policy.labels import Label, parse_date_time, parse_label
 from kas.policy.rules import AuthenticationRule, Rules
 from kas.policy.subject import Subject
 
@@ -89,7 +89,7 @@ def decide(subject: Subject, policy: Mapping[str, object], rules: Rules, *, now:
             _clearance_check(subject, country, label, rules),  # 3
             _check("releasability", CountryNotReleasable, passed=_is_releasable(country, label)),  # 4
             _check("coi", CoiNotSatisfied, passed=_is_in_communities(subject, label, rules)),  # 5
-            _check("embargo", Embargoed, passed=_is_past_embargo(label, now)),  # 6
+            _embargo_check(label, now),  # 6
             _check("authentication_strength", AuthenticationTooWeak, passed=_is_strong(subject, label, rules)),  # 7
             _check("industry", IndustryNotReleasable, passed=_is_open_to(subject, country, label, rules)),  # 8
             _check("label_coherence", LabelIncoherent, passed=_is_coherent(label, rules)),  # 9
@@ -132,8 +132,14 @@ def _is_in_communities(subject: Subject, label: Label | None, rules: Rules) -> b
     return label.coi <= subject.coi
 
 
-def _is_past_embargo(label: Label | None, now: float) -> bool:
-    return label is not None and (label.created is None or now >= label.created)
+def _embargo_check(label: Label | None, now: float) -> Check:
+    if label is None or label.creation_date is None:
+        return _check("embargo", Embargoed, passed=label is not None)
+    try:
+        created = parse_date_time(label.creation_date)
+    except (ValueError, OverflowError):
+        return _check("embargo", LabelInvalid, passed=False)
+    return _check("embargo", Embargoed, passed=now >= created)
 
 
 def _is_strong(subject: Subject, label: Label | None, rules: Rules) -> bool:

@@ -1,9 +1,9 @@
 """Labels: the ``dissem`` of an ACP-240 policy, read as a whole or refused as a whole.
 
 Guarantees that a `Label` is complete and of known words (`policy.md` §1 of the specification): one of the levels, a
-non-empty list of real countries, only caveats that the rules know, and an RFC 3339 creation date with offset if any.
-Members that the specification does not name are ignored. Does not check that the label agrees with itself, nor its
-size: the wire bounds a policy.
+non-empty list of real countries, only caveats that the rules know. Members that the specification does not name are
+ignored. Does not check that the creation date is one, which is the embargo's, nor that the label agrees with itself,
+nor its size: the wire bounds a policy.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _DATE_TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """``level`` is a rank of `Rules.levels`; ``created`` is in seconds since 1970; the operator is as it was sent."""
+    """``level`` is a rank of `Rules.levels`; operator and creation date are as they were sent."""
 
     level: int
     releasability: frozenset[str]
     coi: frozenset[str]
     coi_operator: str
-    created: float | None
+    creation_date: str | None
     releasable_to_industry: bool
     caveats: frozenset[str]
 
@@ -47,7 +47,7 @@ def parse_label(policy: Mapping[str, object], rules: Rules) -> Label:
         releasability=_releasability(dissem, rules),
         coi=_texts(dissem, "COI"),
         coi_operator=_operator(dissem),
-        created=_created(dissem),
+        creation_date=_creation_date(dissem),
         releasable_to_industry=_releasable_to_industry(dissem),
         caveats=_caveats(dissem, rules),
     )
@@ -82,20 +82,17 @@ def _operator(dissem: Mapping[str, object]) -> str:
     return operator
 
 
-def _created(dissem: Mapping[str, object]) -> float | None:
+def _creation_date(dissem: Mapping[str, object]) -> str | None:
     if "creationDate" not in dissem:
         return None
     date = dissem["creationDate"]
     if not isinstance(date, str):
         raise LabelInvalid("creationDate")
-    try:
-        return parse_date_time(date)
-    except (ValueError, OverflowError) as error:
-        raise LabelInvalid("creationDate") from error
+    return date
 
 
 def parse_date_time(text: str) -> float:
-    """Seconds since 1970 of an RFC 3339 date-time. Raises ValueError or OverflowError.
+    """Seconds since 1970 of an RFC 3339 date-time with offset. Raises ValueError or OverflowError.
 
     A leap second is taken where one can be, in the last second of a month in UTC, and is the second that follows.
     """

@@ -17,6 +17,8 @@ from kas.crypto.wrapping import ClientKey
 from kas.jose import CURVES, check_rsa, parse_public_jwk
 
 _CURVE_NAMES: Final = frozenset(curve.name for curve in CURVES.values())
+_RSA_ALGORITHMS: Final = ("RSA-OAEP-256",)
+_EC_ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW")  # RFC 7518 §4.6
 _PEM_BEGIN: Final = "-----BEGIN PUBLIC KEY-----"
 _PEM_END: Final = "-----END PUBLIC KEY-----"
 
@@ -56,10 +58,5 @@ def _check_use(jwk: Mapping[str, Any], *, is_rsa: bool) -> None:
         raise ValueError("key_ops")
     if operations and wanted.isdisjoint(operations):
         raise ValueError("key_ops")
-    algorithm = jwk.get("alg")
-    if "alg" in jwk and not (isinstance(algorithm, str) and _is_fitting(algorithm, is_rsa=is_rsa)):
+    if "alg" in jwk and jwk["alg"] not in (_RSA_ALGORITHMS if is_rsa else _EC_ALGORITHMS):
         raise ValueError("alg")
-
-
-def _is_fitting(algorithm: str, *, is_rsa: bool) -> bool:
-    return algorithm == "RSA-OAEP-256" if is_rsa else algorithm.startswith("ECDH-ES")

@@ -1,7 +1,8 @@
 """Reading a request body: the right media type, bounded in size and in time.
 
-Nothing is read before `read_json_body` is called, so a caller who is refused earlier costs no memory; what he still
-sends is dropped by the server, bounded too.
+Nothing is read before `read_json_body` is called, so a caller who is refused earlier costs no memory. What he still
+sends is taken off the connection by `drop_body`, after the answer, so that an honest client can go on using it; whoever
+stalls loses the connection and frees the thread.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import flask
 import gunicorn.http.errors
@@ -18,6 +19,11 @@ from werkzeug.exceptions import HTTPException
 from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, UnsupportedMediaType
 
 JSON: Final = "application/json"
+DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
+DROP_SECONDS: Final = 1.0
+DROP_IDLE_SECONDS: Final = 0.2
+_PIECE: Final = 2**16
+_IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 
 class BoundedRequest(flask.Request):
@@ -49,10 +55,16 @@ def read_json_body(request: flask.Request, *, max_bytes: int, timeout_seconds: f
 
 def _check_media_types(request: flask.Request) -> None:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype != JSON or charset != "utf-8" or "Content-Encoding" in request.headers:
+    if request.mimetype != JSON or charset != "utf-8" or request.headers.get("Content-Encoding"):
         raise UnsupportedMediaType
-    if "Accept" in request.headers and not request.accept_mimetypes.quality(JSON):
+    if request.headers.get("Accept") and not _takes_json(request):
         raise NotAcceptable
+
+
+def _takes_json(request: flask.Request) -> bool:
+    """Whether the most specific media range that covers JSON, whatever its parameters, has a quality above zero."""
+    ranges = {value.partition(";")[0].strip().lower(): quality for value, quality in request.accept_mimetypes}
+    return next((ranges[name] > 0 for name in (JSON, "application/*", "*/*") if name in ranges), False)
 
 
 def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
@@ -69,7 +81,35 @@ def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
         alarm.cancel()
     if late.is_set():
         raise RequestTimeout
+    request.environ[_IS_READ] = len(body) < size
     return body
+
+
+def drop_body(request: flask.Request) -> None:
+    """Reads what is left of a body and forgets it, within bounds; beyond them nothing more is read at all."""
+    environ = request.environ
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    has_body = bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in environ
+    if sock is None or not has_body or environ.get(_IS_READ):
+        return
+    alarm = threading.Timer(DROP_SECONDS, _stop_reading, (sock, threading.Event()))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        sock.settimeout(DROP_IDLE_SECONDS)
+        if _drain(environ["wsgi.input"]):
+            sock.settimeout(None)
+            return
+    except (OSError, gunicorn.http.errors.ParseException):
+        pass  # stalled, gone or malformed: cut below
+    finally:
+        alarm.cancel()
+    _stop_reading(sock, threading.Event())
+
+
+def _drain(stream: IO[bytes]) -> bool:
+    """Whether the body ended within the bound."""
+    return any(not stream.read(_PIECE) for _ in range(DROP_BYTES // _PIECE))
 
 
 def _stop_reading(sock: socket.socket | None, late: threading.Event) -> None:

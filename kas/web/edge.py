@@ -15,6 +15,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import flask
@@ -32,7 +33,7 @@ from kas.errors import (
 )
 from kas.jose import ALGORITHMS
 from kas.uri import is_loopback
-from kas.web.body import JSON
+from kas.web.body import JSON, drop_body
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
@@ -166,7 +167,9 @@ def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mappi
     theirs = request.headers.get("X-Request-Id", "")
     if _CLIENT_REQUEST_ID.fullmatch(theirs):
         headers["X-Client-Request-Id"] = theirs
-    return flask.Response(reply.body, reply.status, headers, content_type=JSON)
+    response = flask.Response(reply.body, reply.status, headers, content_type=JSON)
+    response.call_on_close(partial(drop_body, request))
+    return response
 
 
 def _log_unexpected(error: Exception, request_id: str) -> None:

@@ -19,6 +19,7 @@ import flask
 import functions_framework
 
 from kas.auth.times import PROOF_MEMORY_SECONDS
+from kas.config import refuse_other_servers
 from kas.errors import ConfigError
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_loopback
@@ -40,6 +41,7 @@ View = Callable[[flask.Request], flask.Response]
 
 def load_endpoint(environ: Mapping[str, str]) -> TokenEndpoint:
     """Checks that this is one machine, and loads the key. Raises ConfigError."""
+    refuse_other_servers(environ)
     if "K_SERVICE" in environ:
         raise ConfigError("the development identity provider is refused on Cloud Run (K_SERVICE is set)")
     if not is_loopback(environ.get("HOST", "0.0.0.0")):  # noqa: S104 - the host's own default, refused here

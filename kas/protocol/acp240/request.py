@@ -72,7 +72,7 @@ class RequestParser:
             top.faults.add("missing", place)
         elif not isinstance(value, str | dict):
             top.faults.add("wrong_type", place)
-        elif len(value if isinstance(value, str) else canonical_json(value)) > self.limits.client_key_chars:
+        elif len(value if isinstance(value, str) else canonical_json(value).decode()) > self.limits.client_key_chars:
             top.faults.add("too_long", place)
         else:
             try:
@@ -97,17 +97,16 @@ class RequestParser:
         kaos = members.items("keyAccessObjects", self.limits.kaos)
         mode = members.optional_text("mode", _MAX_WORD_CHARS)
         members.optional_text("combine", _MAX_WORD_CHARS)
-        if policy is None:
-            return None, members
-        canonical = canonical_json(policy.values)
+        canonical = b"" if policy is None else canonical_json(policy.values)
         if len(canonical) > self.limits.policy_bytes:
             members.faults.add("too_long", members.at("policy"))
-        policy_hash = _hash(policy.values)
-        policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        objects = [
-            as_members(kao, f"{members.at('keyAccessObjects')}[{i}]", members.faults) for i, kao in enumerate(kaos)
-        ]
+        places = [f"{members.at('keyAccessObjects')}[{index}]" for index in range(len(kaos))]
+        objects = [as_members(kao, place, members.faults) for kao, place in zip(kaos, places, strict=True)]
         parsed = tuple(self._kao(kao, canonical, alone=mode is None) for kao in objects if kao is not None)
+        if policy is None:
+            return None, members
+        policy_hash = sha256_b64url(canonical)
+        policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
         return PolicyGroup(policy_id, policy.values, policy_hash, parsed), members
 
     def _kao(self, members: Members, binding_message: bytes, *, alone: bool) -> KeyAccess:
@@ -145,7 +144,7 @@ def _binding(members: Members, max_chars: int) -> bytes:
 
 def _client_key_hash(members: Members, max_chars: int) -> str | None:
     text = members.optional_text("clientKeyHash", max_chars)
-    if text is None:
+    if text is None or (text == "" and members.values["clientKeyHash"] != ""):  # absent, or a fault already
         return None
     try:
         well_formed = len(b64url_decode(text)) == _HASH_BYTES

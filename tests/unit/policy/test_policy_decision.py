@@ -86,7 +86,7 @@ def test_a_country_that_nobody_knows_is_none_even_where_issuer_and_nation_table_
         {"releasabilityTo": []},
         {"COI": None},
         {"coiOperator": None},
-        {"creationDate": "tomorrow"},
+        {"creationDate": 1_790_000_000},
         {"releasableToIndustry": "true"},
         {"caveats": "NOFORN"},
     ],
@@ -227,6 +227,13 @@ EPOCH_OF_2030 = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 )
 def test_embargo_lasts_until_the_creation_date(date, now, codes):
     assert failures(decided(dissem={"creationDate": date}, now=now)) == codes
+
+
+@pytest.mark.parametrize("date", ["tomorrow", "", "2030-01-01", "2030-01-01T00:00:00", "9999-12-31T23:59:60Z"])
+def test_a_creation_date_that_is_none_fails_the_embargo_as_an_invalid_label(date):
+    assert failures(decided({}, {"creationDate": date})) == ["label_invalid"]
+    # in the order of the table: what fails before it is named first
+    assert decided({"clearance": "RESTRICTED"}, {"creationDate": date}).refusal.code == "clearance_insufficient"
 
 
 WEAK = ["authentication_too_weak"]

@@ -1,6 +1,6 @@
 """Reading of labels: what is refused as a whole, and RFC 3339 to the letter."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_all_members_are_read():
         releasability=frozenset({"USA", "FRA"}),
         coi=frozenset({"NATO"}),
         coi_operator="ANY",
-        created=datetime(2026, 1, 1, tzinfo=UTC).timestamp(),
+        creation_date="2026-01-01T00:00:00Z",
         releasable_to_industry=True,
         caveats=frozenset({"NOFORN"}),
     )
@@ -28,7 +28,7 @@ def test_all_members_are_read():
 def test_optional_members_have_the_strict_default():
     label = parse(COI=ABSENT, creationDate=ABSENT, releasableToIndustry=ABSENT)
     assert (label.coi, label.coi_operator, label.caveats) == (frozenset(), "ALL", frozenset())
-    assert label.created is None
+    assert label.creation_date is None
     assert label.releasable_to_industry is False
 
 
@@ -48,7 +48,7 @@ WRONG = {
     "releasabilityTo": [ABSENT, None, [], "USA", {"USA": 1}, 1, True, ["XXX"], ["usa"], ["USA "], [""], ["USA", None]],
     "COI": [None, "NATO", {"NATO": 1}, 0, False, [""], ["NATO", ""], ["NATO", 1], [["NATO"]], [None]],
     "coiOperator": [None, 0, False, ["ANY"], {}],
-    "creationDate": [None, 0, 1_790_000_000, True, "", ["2026-01-01T00:00:00Z"], {}, "9999-12-31T23:59:60Z"],
+    "creationDate": [None, 0, 1_790_000_000, True, ["2026-01-01T00:00:00Z"], {}],
     "releasableToIndustry": [None, "true", "false", 1, 0, []],
     "caveats": [None, "NOFORN", {"NOFORN": 1}, [""], [None], [["NOFORN"]], ["noforn"], ["UNHEARD"]],
 }
@@ -124,8 +124,11 @@ def test_a_fraction_of_any_length_is_read_and_never_counts_as_earlier():
         "2016-12-30T23:59:60Z",
         "2016-12-31T23:59:60+01:00",
         "2017-01-01T00:00:60Z",
+        "9999-12-31T23:59:60Z",
+        "tomorrow",
+        "",
     ],
 )
 def test_anything_else_is_no_date_time(text):
-    with pytest.raises(ValueError, match=r".+"):
+    with pytest.raises((ValueError, OverflowError), match=r".+"):
         parse_date_time(text)
