@@ -13,6 +13,7 @@ import http.client
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from kas.uri import is_secure_url
 
 DEADLINE_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class FetchError(Exception):
@@ -43,43 +45,58 @@ class HttpFetcher:
     def __call__(self, url: str) -> bytes:
         if not is_secure_url(url, allow_loopback_http=self._allow_loopback_http):
             raise FetchError("address not allowed")
-        connection = self._connection(url)
-        # A time-out on a socket is per read, so a server that drips would hold us: this ends the whole exchange.
-        alarm = threading.Timer(self._deadline_seconds, _cut, (connection,))
-        alarm.daemon = True
-        alarm.start()
         try:
-            return _get(connection, url)
+            with _connected(url, self._deadline_seconds) as connection:
+                return _get(connection, url)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchError(type(error).__name__) from error
-        finally:
-            alarm.cancel()
-            connection.close()
 
-    def _connection(self, url: str) -> http.client.HTTPConnection:
-        parts = urlsplit(url)
-        host, timeout = str(parts.hostname), self._deadline_seconds
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port, timeout=timeout)
+
+@contextlib.contextmanager
+def _connected(url: str, deadline_seconds: float) -> Iterator[http.client.HTTPConnection]:
+    """A connection that is cut at the deadline, whatever it is doing then. Raises FetchError when that happened.
+
+    A time-out on a socket is per read, so a server that drips, in its handshake, headers or body, would hold us.
+    """
+    parts = urlsplit(url)
+    host = str(parts.hostname)
+    connection = http.client.HTTPConnection(host, parts.port)
+    sock = socket.create_connection((host, parts.port or _DEFAULT_PORTS[parts.scheme]), timeout=deadline_seconds)
+    if parts.scheme == "https":
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=context)
+        sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    late = threading.Event()
+    alarm = threading.Timer(deadline_seconds, _cut, (sock, late))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        if isinstance(sock, ssl.SSLSocket):
+            sock.do_handshake()
+        connection.sock = sock
+        yield connection
+        if late.is_set():  # what looks like an end is where it was cut
+            raise FetchError("too slow")
+    finally:
+        alarm.cancel()
+        sock.close()
 
 
 def _get(connection: http.client.HTTPConnection, url: str) -> bytes:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request("GET", target, headers={"Accept": "application/json"})
+    connection.request("GET", target, headers={"Accept": "application/json", "Connection": "close"})
     response = connection.getresponse()
     if response.status != http.client.OK:
         raise FetchError(f"status {response.status}")
     body = response.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise FetchError("too large")
+    if response.length:
+        raise FetchError("cut short")
     return body
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):  # already closed: the exchange ended in time
-            sock.shutdown(socket.SHUT_RDWR)
+def _cut(sock: socket.socket, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError):  # closed already: the exchange ended in time
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the connection itself, below TLS

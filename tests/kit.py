@@ -1,8 +1,8 @@
 """What tests stand on: a real KAS and a real provider as processes, and one good request of which a test breaks a part.
 
-    attempt = kit.attempt()                      # usa-secret asks for a key under NATO SECRET
-    attempt.proof_claims["htm"] = "GET"          # one thing broken
-    refused(attempt.send(), 401, "invalid_dpop_proof", "proof_method_mismatch")
+attempt = kit.attempt()                      # usa-secret asks for a key under NATO SECRET
+attempt.proof_claims["htm"] = "GET"          # one thing broken
+refused(attempt.send(), 401, "invalid_dpop_proof", "proof_method_mismatch")
 """
 
 from __future__ import annotations

@@ -81,10 +81,10 @@ class JwksCache:
             known.lock.release()
 
     def _replace(self, issuer: Issuer, known: _KeySet) -> None:
-        known.retry_at = self._clock() + RETRY_SECONDS
         try:
             keys = parse_key_set(self._fetch(issuer.jwks_url))
         except (FetchError, ValueError):
+            known.retry_at = self._clock() + RETRY_SECONDS  # counted from the end: a slow issuer fails slowly
             return
         known.keys, known.fetched_at = keys, self._clock()
         known.retry_at = known.fetched_at + COOL_DOWN_SECONDS

@@ -112,7 +112,10 @@ def _read_unwrap_key(node: Node, folder: Path) -> tuple[KeyRecord, rsa.RSAPrivat
     node.done()
     if not isinstance(key, rsa.RSAPrivateKey) or record.algorithm != f"RSA-{key.key_size}":
         node.fail(f"the file holds no {record.algorithm} key")
-    check_rsa(key.public_key())
+    try:
+        check_rsa(key.public_key())
+    except ValueError as error:
+        raise ConfigError(f"{node.place}: {error}") from error
     return record, key
 
 

@@ -22,7 +22,6 @@ def fit_into_host() -> None:
         return
     app = flask.current_app
     app.request_class = BoundedRequest
-    app.url_map.merge_slashes = False  # else ``//rewrap`` is redirected, in HTML; paths are exact
     # The application takes the function's name for a package and would serve files from beside it.
     app.view_functions["static"] = _run
     app.register_error_handler(HTTPException, _not_found)
@@ -35,7 +34,7 @@ def _run(filename: str) -> flask.Response:
 
 
 def _not_found(_error: Exception) -> flask.Response:
-    """What the host refuses before our function sees it: a WebSocket handshake, a malformed Host header."""
+    """What the host would answer itself: a WebSocket handshake, a malformed Host, its redirect of ``//rewrap``."""
     return refuse_alone(NotFound(), flask.request)
 
 

@@ -21,7 +21,8 @@ from kas.protocol.values import KeyAccess, PolicyGroup, RewrapRequest
 
 BINDING_BYTES: Final = 32
 _HASH_BYTES: Final = 32
-_MAX_WORD_CHARS: Final = 64
+_MAX_WORD_CHARS: Final = 256
+_MAX_HASH_CHARS: Final = 256  # beyond 43 or 44 it is the wrong length; beyond this it is not even looked at
 _MAX_SIGNATURE_CHARS: Final = 1024  # RSA-4096 needs 684
 
 
@@ -88,11 +89,13 @@ class RequestParser:
         if sum(len(kaos) for kaos in sent if isinstance(kaos, list)) > self.limits.kaos:
             top.faults.add("too_many", "requests")
             return ()
-        groups = [self._group(group) for group in objects if group is not None]
-        _check_identities(groups, top.faults)
-        return tuple(group for group, _ in groups if group is not None)
+        present = [group for group in objects if group is not None]
+        groups = [self._group(group) for group in present]
+        _check_kao_ids(present)
+        _check_policy_ids(groups, present)
+        return tuple(group for group in groups if group is not None)
 
-    def _group(self, members: Members) -> tuple[PolicyGroup | None, Members]:
+    def _group(self, members: Members) -> PolicyGroup | None:
         policy = members.object("policy")
         kaos = members.items("keyAccessObjects", self.limits.kaos)
         mode = members.optional_text("mode", _MAX_WORD_CHARS)
@@ -104,10 +107,10 @@ class RequestParser:
         objects = [as_members(kao, place, members.faults) for kao, place in zip(kaos, places, strict=True)]
         parsed = tuple(self._kao(kao, canonical, alone=mode is None) for kao in objects if kao is not None)
         if policy is None:
-            return None, members
+            return None
         policy_hash = sha256_b64url(canonical)
         policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        return PolicyGroup(policy_id, policy.values, policy_hash, parsed), members
+        return PolicyGroup(policy_id, policy.values, policy_hash, parsed)
 
     def _kao(self, members: Members, binding_message: bytes, *, alone: bool) -> KeyAccess:
         limits, values = self.limits, members.values
@@ -121,9 +124,9 @@ class RequestParser:
             url=url,
             kid=members.text("kid", limits.id_chars),
             sid=members.optional_text("sid", limits.id_chars),
-            policy_binding=_binding(members, limits.id_chars),
+            policy_binding=_binding(members),
             binding_message=binding_message,
-            client_key_hash=_client_key_hash(members, limits.id_chars),
+            client_key_hash=_client_key_hash(members),
             signature_algorithm=algorithm,
             signature=signature,
             signed_message=canonical_json({name: value for name, value in values.items() if name != "signature"}),
@@ -135,15 +138,15 @@ def _hash(value: Any) -> str:
     return sha256_b64url(canonical_json(value))
 
 
-def _binding(members: Members, max_chars: int) -> bytes:
-    binding = members.base64("policyBinding", max_chars)
+def _binding(members: Members) -> bytes:
+    binding = members.base64("policyBinding", _MAX_HASH_CHARS)
     if binding and len(binding) != BINDING_BYTES:
         members.faults.add("bad_length", members.at("policyBinding"))
     return binding
 
 
-def _client_key_hash(members: Members, max_chars: int) -> str | None:
-    text = members.optional_text("clientKeyHash", max_chars)
+def _client_key_hash(members: Members) -> str | None:
+    text = members.optional_text("clientKeyHash", _MAX_HASH_CHARS)
     if text is None or (text == "" and members.values["clientKeyHash"] != ""):  # absent, or a fault already
         return None
     try:
@@ -171,16 +174,25 @@ def _is_supported(members: Members, limits: Limits) -> bool:
     return kind in {None, "wrapped"} and protocol in {None, "kas"} and metadata is None
 
 
-def _check_identities(groups: list[tuple[PolicyGroup | None, Members]], faults: Faults) -> None:
-    """Ids are unique over the whole request, and one policyId names one policy (KAS-REQ-010, 011)."""
+def _check_kao_ids(groups: list[Members]) -> None:
+    """An id is unique over the whole request (KAS-REQ-011)."""
     seen: set[str] = set()
+    for group in groups:
+        kaos = group.values.get("keyAccessObjects")
+        for index, kao in enumerate(kaos if isinstance(kaos, list) else ()):
+            name = kao.get("keyAccessObjectId") if isinstance(kao, dict) else None
+            if not isinstance(name, str) or not name:  # a fault already
+                continue
+            if name in seen:
+                group.faults.add("duplicate_id", f"{group.at('keyAccessObjects')}[{index}].keyAccessObjectId")
+            seen.add(name)
+
+
+def _check_policy_ids(groups: list[PolicyGroup | None], places: list[Members]) -> None:
+    """One policyId names one policy (KAS-REQ-010)."""
     policies: dict[str, str] = {}
-    for group, members in groups:
-        if group is None:
+    for group, members in zip(groups, places, strict=True):
+        if group is None or not group.policy_id:  # a fault already
             continue
         if policies.setdefault(group.policy_id, group.policy_hash) != group.policy_hash:
-            faults.add("policy_mismatch", f"{members.at('policy')}.policyId")
-        for index, kao in enumerate(group.key_accesses):
-            if kao.id and kao.id in seen:
-                faults.add("duplicate_id", f"{members.at('keyAccessObjects')}[{index}].keyAccessObjectId")
-            seen.add(kao.id)
+            members.faults.add("policy_mismatch", f"{members.at('policy')}.policyId")

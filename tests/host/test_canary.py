@@ -1,0 +1,222 @@
+"""No key, token or proof in any output: standard output, standard error, answers, readable forms of objects."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from kas.datakey import DataKey
+from local.client import Answer, new_proof_key
+from tests.kit import Attempt, Kit, policy, running_kit
+
+
+@dataclass
+class Run:
+    """What one run of the pair has said, and what nobody may say."""
+
+    kit: Kit
+    stderr: Path
+    answers: dict[str, Answer] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def outputs(self) -> dict[str, str]:
+        said = {name: f"{dict(answer.headers)}\n{answer.body.decode()}" for name, answer in self.answers.items()}
+        return said | {"stdout": self.kit.log.read_text("utf-8"), "stderr": self.stderr.read_text("utf-8")}
+
+    def play(self, name: str, spoil: Callable[[Attempt], object]) -> None:
+        """Sends one attempt with something wrong in it, and remembers what was secret in it."""
+        attempt = self.kit.attempt(receiving="RSA" if name == "released to RSA" else "P-256")
+        spoil(attempt)
+        self.answers[name] = attempt.send()
+        for kao_id, data_key in attempt.data_keys.items():
+            self.secrets |= forms(f"{name}: data key {kao_id}", data_key)
+        self.secrets |= parts(f"{name}: token", attempt.token) | parts(f"{name}: proof", str(attempt.proof))
+        self.secrets[f"{name}: wrapped key"] = attempt.kao["wrappedKey"][:40]
+
+
+def parts(name: str, jws: str) -> dict[str, str]:
+    """What makes a token or proof usable: both halves of its signature."""
+    signature = jws.rpartition(".")[2]
+    return {f"{name}, begin": signature[:40], f"{name}, end": signature[-40:]}
+
+
+def leaks(secrets: dict[str, str], outputs: dict[str, str]) -> list[str]:
+    """Which secret is where."""
+    return [f"{name} in {where}" for name, text in secrets.items() for where, said in outputs.items() if text in said]
+
+
+def forms(name: str, secret: bytes) -> dict[str, str]:
+    """The texts in which bytes may show."""
+    return {
+        f"{name} in hexadecimal": secret.hex(),
+        f"{name} in base64": base64.b64encode(secret).decode().rstrip("="),
+        f"{name} in base64url": base64.urlsafe_b64encode(secret).decode().rstrip("="),
+        f"{name} as Python shows it": repr(secret)[2:-1],
+    }
+
+
+def private_forms(path: Path) -> dict[str, str]:
+    """The lines of a private key's file and its private number."""
+    text = path.read_text("ascii")
+    lines = [line for line in text.splitlines() if line and not line.startswith("-----")]
+    found = {f"{path.name} line {number}": line for number, line in enumerate(lines) if len(line) > 20}
+    key = serialization.load_pem_private_key(text.encode(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    numbers = key.private_numbers()
+    secret = numbers.d if isinstance(numbers, rsa.RSAPrivateNumbers) else numbers.private_value
+    data = secret.to_bytes((secret.bit_length() + 7) // 8, "big")
+    return found | forms(path.name, data) | {f"{path.name} in decimal": str(secret)}
+
+
+def sign_with_another_key(attempt: Attempt) -> None:
+    attempt.resign(new_proof_key())
+
+
+def change_policy(attempt: Attempt) -> None:
+    attempt.policy["body"] = {"x": 1}
+
+
+def name_unknown_key(attempt: Attempt) -> None:
+    attempt.kao["kid"] = "nobody"
+    attempt.resign()
+
+
+def deny(attempt: Attempt) -> None:
+    denied = attempt.kit.attempt(policies=[policy(classification="TOP_SECRET")])
+    attempt.request, attempt.data_keys, attempt.key, attempt.token = (
+        denied.request,
+        denied.data_keys,
+        denied.key,
+        denied.token,
+    )
+
+
+def expire(attempt: Attempt) -> None:
+    attempt.token = attempt.kit.access_token(key=attempt.key, override={"claims": {"exp": 1}})
+
+
+def replay(attempt: Attempt) -> None:
+    attempt.send()
+
+
+SPOILS: dict[str, tuple[int, Callable[[Attempt], object]]] = {
+    "released": (200, lambda _: None),
+    "released to RSA": (200, lambda _: None),
+    "denied": (403, deny),
+    "policy changed": (400, change_policy),
+    "another signature": (400, sign_with_another_key),
+    "unknown kid": (400, name_unknown_key),
+    "no structure": (400, lambda attempt: attempt.kao.pop("kid")),
+    "no JSON": (400, lambda attempt: setattr(attempt, "body", b"{")),
+    "too large": (413, lambda attempt: setattr(attempt, "body", b" " * (2**20 + 1))),
+    "expired token": (401, expire),
+    "bad token": (401, lambda attempt: setattr(attempt, "token", attempt.token[:-4] + "AAAA")),
+    "another proof key": (401, lambda attempt: setattr(attempt, "proof_key", new_proof_key())),
+    "no nonce": (401, lambda attempt: setattr(attempt, "nonce", None)),
+    "replayed proof": (401, replay),
+    "other method": (401, lambda attempt: attempt.proof_claims.update(htm="GET")),
+    "private key in the proof": (
+        401,
+        lambda attempt: attempt.proof_header.update(jwk={**attempt.key.jwk, "d": "AAAA"}),
+    ),
+    "credentials twice": (401, lambda attempt: attempt.headers.append(("Authorization", f"DPoP {attempt.token}"))),
+}
+
+
+@contextlib.contextmanager
+def stderr_into(path: Path) -> Iterator[None]:
+    """Our own standard error, which processes inherit when they start."""
+    saved = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A pair that has answered every kind of request."""
+    folder = tmp_path_factory.mktemp("canary")
+    with contextlib.ExitStack() as stack:
+        with stderr_into(folder / "stderr"):
+            kit = stack.enter_context(running_kit(folder))
+        played = Run(kit, folder / "stderr")
+        for name, (_, spoil) in SPOILS.items():
+            played.play(name, spoil)
+        for path in sorted(folder.rglob("*.pem")):
+            played.secrets |= private_forms(path)
+        yield played
+
+
+def test_every_kind_of_request_was_answered_as_meant(run: Run) -> None:
+    """The search below covers what it says: the statuses are right, and each answer left a line with its id."""
+    assert {name: answer.status for name, answer in run.answers.items()} == {
+        name: status for name, (status, _) in SPOILS.items()
+    }
+    log = run.outputs()["stdout"]
+    assert all(answer.headers["X-Request-Id"] in log for answer in run.answers.values())
+    assert '"subject":"usa-secret"' in log
+    assert "unwrap.pem in base64" in run.secrets
+    assert "signing.pem in base64" in run.secrets
+
+
+def test_attack_g02_no_secret_is_in_any_output(run: Run) -> None:
+    """Data keys, tokens, proofs, private keys: in no log line and in no answer."""
+    secrets = {name: text for name, text in run.secrets.items() if "wrapped key" not in name}
+    assert len(secrets) > 100
+    assert leaks(secrets, run.outputs()) == []
+
+
+def test_fault_09_keys_are_released_wrapped_only(run: Run) -> None:
+    """The client opens what came back; the key itself did not travel."""
+    body = run.answers["released"].json()
+    (result,) = body["responses"][0]["results"]
+    wrapped = base64.b64decode(result["kasWrappedKey"])
+    keys = [text for name, text in run.secrets.items() if name.startswith("released: data key") and "hexa" in name]
+    assert keys
+    assert all(key not in wrapped.hex() for key in keys)
+
+
+def test_fault_22_bodies_are_not_logged(run: Run) -> None:
+    """Not even what is encrypted in them."""
+    outputs = run.outputs()
+    wrapped = [text for name, text in run.secrets.items() if name.endswith("wrapped key")]
+    assert len(wrapped) == len(SPOILS)
+    assert not [text for text in wrapped if text in outputs["stdout"] or text in outputs["stderr"]]
+
+
+def test_search_finds_what_is_there(run: Run) -> None:
+    """One that leaks is found, in each form that a key may take."""
+    key = bytes(range(200, 232))
+    planted = {"log": f"{key.hex()} {base64.b64encode(key).decode()} {base64.urlsafe_b64encode(key).decode()} {key!r}"}
+    assert len(leaks(forms("key", key), planted)) == 4
+    attempt = run.kit.attempt()
+    assert len(leaks(parts("token", attempt.token), {"log": f"refused {attempt.token}"})) == 2
+
+
+@pytest.mark.parametrize("show", [repr, str, ascii, "{}".format, "{0!r}".format, "%s".__mod__, lambda key: repr([key])])
+def test_attack_g02_data_key_has_no_readable_form(show: Callable[[object], str]) -> None:
+    """However it is formatted, alone or within something else."""
+    material = b"canary-canary-canary-canary-4711"
+    shown = show(DataKey(material))
+    assert "canary" not in shown
+    assert not any(form in shown for form in forms("key", material).values())
+
+
+def test_attack_g02_data_key_is_not_serialised() -> None:
+    """It cannot leave by way of a cache or a queue."""
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError):
+            pickle.dumps(DataKey(bytes(32)), protocol)

@@ -1,0 +1,111 @@
+"""Starts that must not happen: the host ends with a failure and names the setting, file or variable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kas.keys.folder import make_local_keys
+from local.processes import ROOT
+from tests.host.functions import ISSUERS, local_settings, refused_start, write_issuers
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAS_MAX_KAO", "5"),
+        ("KAS_MODE", "development"),
+        ("KAS_ID", "kas usa"),
+        ("KAS_PUBLIC_BASES", "http://kas.example"),
+        ("KAS_PUBLIC_BASES", "https://kas.example/"),
+        ("KAS_REWRAP_SCHEMES", "Bearer"),
+        ("KAS_REWRAP_DPOP_NONCE", "optional"),
+        ("KAS_REQUIRE_CLIENT_KEY_HASH", "yes"),
+        ("KAS_REPLAY_STORE_CLAIMS", "7"),
+        ("KAS_BODY_TIMEOUT_SECONDS", "0"),
+        ("KAS_MAX_BODY_BYTES", "1e6"),
+        ("KAS_ISSUERS_PATH", ""),
+        ("WORKERS", "2"),
+        ("HOST", "0.0.0.0"),
+        ("HOST", None),
+        ("DEBUG", "1"),
+        ("FUNCTION_USE_ASGI", "1"),
+    ],
+)
+def test_setting_that_is_not_safe_stops_the_start(tmp_path: Path, name: str, value: str | None) -> None:
+    """Each kind of value once, and the variables of the host that would change what is run."""
+    said = refused_start({**local_settings(tmp_path), name: value})
+    assert f"does not start: {name}: " in said
+    assert not (tmp_path / "keys").exists()
+
+
+def test_kas_req_110_local_mode_is_refused_on_cloud_run(tmp_path: Path) -> None:
+    """There is no silent way from a laptop's keys to production."""
+    said = refused_start({**local_settings(tmp_path), "K_SERVICE": "kas"})
+    assert "does not start: KAS_MODE: " in said
+    assert "K_SERVICE" in said
+    assert not (tmp_path / "keys").exists()
+
+
+def _production(folder: Path) -> dict[str, str | None]:
+    make_local_keys(folder / "keys")
+    return {
+        "KAS_ID": "kas-usa",
+        "KAS_PUBLIC_BASES": "https://kas.example",
+        "KAS_ISSUERS_PATH": str(write_issuers(folder, ISSUERS)),
+        "KAS_KEYS_DIR": str(folder / "keys"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAS_PUBLIC_BASES", None),
+        ("KAS_PUBLIC_BASES", "http://kas.example"),
+        ("KAS_PUBLIC_BASES", "https://kas.example,http://127.0.0.1:8080"),
+        ("KAS_ID", None),
+        ("K_SERVICE", "kas"),
+    ],
+)
+def test_production_setting_that_is_not_safe_stops_the_start(tmp_path: Path, name: str, value: str | None) -> None:
+    """Nothing is guessed in production, and nothing goes over plain http."""
+    assert f"does not start: {name}: " in refused_start({**_production(tmp_path), name: value})
+
+
+def test_fault_14_production_without_keys_makes_none(tmp_path: Path) -> None:
+    """A missing folder is a refused start, not a reason to make keys on the spot."""
+    environment = _production(tmp_path)
+    shutil.rmtree(tmp_path / "keys")
+    assert "does not start: keys.json: " in refused_start(environment)
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", '{"issuers": []}', '{"issuers": [{}]}', '{"issuers": [], "x": 1}']
+)
+def test_issuers_file_that_names_nobody_stops_the_start(tmp_path: Path, text: str | None) -> None:
+    """Missing, no JSON, empty, or with what we do not know."""
+    environment = local_settings(tmp_path)
+    path = Path(environment["KAS_ISSUERS_PATH"])
+    path.unlink() if text is None else path.write_text(text, "utf-8")
+    assert "does not start: issuers.json" in refused_start(environment)
+
+
+def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:
+    """Its keys would be whatever the network says."""
+    environment = local_settings(tmp_path)
+    write_issuers(tmp_path, {**ISSUERS, "jwksUrl": "http://idp.example/jwks"})
+    assert "jwksUrl: must be https" in refused_start(environment)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "clearances.json", "countries.json"])
+def test_policy_file_that_is_broken_stops_the_start(tmp_path: Path, name: str) -> None:
+    """A member that nobody reads is a rule that nobody applies."""
+    folder = tmp_path / "policy"
+    shutil.copytree(ROOT / "config", folder)
+    document = json.loads((folder / name).read_text("utf-8"))
+    (folder / name).write_text(json.dumps({**document, "unknown": 1}), "utf-8")
+    assert f"does not start: {name}" in refused_start({**local_settings(tmp_path), "KAS_POLICY_DIR": str(folder)})

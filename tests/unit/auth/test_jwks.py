@@ -1,0 +1,236 @@
+"""The cache of issuers' keys, with a clock and a network in the test's hands."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from kas.auth import jwks as module
+from kas.auth.issuers import Issuer
+from kas.auth.jwks import (
+    COOL_DOWN_SECONDS,
+    FRESH_SECONDS,
+    RETRY_SECONDS,
+    STALE_SECONDS,
+    JwksCache,
+)
+from kas.errors import IssuerKeysUnavailable
+from kas.fetch import FetchError
+from local.client.keys import new_proof_key
+
+KEY = new_proof_key()
+
+
+def issuer(name="a"):
+    url = f"https://{name}.example"
+    return Issuer(url, f"{url}/jwks", "kas", frozenset({"at+jwt"}), {}, {}, frozenset())
+
+
+def key_set(*kids, **members):
+    return json.dumps({"keys": [{**KEY.jwk, "kid": kid, **members} for kid in kids]}).encode()
+
+
+@dataclass
+class Network:
+    """Answers with ``reply`` (bytes, or an exception to raise) and counts; ``before`` runs first."""
+
+    reply: bytes | Exception = field(default_factory=lambda: key_set("k1"))
+    fetched: list[str] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None
+
+    def __call__(self, url):
+        self.fetched.append(url)
+        self.before()
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+@dataclass
+class World:
+    """A cache of two issuers at the time ``now``."""
+
+    network: Network = field(default_factory=Network)
+    now: float = 1_790_000_000.0
+    cache: JwksCache = None
+
+    def __post_init__(self):
+        issuers = {one.issuer: one for one in (issuer("a"), issuer("b"))}
+        self.cache = JwksCache(issuers, self.network, lambda: self.now)
+
+    def find(self, kid="k1", name="a"):
+        return self.cache.find(issuer(name), kid)
+
+    @property
+    def fetches(self):
+        return len(self.network.fetched)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_keys_come_from_the_configured_address_of_that_issuer_alone(world):
+    assert world.find().jwk.thumbprint == KEY.thumbprint
+    assert world.network.fetched == ["https://a.example/jwks"]
+
+
+def test_nothing_is_fetched_before_a_token_asks(world):
+    assert world.fetches == 0
+
+
+def test_a_fresh_set_serves_without_fetching_to_the_last_second(world):
+    world.find()
+    world.now += FRESH_SECONDS
+    assert world.find() is not None
+    assert world.fetches == 1
+    world.now += 1
+    assert world.find() is not None
+    assert world.fetches == 2
+
+
+def test_a_key_that_the_issuer_withdrew_is_gone_with_the_next_set(world):
+    world.find()
+    world.network.reply = key_set("k2")
+    world.now += FRESH_SECONDS + 1
+    assert world.find("k1") is None
+    assert world.find("k2") is not None
+
+
+def test_keys_are_found_by_issuer_and_kid(world):
+    world.find(name="a")
+    world.network.reply = key_set("other")
+    assert world.find("k1", name="b") is None
+    assert world.find("k1", name="a") is not None
+
+
+def test_an_unknown_kid_refreshes_once_per_cool_down(world):
+    world.find()
+    for _ in range(20):
+        assert world.find("unknown") is None
+    assert world.fetches == 1
+    world.now += COOL_DOWN_SECONDS - 0.5
+    assert world.find("unknown") is None
+    assert world.fetches == 1
+    world.now += 0.5
+    for number in range(20):
+        assert world.find(f"unknown-{number}") is None
+    assert world.fetches == 2
+
+
+def test_a_new_key_is_found_after_the_cool_down(world):
+    world.find()
+    world.network.reply = key_set("k1", "k2")
+    assert world.find("k2") is None
+    world.now += COOL_DOWN_SECONDS
+    assert world.find("k2") is not None
+
+
+def test_the_cool_down_of_one_issuer_is_not_that_of_another(world):
+    world.find("unknown", name="a")
+    assert world.find("k1", name="b") is not None
+
+
+@pytest.mark.parametrize("reply", [FetchError("away"), b"<html>", b"{}"], ids=repr)
+def test_without_any_set_the_issuer_is_unavailable(world, reply):
+    world.network.reply = reply
+    with pytest.raises(IssuerKeysUnavailable):
+        world.find()
+
+
+def test_after_a_failure_the_next_attempt_waits(world):
+    world.network.reply = FetchError("away")
+    for _ in range(5):
+        with pytest.raises(IssuerKeysUnavailable):
+            world.find()
+    assert world.fetches == 1
+    world.network.reply = key_set("k1")
+    world.now += RETRY_SECONDS
+    assert world.find() is not None
+
+
+def test_after_a_failure_that_took_its_time_the_next_attempt_waits_too(world):
+    """Else each request of a slow issuer's callers would hold a thread for the whole deadline."""
+    world.network.reply = FetchError("deadline")
+
+    def take_long():
+        world.now += module.DEADLINE_SECONDS
+
+    world.network.before = take_long
+    for _ in range(5):
+        with pytest.raises(IssuerKeysUnavailable):
+            world.find()
+    assert world.fetches == 1
+
+
+@pytest.mark.parametrize("reply", [FetchError("away"), b"<html>"], ids=repr)
+def test_an_old_set_serves_for_a_bounded_time_while_the_issuer_is_away(world, reply):
+    world.find()
+    world.network.reply = reply
+    world.now += FRESH_SECONDS + STALE_SECONDS
+    assert world.find() is not None
+    assert world.fetches == 2
+    world.now += 0.5
+    with pytest.raises(IssuerKeysUnavailable):
+        world.find()
+
+
+def test_an_unknown_kid_at_a_stale_set_stays_unknown(world):
+    world.find()
+    world.network.reply = FetchError("away")
+    world.now += FRESH_SECONDS + 1
+    assert world.find("unknown") is None
+
+
+def test_a_set_that_serves_stale_is_replaced_when_the_issuer_is_back(world):
+    world.find()
+    world.network.reply = FetchError("away")
+    world.now += FRESH_SECONDS + 1
+    world.find()
+    world.network.reply = key_set("k2")
+    world.now += RETRY_SECONDS
+    assert world.find("k2") is not None
+
+
+def test_many_at_once_fetch_once_and_all_get_the_key(world):
+    world.network.before = lambda: time.sleep(0.2)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: world.find(), range(8)))
+    assert all(found)
+    assert world.fetches == 1
+
+
+def test_who_waits_too_long_for_anothers_fetch_is_told_that_the_keys_are_unavailable(world, mocker):
+    """The fetcher has a deadline of its own; this holds even if it does not keep it."""
+    mocker.patch.object(module, "DEADLINE_SECONDS", 0.01)
+    started, release = threading.Event(), threading.Event()
+
+    def block():
+        started.set()
+        release.wait(10)
+
+    world.network.before = block
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.find)
+        started.wait(10)
+        with pytest.raises(IssuerKeysUnavailable):
+            world.find()
+        release.set()
+        assert first.result() is not None
+    assert world.fetches == 1
+
+
+def test_a_failed_fetch_leaves_the_lock_free(world):
+    world.network.reply = RuntimeError("a fault of ours")
+    with pytest.raises(RuntimeError):
+        world.find()
+    world.now += RETRY_SECONDS
+    world.network.reply = key_set("k1")
+    assert world.find() is not None

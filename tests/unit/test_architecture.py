@@ -1,0 +1,156 @@
+"""The architecture holds: direction of imports, who may touch what, and what is nowhere. Each rule is shown to bite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import kas
+from tests.unit import source_rules as rules
+from tests.unit.source_rules import Module, Rule
+
+ROOT = Path(__file__).resolve().parents[2]
+KAS = rules.modules(ROOT, "kas")
+MAIN = rules.modules(ROOT, "main")
+ROWS = rules.rows_of(kas.__doc__ or "")
+
+# Name -> the rule, and a module that offends against it.
+EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
+    "direction": (
+        rules.direction(ROWS),
+        [
+            Module("kas.encoding", "from kas.jose import ALGORITHMS"),
+            Module("kas.encoding", "def f():\n    import kas.jose"),
+            Module("kas.crypto.binding", "from kas import jose, rewrap"),
+            Module("kas.auth.dpop", "from kas.policy.rules import Rules"),
+            Module("kas.policy.rules", "if TYPE_CHECKING:\n    from kas.auth.issuers import Issuer"),
+            Module("kas.rewrap", "from kas.web.edge import Edge"),
+            Module("kas.newcomer", ""),
+        ],
+    ),
+    "flask": (
+        rules.only_in(("flask", "werkzeug", "gunicorn", "functions_framework"), "main", "kas.web", "kas.service"),
+        [Module("kas.rewrap", "import flask"), Module("kas.auth.dpop", "from werkzeug.http import parse_date")],
+    ),
+    "google": (
+        rules.only_in(("google", "googleapiclient", "grpc")),
+        [Module("kas.keys.software", "from google.cloud import kms"), Module("kas.service", "import google.auth")],
+    ),
+    "local": (
+        rules.only_in(("local", "tests", "docs")),
+        [Module("kas.keys.folder", "from local.client import Http"), Module("kas.service", "import tests.kit")],
+    ),
+    "JOSE library": (
+        rules.only_in(("jwt",), "kas.jose"),
+        [Module("kas.auth.access_token", "import jwt"), Module("kas.auth.dpop", "from jwt import decode")],
+    ),
+    "relative imports": (rules.no_relative_imports, [Module("kas.jose", "from . import encoding")]),
+    "clock and environment": (
+        rules.no_clock_and_no_environment,
+        [
+            Module("kas.audit", "import time"),
+            Module("kas.audit", "from time import time"),
+            Module("kas.service", "import os\nos.environ['A']"),
+            Module("kas.service", "from os import getenv"),
+            Module("kas.policy.decision", "import datetime\ndatetime.datetime.now()"),
+            Module("kas.policy.decision", "from datetime import date\ndate.today()"),
+        ],
+    ),
+    "assert": (rules.no_assert, [Module("kas.jose", "def f(x):\n    assert x")]),
+    "mutable globals": (
+        rules.no_mutable_globals,
+        [
+            Module("kas.jose", "CACHE = {}"),
+            Module("kas.jose", "CACHE: dict[str, str] = dict()"),
+            Module("kas.jose", "CACHE: Final = {}\ndef f():\n    CACHE['a'] = 1"),
+            Module("kas.jose", "SEEN: Final = set()\ndef f():\n    SEEN.add(1)"),
+            Module("kas.jose", "SEEN: Final = []\ndef f():\n    del SEEN[0]"),
+            Module("kas.jose", "N: Final = 1\ndef f():\n    global N\n    N = 2"),
+        ],
+    ),
+    "size": (rules.size, [Module("kas.jose", "\n" * 301)]),
+}
+SAMPLES = [(name, sample) for name, (_, samples) in EVERYWHERE.items() for sample in samples]
+IO_SAMPLES = [
+    "import os",
+    "from pathlib import Path",
+    "import socket",
+    "import urllib.request",
+    "open('x')",
+    "print(1)",
+]
+BROAD_SAMPLES = ["except:", "except Exception:", "except BaseException:", "except (ValueError, Exception):"]
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_rule_holds_in_every_module(name: str) -> None:
+    """No module of the service offends."""
+    check = EVERYWHERE[name][0]
+    assert [offence for module in KAS for offence in check(module)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"), SAMPLES, ids=[f"{name}-{index}" for index, (name, _) in enumerate(SAMPLES)]
+)
+def test_rule_bites(name: str, sample: Module) -> None:
+    """A module that offends is found."""
+    assert EVERYWHERE[name][0](sample)
+
+
+def test_rows_of_the_map_name_every_module_once() -> None:
+    """`kas/__init__.py` shows what there is: nothing is missing and nothing is listed that is gone."""
+    listed = [name for row in ROWS for name in row]
+    existing = {module.name.split(".")[1] for module in KAS if "." in module.name}
+    assert sorted(listed) == sorted(existing)
+
+
+def test_pure_modules_do_no_io() -> None:
+    """Decisions, cryptography and encoding are functions of their arguments."""
+    pure = [module for module in KAS if module.is_in(*rules.WITHOUT_IO)]
+    assert len(pure) > 10
+    assert [offence for module in pure for offence in rules.without_io(module)] == []
+
+
+@pytest.mark.parametrize("text", IO_SAMPLES)
+def test_rule_about_io_bites(text: str) -> None:
+    """Each way out is found."""
+    assert rules.without_io(Module("kas.crypto.binding", text))
+
+
+def test_only_the_rules_loader_may_name_a_path() -> None:
+    """The exception is one module wide."""
+    assert rules.without_io(Module("kas.policy.rules", "from pathlib import Path")) == []
+    assert rules.without_io(Module("kas.policy.rules", "import os"))
+
+
+def test_unexpected_errors_are_caught_in_one_place() -> None:
+    """The edge has the one `except Exception`; there is no bare one."""
+    found = [place.partition(":")[0] for module in [*KAS, *MAIN] for place in rules.broad_excepts(module)]
+    assert found == ["kas.web.edge"]
+
+
+@pytest.mark.parametrize("clause", BROAD_SAMPLES)
+def test_rule_about_broad_excepts_bites(clause: str) -> None:
+    """Bare, by name, and within a tuple."""
+    assert rules.broad_excepts(Module("kas.jose", f"try:\n    f()\n{clause}\n    pass"))
+
+
+def test_client_stands_alone() -> None:
+    """It is written from the specification: it imports nothing of the service it talks to."""
+    check = rules.only_in(("kas", "tests", "main"))
+    client = [module for module in rules.modules(ROOT, "local") if module.is_in("local.client")]
+    assert len(client) > 5
+    assert [offence for module in client for offence in check(module)] == []
+    assert check(Module("local.client.keys", "from kas.jose import to_jwk"))
+
+
+def test_environment_is_read_at_the_entry_point() -> None:
+    """`main.py` hands it over, and the clock with it."""
+    assert [offence for module in MAIN for offence in rules.no_clock_and_no_environment(module)]
+
+
+def test_settings_go_no_further_than_the_wiring() -> None:
+    """No module but `service` receives them whole."""
+    users = {module.name for module in KAS if "kas.config" in set(module.imported())}
+    assert users <= {"kas.service"}

@@ -1,0 +1,49 @@
+"""Plain key material shows nowhere."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import json
+import pickle
+
+import pytest
+
+from kas.datakey import DataKey
+
+CANARY = b"canary-canary-canary-canary-0123"
+
+
+def test_what_goes_in_comes_out():
+    assert DataKey(CANARY).reveal() == CANARY
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, lambda key: f"{[key]}"])
+def test_no_readable_form_has_the_material(show):
+    assert "canary" not in show(DataKey(CANARY))
+    assert show(DataKey(CANARY)) == show(DataKey(bytes(32)))
+
+
+@pytest.mark.parametrize("copying", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_it_is_not_serialised_nor_copied(copying):
+    with pytest.raises(TypeError, match="not serialised"):
+        copying(DataKey(CANARY))
+
+
+def test_json_cannot_carry_it():
+    with pytest.raises(TypeError):
+        json.dumps(DataKey(CANARY))
+
+
+def test_two_keys_are_never_equal_so_that_nobody_compares_them_in_variable_time():
+    assert DataKey(CANARY) != DataKey(CANARY)
+
+
+@pytest.mark.parametrize("length", range(40))
+def test_lengths_are_those_of_aes(length):
+    assert DataKey(bytes(length)).has_valid_length() == (length in {16, 24, 32})
+
+
+def test_the_hmac_is_that_of_the_standard_library():
+    assert DataKey(CANARY).hmac_sha256(b"message") == hmac.new(CANARY, b"message", hashlib.sha256).digest()

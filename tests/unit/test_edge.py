@@ -1,0 +1,224 @@
+"""The edge: every path, method and failure has one form of answer, and says nothing of what happened inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import flask
+import pytest
+from werkzeug.test import EnvironBuilder
+
+from kas.audit import AuditLog
+from kas.errors import (
+    CredentialsMissing,
+    Fault,
+    Internal,
+    InvalidStructure,
+    KasError,
+    NonceRequired,
+    ProofReplayed,
+    TokenExpired,
+    leaves,
+)
+from kas.web.edge import Edge, Route, error_reply, json_reply
+
+CANARY = "canary-4711"
+LOOPBACK = "127.0.0.1"
+
+
+class Fixture:
+    """An edge with one route that answers, or raises ``failure``; ``events`` is what was recorded."""
+
+    def __init__(self, failure: Exception | None = None, *, local: bool = True) -> None:
+        self.failure = failure
+        self.events: list[dict[str, Any]] = []
+        self.edge = Edge(local=local, audit=AuditLog(self._write))
+
+    def _write(self, line: bytes) -> int:
+        self.events.append(json.loads(line))
+        return len(line)
+
+    def _answer(self, _request: flask.Request, _request_id: str) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        return json_reply(200, {"ok": True})
+
+    def send(
+        self,
+        path: str = "/rewrap",
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        address: str = LOOPBACK,
+    ) -> flask.Response:
+        environ = EnvironBuilder("/", method=method, headers=dict(headers or {})).get_environ()
+        request = flask.Request({**environ, "PATH_INFO": path, "REMOTE_ADDR": address})
+        route = Route(("POST",), self._answer, partial(dict, {"DPoP-Nonce": "next"}))
+        return self.edge.handle(request, {"/rewrap": route})
+
+
+def body_of(answer: flask.Response) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(answer.get_data())
+    return body
+
+
+def with_cause() -> Exception:
+    error = RuntimeError(f"token {CANARY}")
+    error.__cause__ = KeyError(CANARY)
+    return error
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ValueError(CANARY), with_cause(), RecursionError(CANARY), MemoryError(CANARY), UnicodeError(CANARY)],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_kas_req_103_unexpected_failure_is_500_without_a_word_of_it(
+    failure: Exception, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the answer nor the log has the exception's text or its causes'; the log has its type and the request."""
+    answer = Fixture(failure).send()
+    body = body_of(answer)
+    assert answer.status_code == 500
+    assert {name: body[name] for name in ("error", "code")} == {"error": "internal", "code": "internal"}
+    assert body["message"] == Internal.message()
+    out, err = capfd.readouterr()
+    assert CANARY not in answer.get_data(as_text=True) + str(answer.headers) + out + err
+    (line,) = [json.loads(text) for text in err.splitlines()]
+    assert (line["type"], line["requestId"]) == (type(failure).__name__, body["requestId"])
+    assert line["frames"]
+
+
+def test_unexpected_failure_releases_no_headers_of_its_own() -> None:
+    """It is still an answer of the route: not stored, with the next nonce."""
+    headers = Fixture(ValueError(CANARY)).send().headers
+    assert (headers["Cache-Control"], headers["DPoP-Nonce"]) == ("no-store", "next")
+
+
+@pytest.mark.parametrize(
+    "leaf", [leaf for leaf in leaves() if leaf.__init__ is KasError.__init__], ids=lambda c: c.__name__
+)
+def test_refusal_is_answered_and_recorded(leaf: type[KasError]) -> None:
+    """Status, class, code and sentence are the leaf's; detail stays inside; one event with our request id."""
+    fixture = Fixture(leaf(CANARY))
+    answer = fixture.send()
+    body = body_of(answer)
+    assert answer.status_code == leaf.status
+    assert body == {
+        "error": leaf.error,
+        "code": leaf.code,
+        "message": leaf.message(),
+        "requestId": answer.headers["X-Request-Id"],
+    }
+    (event,) = fixture.events
+    assert (event["event"], event["code"], event["requestId"]) == ("refusal", leaf.code, body["requestId"])
+    assert CANARY not in json.dumps(event)
+
+
+def test_fault_22_callers_request_id_is_not_ours() -> None:
+    """It comes back under another name and stands in no event."""
+    fixture = Fixture(ProofReplayed())
+    answer = fixture.send(headers={"X-Request-Id": CANARY})
+    assert answer.headers["X-Client-Request-Id"] == CANARY
+    assert CANARY not in (answer.headers["X-Request-Id"], body_of(answer)["requestId"], fixture.events[0]["requestId"])
+
+
+@pytest.mark.parametrize("theirs", ["", "a b", "a\tb", "é", "x" * 129, "<script>", 'a"b'])
+def test_malformed_request_id_is_dropped(theirs: str) -> None:
+    """Only 1 to 128 plain characters come back."""
+    assert "X-Client-Request-Id" not in Fixture().send(headers={"X-Request-Id": theirs}).headers
+
+
+@pytest.mark.parametrize("theirs", ["a", "A-Z_a.z:09", "x" * 128])
+def test_well_formed_request_id_comes_back(theirs: str) -> None:
+    """On successes too."""
+    assert Fixture().send(headers={"X-Request-Id": theirs}).headers["X-Client-Request-Id"] == theirs
+
+
+def test_request_ids_differ() -> None:
+    """Each answer has its own."""
+    fixture = Fixture()
+    assert len({fixture.send().headers["X-Request-Id"] for _ in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/rewrap/", "//rewrap", "/Rewrap", "/rewrap ", "/rewrap/x", "/%72ewrap", "/x/../rewrap", ""]
+)
+def test_path_is_exact(path: str) -> None:
+    """Everything else is 404, without a nonce."""
+    answer = Fixture().send(path)
+    assert (answer.status_code, body_of(answer)["code"]) == (404, "not_found")
+    assert "DPoP-Nonce" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])
+def test_kas_req_020_other_method_is_405(method: str) -> None:
+    """With the methods that there are."""
+    answer = Fixture().send(method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("address", ["192.168.1.2", "::ffff:10.0.0.1", "", "8.8.8.8"])
+def test_local_mode_answers_this_machine_only(address: str) -> None:
+    """Whatever a header says."""
+    answer = Fixture().send(address=address, headers={"X-Forwarded-For": LOOPBACK, "X-Forwarded-Proto": "https"})
+    assert (answer.status_code, body_of(answer)["code"]) == (403, "loopback_only")
+
+
+@pytest.mark.parametrize("proto", [None, "", "http", "https, http", "HTTPS", "httpss", "https,"])
+def test_kas_req_021_request_without_tls_is_refused(proto: str | None) -> None:
+    """Whoever ends TLS appends; what came before it is the caller's own word."""
+    headers = {} if proto is None else {"X-Forwarded-Proto": proto}
+    answer = Fixture(local=False).send(headers=headers)
+    assert (answer.status_code, body_of(answer)["code"]) == (403, "https_required")
+
+
+@pytest.mark.parametrize("proto", ["https", "http, https", "http,https"])
+def test_request_over_tls_is_answered(proto: str) -> None:
+    """From any address."""
+    answer = Fixture(local=False).send(headers={"X-Forwarded-Proto": proto}, address="8.8.8.8")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("failure", [None, ProofReplayed(), ValueError()], ids=["success", "refusal", "unexpected"])
+def test_every_answer_is_json_that_nobody_stores_or_sniffs(failure: Exception | None) -> None:
+    """And offers the route's next nonce."""
+    headers = Fixture(failure).send().headers
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["DPoP-Nonce"] == "next"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [(TokenExpired, "invalid_token"), (ProofReplayed, "invalid_dpop_proof"), (NonceRequired, "use_dpop_nonce")],
+)
+def test_challenge_names_the_error(refusal: type[KasError], error: str) -> None:
+    """RFC 9449 §7.1: scheme, error, algorithms."""
+    challenge = Fixture(refusal()).send().headers["WWW-Authenticate"]
+    assert challenge.startswith(f'DPoP error="{error}", error_description="{refusal.message()}", algs="')
+    assert "ES256" in challenge
+    assert "HS256" not in challenge
+
+
+def test_challenge_without_credentials_names_none() -> None:
+    """RFC 6750 §3.1."""
+    challenge = Fixture(CredentialsMissing()).send().headers["WWW-Authenticate"]
+    assert challenge.startswith('DPoP algs="')
+    assert "error" not in challenge
+
+
+def test_other_statuses_have_no_challenge() -> None:
+    """Only a 401 asks for credentials."""
+    assert "WWW-Authenticate" not in Fixture(Internal()).send().headers
+
+
+def test_faults_are_listed_with_code_message_and_place() -> None:
+    """And nothing else of them."""
+    reply = error_reply(InvalidStructure((Fault("missing", "requests", "this member is required"),)), "id")
+    assert json.loads(reply.body)["validationErrors"] == [
+        {"code": "missing", "message": "this member is required", "field": "requests"}
+    ]
