@@ -81,6 +81,8 @@ def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
         alarm.cancel()
     if late.is_set():
         raise RequestTimeout
+    if len(body) < min(request.content_length or 0, size):  # the sender hung up; what came may still parse
+        raise InvalidJson
     request.environ[_IS_READ] = len(body) < size
     return body
 

@@ -183,6 +183,17 @@ def test_attack_p03_jwk_that_does_not_fit_its_algorithm_is_refused(kit: Kit, nam
     refused_proof(attempt, "proof_key_invalid")
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{"use": "enc"}, {"use": 1}, {"key_ops": ["encrypt"]}, {"key_ops": "verify"}, {"x": 1}, {"kid": "k" * 2048}],
+)
+def test_attack_p03_jwk_for_another_use_or_without_bound_is_refused(kit: Kit, members: dict[str, object]) -> None:
+    """What a key says of itself is respected, and its size is bounded."""
+    attempt = kit.attempt()
+    attempt.proof_header["jwk"] = {**attempt.key.jwk, **members}
+    refused_proof(attempt, "proof_key_invalid")
+
+
 def test_attack_p03_ed448_under_eddsa_is_refused(kit: Kit) -> None:
     """Libraries take it under the same name; only Ed25519 is ours."""
     attempt = kit.attempt()

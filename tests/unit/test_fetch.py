@@ -87,13 +87,13 @@ def test_a_body_that_is_cut_short_is_an_error():
 
 
 def raw(*pieces, pause=0.0):
-    """Writes these bytes and nothing else; sets ``finished`` when nobody stopped it."""
+    """Writes these bytes and nothing else; the server's ``sent`` counts the pieces that somebody took."""
 
     def answer(handler):
         for piece in pieces:
             handler.wfile.write(piece)
+            handler.server.sent += 1
             time.sleep(pause)
-        handler.server.finished.set()
 
     return answer
 
@@ -101,7 +101,7 @@ def raw(*pieces, pause=0.0):
 @contextlib.contextmanager
 def telling(answer):
     with serving(answer) as server:
-        server.finished = threading.Event()
+        server.sent = 0
         yield server
 
 
@@ -142,8 +142,10 @@ SLOW = {
 @pytest.mark.parametrize("name", SLOW)
 def test_an_answer_that_drips_is_cut_at_the_deadline(name):
     """Each byte comes in time, all of them together do not: the whole answer would be sound four seconds later."""
-    with telling(raw(*SLOW[name], pause=0.1)) as server, pytest.raises(FetchError):
-        fetch(address(server), deadline=0.5)
+    with telling(raw(*SLOW[name], pause=0.1)) as server:
+        with pytest.raises(FetchError):
+            fetch(address(server), deadline=0.5)
+        assert server.sent < len(SLOW[name])
 
 
 def test_a_server_that_says_nothing_is_left_at_the_deadline():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kas.uri import MAX_CHARS, is_loopback, is_same_resource, is_secure_url, normalise_uri
+from kas.uri import MAX_CHARS, has_secure_scheme, is_loopback, is_same_resource, is_secure_url, normalise_uri
 
 KAS = "https://kas.example/rewrap"
 OURS = frozenset({KAS})
@@ -181,6 +181,12 @@ def test_secure_url(url: str, anywhere: bool, locally: bool) -> None:  # noqa: F
         anywhere,
         locally,
     )
+
+
+@pytest.mark.parametrize("url", ["https://", "https:kas", "https://[::1", "https://[x]/", "//kas.example", "x", ""])
+def test_scheme_of_what_names_no_host_is_not_secure(url: str) -> None:
+    """No host, or none that can be read."""
+    assert not has_secure_scheme(url, allow_loopback_http=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.255.255.254", "::1", "localhost"])
