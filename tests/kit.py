@@ -3,6 +3,8 @@
 attempt = kit.attempt()                      # usa-secret asks for a key under NATO SECRET
 attempt.proof_claims["htm"] = "GET"          # one thing broken
 refused(attempt.send(), 401, "invalid_dpop_proof", "proof_method_mismatch")
+
+The processes end with the run.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from local.client.rewrap import (
     build_request,
     fetch_kas_keys,
     post_rewrap,
+    sign_kao,
 )
 from local.processes import World, world
 
@@ -47,7 +50,8 @@ def refused(answer: Answer, status: int, error: str, code: str) -> dict[str, Any
     body = answer.json()
     assert (answer.status, body.get("error"), body.get("code")) == (status, error, code), answer.body
     assert body["requestId"] == answer.headers["X-Request-Id"]
-    assert isinstance(body["message"], str) and body["message"]
+    assert isinstance(body["message"], str)
+    assert body["message"]
     assert "kasWrappedKey" not in answer.body.decode()
     return body
 
@@ -86,8 +90,6 @@ class Attempt:
 
     def resign(self, key: ProofKey | None = None) -> None:
         """Signs every KAO as it stands now, with ``key`` or the proven one."""
-        from local.client.rewrap import sign_kao  # noqa: PLC0415
-
         for group in self.request["requests"]:
             group["keyAccessObjects"] = [sign_kao(kao, key or self.key) for kao in group["keyAccessObjects"]]
 
@@ -204,4 +206,6 @@ def running_kit(folder: Path, **settings: str) -> Iterator[Kit]:
     """A fresh pair with these ``KAS_…`` settings, stopped at the end."""
     log = folder / "log"
     with log.open("wb") as file, world(folder, settings, file) as pair:
-        yield Kit(pair, log)
+        kit = Kit(pair, log)
+        yield kit
+        kit.http.close()  # a connection that is kept alive holds up the end of a process

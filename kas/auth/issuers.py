@@ -57,7 +57,7 @@ def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: 
     if not is_secure_url(jwks_url.text(), allow_loopback_http=allow_loopback_http):
         jwks_url.fail("must be https (http on loopback in local mode only)")
     entry = Issuer(
-        issuer=node["issuer"].text(),
+        issuer=_read_issuer_name(node["issuer"]),
         jwks_url=jwks_url.text(),
         audience=node["audience"].text(),
         accepted_types=frozenset(item.choice(TYPES) for item in node["acceptedTypes"].items()),
@@ -67,6 +67,11 @@ def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: 
     )
     node.done()
     return entry
+
+
+def _read_issuer_name(node: Node) -> str:
+    name = node.text()
+    return node.fail("must have no white space") if any(map(str.isspace, name)) else name
 
 
 def _read_claim_names(node: Node) -> Mapping[str, str]:

@@ -69,6 +69,8 @@ def test_every_member_is_required(tmp_path, name):
     [
         ("issuer", ""),
         ("issuer", 5),
+        ("issuer", "https://idp.example other"),
+        ("issuer", "https://idp.example\n"),
         ("issuer", None),
         ("jwksUrl", ""),
         ("jwksUrl", "http://idp.example/jwks"),
