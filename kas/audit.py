@@ -1,4 +1,5 @@
-"""One JSON line per key access object, and one per refused request: who, what, decision, reason; no secrets.
+"""One JSON line per key access object (who, what, decision, reason), and one per request that a route refuses (what
+and why: the caller may be unknown). No secrets.
 
 Lines go to file descriptor 1, each in one write and no longer than a pipe takes whole, before the answer leaves.
 Whatever a caller chose is escaped to ASCII, so that it can neither break a line nor colour a terminal; long values
@@ -20,7 +21,7 @@ from kas.errors import AuditUnavailable
 
 MAX_LINE_BYTES: Final = 4000
 _MAX_TEXT_BYTES: Final = 300
-_WAIT_MILLISECONDS: Final = 1000
+_WAIT_SECONDS: Final = 1
 STDOUT: Final = 1
 
 Write = Callable[[bytes], int]
@@ -29,17 +30,21 @@ Write = Callable[[bytes], int]
 def descriptor_writer(descriptor: int = STDOUT) -> Write:
     """Writes to a file descriptor: past ``sys.stdout``, which the host may replace per request.
 
-    A reader who has stopped reading is an OSError after a second, not a thread that waits for ever.
+    A reader who has stopped reading is an OSError after two seconds at most, not a thread that waits for ever.
     """
     lock = threading.Lock()  # between asking for room and taking it
 
     def write(line: bytes) -> int:
-        with lock:
+        if not lock.acquire(timeout=_WAIT_SECONDS):
+            raise TimeoutError("others wait for room already")
+        try:
             waiting = select.poll()
             waiting.register(descriptor, select.POLLOUT)
-            if not waiting.poll(_WAIT_MILLISECONDS):
+            if not waiting.poll(1000 * _WAIT_SECONDS):
                 raise TimeoutError("nobody reads the audit lines")
             return os.write(descriptor, line)
+        finally:
+            lock.release()
 
     return write
 

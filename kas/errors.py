@@ -2,7 +2,7 @@
 
 A class names its stable ``code``; its parent fixes the HTTP ``status`` and the ``error`` class of ACP-240 §4.
 The docstring of a leaf is the sentence that the caller reads: it is constant, so no caller's text and no secret
-can travel in it. What happened in detail goes to the log by ``raise … from``. `docs/api.md` prints this tree and
+can travel in it. What happened in detail is chained by ``raise … from``; of a 503 the edge logs it. `docs/api.md` prints this tree and
 a test holds both together.
 """
 
@@ -47,9 +47,6 @@ class Internal(KasError, code="internal"):
     """Something unexpected happened; nothing was released. Quote the request id when you report it."""
 
 
-# ---- 400: the request as a whole
-
-
 class InvalidRequest(KasError, status=400, error="invalid_request"):
     """The request is not one that this route can read."""
 
@@ -82,9 +79,6 @@ class InvalidStructure(InvalidRequest, code="invalid_structure"):
 
 class SignedRequestTokenNotSupported(InvalidRequest, code="signed_request_token_not_supported"):
     """This service does not take a signedRequestToken on this route."""
-
-
-# ---- 401: who asks
 
 
 class Unauthenticated(KasError, status=401, error="unauthorized"):
@@ -128,7 +122,7 @@ class TokenKeyUnknown(InvalidToken, code="token_key_unknown"):
 
 
 class TokenKeyUnfit(InvalidToken, code="token_key_unfit"):
-    """The issuer's key of that kid does not fit the access token's algorithm or is not for signatures."""
+    """The issuer's key of that kid does not fit the access token's algorithm."""
 
 
 class TokenSignatureInvalid(InvalidToken, code="token_signature_invalid"):
@@ -136,7 +130,7 @@ class TokenSignatureInvalid(InvalidToken, code="token_signature_invalid"):
 
 
 class TokenClaimsMalformed(InvalidToken, code="token_claims_malformed"):
-    """The access token's exp, nbf or iat is missing or not a plausible time."""
+    """The access token has no exp, or its exp, nbf or iat is not a plausible time."""
 
 
 class TokenExpired(InvalidToken, code="token_expired"):
@@ -156,7 +150,7 @@ class TokenTypeRefused(InvalidToken, code="token_type_not_accepted"):
 
 
 class TokenSubjectMissing(InvalidToken, code="token_subject_missing"):
-    """The access token has no subject."""
+    """The access token has no usable subject."""
 
 
 class TokenUnbound(InvalidToken, code="token_unbound"):
@@ -184,7 +178,7 @@ class ProofTooLong(InvalidProof, code="proof_too_long"):
 
 
 class ProofMalformed(InvalidProof, code="proof_malformed"):
-    """The DPoP proof is not a strict compact JWS with JSON objects as header and claims."""
+    """The DPoP proof is not a strict compact JWS with JSON objects as header and claims, without crit, b64 or zip."""
 
 
 class ProofTypeInvalid(InvalidProof, code="proof_type_invalid"):
@@ -243,9 +237,6 @@ class NonceInvalid(UseDpopNonce, code="nonce_invalid"):
     """The nonce is expired or not of this server: use the one of the DPoP-Nonce header in a new proof."""
 
 
-# ---- 403–415: the edge
-
-
 class Forbidden(KasError, status=403, error="forbidden"):
     """The caller may not have this."""
 
@@ -287,9 +278,6 @@ class UnsupportedMediaType(KasError, status=415, error="unsupported_media_type",
     """This route takes application/json without content encoding only."""
 
 
-# ---- 429, 503: not now
-
-
 class TooManyRequests(KasError, status=429, error="too_many_requests"):
     """A limit is reached."""
 
@@ -312,9 +300,6 @@ class AuditUnavailable(Unavailable, code="audit_unavailable"):
 
 class IssuerKeysUnavailable(Unavailable, code="issuer_keys_unavailable"):
     """The keys of the access token's issuer cannot be fetched now."""
-
-
-# ---- Refusals of one key access object (KAO); alone they are the request's too
 
 
 class KaoRefusal(KasError):

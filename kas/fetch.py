@@ -25,7 +25,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class FetchError(Exception):
-    """The document could not be had; the text says why, for the log."""
+    """The document could not be had; the text says why, in words of ours."""
 
 
 class Fetcher(Protocol):

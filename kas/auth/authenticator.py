@@ -46,7 +46,7 @@ class Principal:
 
     @property
     def caller(self) -> str:
-        """(issuer, subject) as one text: the identity for limits and audit. An issuer URL has no space."""
+        """(issuer, subject) as one text: the identity for limits. An issuer's name has no space."""
         return f"{self.issuer.issuer} {self.subject}"
 
 
@@ -78,13 +78,13 @@ class Authenticator:
         Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
         Unavailable.
         """
-        now = self.clock()
         unverified_token = self._read_authorization(credentials.authorization)
-        token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=now)
+        token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=self.clock())
         if token.jkt is None:
             raise TokenUnbound
+        # The time is read anew: fetching the issuer's keys may have taken longer than used proofs are remembered for.
         proof = verify_proof(
-            credentials.dpop, jkt=token.jkt, token_hash=token.hash, method=method, uris=self.uris, now=now
+            credentials.dpop, jkt=token.jkt, token_hash=token.hash, method=method, uris=self.uris, now=self.clock()
         )
         self._check_nonce(proof.unverified_nonce)
         return self._claim(token, proof)

@@ -44,6 +44,7 @@ class _KeySet:
     """What is known of one issuer; ``keys`` is replaced whole, so that readers need no lock."""
 
     keys: Mapping[str, IssuerKey] | None = None
+    error: Exception | None = None
     fetched_at: float = 0.0
     retry_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,7 +64,7 @@ class JwksCache:
         if not self._is_fresh(known) or kid not in (known.keys or {}):
             self._refresh(issuer, known, kid)
         if known.keys is None or self._clock() - known.fetched_at > FRESH_SECONDS + STALE_SECONDS:
-            raise IssuerKeysUnavailable
+            raise IssuerKeysUnavailable from known.error
         return known.keys.get(kid)
 
     def _is_fresh(self, known: _KeySet) -> bool:
@@ -83,10 +84,11 @@ class JwksCache:
     def _replace(self, issuer: Issuer, known: _KeySet) -> None:
         try:
             keys = parse_key_set(self._fetch(issuer.jwks_url))
-        except (FetchError, ValueError):
+        except (FetchError, ValueError) as error:
+            known.error = error
             known.retry_at = self._clock() + RETRY_SECONDS  # counted from the end: a slow issuer fails slowly
             return
-        known.keys, known.fetched_at = keys, self._clock()
+        known.keys, known.fetched_at, known.error = keys, self._clock(), None
         known.retry_at = known.fetched_at + COOL_DOWN_SECONDS
 
 

@@ -9,7 +9,8 @@ from typing import Final
 LEEWAY_SECONDS: Final = 10
 # A proof is accepted from its iat until so long after (RFC 9449 §11.1).
 PROOF_WINDOW_SECONDS: Final = 60
-# How long a used proof is remembered: it may come LEEWAY early and stays acceptable for the whole window.
+# How long a used proof is remembered: it may come one leeway early and stays acceptable for the whole window after its
+# iat. The second leeway is for a clock that is set back meanwhile.
 PROOF_MEMORY_SECONDS: Final = PROOF_WINDOW_SECONDS + 2 * LEEWAY_SECONDS
 
 _YEAR_10000: Final = 253_402_300_800

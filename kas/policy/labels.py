@@ -38,7 +38,7 @@ class Label:
 
 
 def parse_label(policy: Mapping[str, object], rules: Rules) -> Label:
-    """The label of ``policy``. Raises LabelInvalid; its argument names the member, for the log."""
+    """The label of ``policy``. Raises LabelInvalid, whose argument names the member."""
     dissem = policy.get("dissem")
     if not isinstance(dissem, Mapping):
         raise LabelInvalid("dissem")

@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import flask
 import gunicorn.http.errors
 from werkzeug.exceptions import HTTPException
 
 from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 JSON: Final = "application/json"
 DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
@@ -27,7 +30,7 @@ _IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 
 class BoundedRequest(flask.Request):
-    """A request whose body is read by `read_json_body` or not at all.
+    """A request whose body is read from its stream by whoever wants it, and by nobody else.
 
     The functions host asks every request for all of its data after the view has answered, without bound: a refused
     400 MB body would still be read into memory, a stalled one would hold the thread for ever.
@@ -70,7 +73,12 @@ def _takes_json(request: flask.Request) -> bool:
 def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
     """A socket's time-out is per read, so a sender that drips would hold us: the alarm ends the whole body."""
     late = threading.Event()
-    alarm = threading.Timer(timeout_seconds, _stop_reading, (request.environ.get("gunicorn.socket"), late))
+
+    def expire() -> None:
+        late.set()
+        _stop_reading(request.environ.get("gunicorn.socket"))
+
+    alarm = threading.Timer(timeout_seconds, expire)
     alarm.daemon = True
     alarm.start()
     try:
@@ -87,14 +95,16 @@ def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
     return body
 
 
-def drop_body(request: flask.Request) -> None:
-    """Reads what is left of a body and forgets it, within bounds; beyond them nothing more is read at all."""
-    environ = request.environ
+def drop_body(environ: WSGIEnvironment) -> None:
+    """Reads what is left of a body and forgets it, within bounds; beyond them nothing more is read at all.
+
+    Takes the WSGI environment, since it is called when there is no request any more.
+    """
     sock: socket.socket | None = environ.get("gunicorn.socket")
-    has_body = bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in environ
+    has_body = environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
     if sock is None or not has_body or environ.get(_IS_READ):
         return
-    alarm = threading.Timer(DROP_SECONDS, _stop_reading, (sock, threading.Event()))
+    alarm = threading.Timer(DROP_SECONDS, _stop_reading, (sock,))
     alarm.daemon = True
     alarm.start()
     try:
@@ -106,7 +116,7 @@ def drop_body(request: flask.Request) -> None:
         pass  # stalled, gone or malformed: cut below
     finally:
         alarm.cancel()
-    _stop_reading(sock, threading.Event())
+    _stop_reading(sock)
 
 
 def _drain(stream: IO[bytes]) -> bool:
@@ -114,8 +124,7 @@ def _drain(stream: IO[bytes]) -> bool:
     return any(not stream.read(_PIECE) for _ in range(DROP_BYTES // _PIECE))
 
 
-def _stop_reading(sock: socket.socket | None, late: threading.Event) -> None:
-    late.set()
+def _stop_reading(sock: socket.socket | None) -> None:
     if sock is not None:
         with contextlib.suppress(OSError):  # the client is gone already
             sock.shutdown(socket.SHUT_RD)

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import flask
@@ -31,6 +32,7 @@ from kas.errors import (
     NotFound,
     Unauthenticated,
 )
+from kas.fetch import FetchError
 from kas.jose import ALGORITHMS
 from kas.uri import is_loopback
 from kas.web.body import JSON, drop_body
@@ -38,6 +40,7 @@ from kas.web.body import JSON, drop_body
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 _STDERR: Final = 2
+_MAX_CAUSE_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Edge:
         try:
             reply = self._dispatch(request, route, request_id)
         except KasError as refusal:
+            _log_cause(refusal, request_id)
             reply = self._refuse(refusal, request, request_id)
         except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
             _log_unexpected(error, request_id)
@@ -168,13 +172,25 @@ def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mappi
     if _CLIENT_REQUEST_ID.fullmatch(theirs):
         headers["X-Client-Request-Id"] = theirs
     response = flask.Response(reply.body, reply.status, headers, content_type=JSON)
-    response.call_on_close(partial(drop_body, request))
+    response.call_on_close(partial(drop_body, request.environ))
     return response
+
+
+def _log_cause(refusal: KasError, request_id: str) -> None:
+    """Why the service cannot answer, for its operator: the text of a failed fetch or of the system, no caller's."""
+    cause = refusal.__cause__
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(cause, FetchError | OSError | ValueError):
+        line = {"severity": "WARNING", "event": "unavailable", "code": refusal.code, "requestId": request_id}
+        _write_stderr({**line, "cause": f"{type(cause).__name__}: {cause}"[:_MAX_CAUSE_CHARS]})
 
 
 def _log_unexpected(error: Exception, request_id: str) -> None:
     """Where it happened and of what type; never its text, which may hold what was sent."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     line = {"severity": "ERROR", "event": "unexpected", "type": type(error).__name__, "requestId": request_id}
+    _write_stderr({**line, "frames": frames[-10:]})
+
+
+def _write_stderr(line: Mapping[str, Any]) -> None:
     sys.stderr.flush()
-    os.write(_STDERR, json.dumps({**line, "frames": frames[-10:]}).encode() + b"\n")
+    os.write(_STDERR, json.dumps(line).encode() + b"\n")
