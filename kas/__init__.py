@@ -4,8 +4,8 @@ It releases data keys. A client shows an access token, a DPoP proof and wrapped 
 policy; the service checks who asks and what the policy says, unwraps, and rewraps to the client's own key.
 
 Trust boundaries
-    Everything in a request is a stranger's until the module that proves it says otherwise; such values are named
-    ``unverified_…``. Trusted are the configuration, the configured issuers for the countries they may speak for, and
+    Everything in a request is a stranger's until the module that proves it says otherwise. While a token, proof or key
+    is being proved such values are named ``unverified_…``; what `protocol` returns is read and not proved. Trusted are the configuration, the configured issuers for the countries they may speak for, and
     the key service. Whoever ends TLS is not trusted with keys: a client that sends ``clientKeyHash`` is safe from it.
 
 Where things are (a module imports only from rows below its own)

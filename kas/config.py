@@ -3,7 +3,7 @@
 Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A bad value
 stops the start, and the error names the setting and what it takes. The host's own variables are read for what they
 could break: ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``WORKERS`` (memory is not
-shared), ``HOST`` and ``K_SERVICE`` (local mode must stay on one machine). `docs/configuration.md` prints the table
+shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run). `docs/configuration.md` prints the table
 and a test holds both together.
 """
 
@@ -97,7 +97,7 @@ class Settings:
         _one_of("production", "local"),
         "production, local",
         "production",
-        "local: keys made on first start, plain HTTP, this machine only; refused on Cloud Run",
+        "local: keys made on first start, plain HTTP, this machine only",
     )
     kas_id: str = _setting(
         "ID",

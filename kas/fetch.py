@@ -2,8 +2,9 @@
 
 The address is configuration, never a caller's. HTTPS with certificate verification against the system's authorities
 (``SSL_CERT_FILE`` is honoured); plain HTTP only to a loopback address and only where local mode allows it. No
-redirects, no proxy from the environment, no reused connections (nothing to carry across a fork), one deadline over
-everything, a cap on the bytes read.
+redirects, no proxy from the environment, no reused connections (nothing to carry across a fork), a cap on the bytes
+read, a time-out for connecting to an address, and one deadline over everything after it (finding the address is the
+system's).
 """
 
 from __future__ import annotations
@@ -61,24 +62,25 @@ def _connected(url: str, deadline_seconds: float) -> Iterator[http.client.HTTPCo
     parts = urlsplit(url)
     host = str(parts.hostname)
     connection = http.client.HTTPConnection(host, parts.port)
-    sock = socket.create_connection((host, parts.port or _DEFAULT_PORTS[parts.scheme]), timeout=deadline_seconds)
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-    late = threading.Event()
-    alarm = threading.Timer(deadline_seconds, _cut, (sock, late))
-    alarm.daemon = True
-    alarm.start()
-    try:
-        if isinstance(sock, ssl.SSLSocket):
-            sock.do_handshake()
-        connection.sock = sock
+    address = host, parts.port or _DEFAULT_PORTS[parts.scheme]
+    with contextlib.ExitStack() as opened:
+        stream = opened.enter_context(socket.create_connection(address, timeout=deadline_seconds))
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            stream = opened.enter_context(
+                context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
+            )
+        late = threading.Event()
+        alarm = threading.Timer(deadline_seconds, _cut, (stream, late))
+        alarm.daemon = True
+        alarm.start()
+        opened.callback(alarm.cancel)
+        if isinstance(stream, ssl.SSLSocket):
+            stream.do_handshake()
+        connection.sock = stream
         yield connection
         if late.is_set():  # what looks like an end is where it was cut
             raise FetchError("too slow")
-    finally:
-        alarm.cancel()
-        sock.close()
 
 
 def _get(connection: http.client.HTTPConnection, url: str) -> bytes:

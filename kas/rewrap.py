@@ -34,6 +34,7 @@ from kas.protocol.values import GroupResult, KeyAccess, KeyAccessResult, PolicyG
 from kas.uri import is_same_resource
 
 DIALECT: Final = "acp240"
+_BEFORE_DECISION: Final = frozenset({NotSupported, UnknownKas, KaoSignatureInvalid, ClientKeyUnbound})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class Rewrap:
         12. Its key is ours and unwraps it.
         13. The material made the policy's binding.
         15. The material goes to the client's key and nowhere else.
+
+        The numbers are ACP-240's order of steps; 11 (a budget of key operations) and 14 (metadata) are not built yet.
         """
         # 8.
         if not kao.is_supported:
@@ -157,7 +160,7 @@ class Rewrap:
         return work.decisions[group.policy_hash]
 
     def _open(self, kao: KeyAccess) -> DataKey:
-        """One key operation and one HMAC, whatever is wrong: a bad wrap, a bad length and a bad binding look alike."""
+        """One call of the key service and one HMAC, whatever is wrong: bad wrap, length and binding look alike."""
         record = self.registry.find(kao.kid, DIALECT)
         try:
             data_key = self.key_service.unwrap(record, kao.wrapped_key)
@@ -177,8 +180,8 @@ def _subject(principal: Principal) -> Subject:
 
 
 def _event(result: KeyAccessResult, group: PolicyGroup, work: _Work, request_id: str) -> Mapping[str, Any]:
-    decision = work.decisions.get(group.policy_hash)
     refusal = result.refusal
+    decision = None if refusal in _BEFORE_DECISION else work.decisions.get(group.policy_hash)
     return {
         "event": "rewrap",
         "outcome": "released" if refusal is None else "refused",

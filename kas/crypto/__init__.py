@@ -1,1 +1,1 @@
-"""Pure operations on keys: policy binding, wrapping to the client's key, result signatures. No I/O."""
+"""Operations on keys: policy binding, wrapping to the client's key, result signatures. No I/O but randomness."""

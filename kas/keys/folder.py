@@ -27,6 +27,7 @@ from kas.schema import Node, load_document
 
 INDEX: Final = "keys.json"
 _OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
 _LOCAL_RSA_BITS: Final = 2048
 _EXPONENT: Final = 65537
 MAX_KID_CHARS: Final = 256
@@ -48,7 +49,10 @@ def load_key_folder(folder: Path) -> KeyFolder:
         unwrap = [_read_unwrap_key(node, folder) for node in document["unwrapKeys"].items()]
         signing = [_read_signing_key(node, folder) for node in document["signingKeys"].items()]
         document.done()
+        if not unwrap:
+            document["unwrapKeys"].fail("must not be empty")
         _check_kids(document, [record.kid for record, _ in unwrap] + [kid for kid, _, _ in signing])
+        _check_keys(document, [key for _, key in unwrap])
         if [status for _, status, _ in signing].count("current") != 1:
             document.fail("exactly one signing key must be current")
         signing.sort(key=lambda entry: entry[1] != "current")
@@ -58,6 +62,9 @@ def load_key_folder(folder: Path) -> KeyFolder:
             signing_keys={kid: key for kid, _, key in signing},
         )
 
+    for path in (folder, folder / INDEX):
+        if path.exists() and path.stat().st_mode & _OTHERS_WRITE:
+            raise ConfigError(f"{path.name}: others can write it, and so change the keys (chmod go-w)")
     return load_document(folder / INDEX, read)
 
 
@@ -149,3 +156,8 @@ def _read_key(node: Node, folder: Path) -> object:
 def _check_kids(document: Node, kids: list[str]) -> None:
     if len(set(kids)) != len(kids):
         document.fail("a kid is used twice; a signing key is never an unwrap key")
+
+
+def _check_keys(document: Node, keys: list[rsa.RSAPrivateKey]) -> None:
+    if len({key.public_key().public_numbers().n for key in keys}) != len(keys):
+        document.fail("one key is listed under two kids; a key serves one dialect")

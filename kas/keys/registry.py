@@ -58,7 +58,7 @@ class KeyRegistry:
 
     def find(self, kid: str, dialect: Dialect) -> KeyRecord:
         """The key that unwraps for ``kid`` in this dialect. Raises UnknownKey when it is unknown, disabled or of
-        another dialect: that is public (JWKS), and one answer for all.
+        another dialect: a kid is no secret, and there is one answer for all.
         """
         for record in self.records:
             if record.kid == kid and record.dialect == dialect and record.status != "disabled":

@@ -25,8 +25,8 @@ _CURVE_OF_ALGORITHM: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-52
 def verify_answer(members: Json, request: Json, proof: str, signing: Mapping[str, Json], now: float) -> dict[str, Json]:
     """The verified results by ``keyAccessObjectId``: one for each key access object of ``request``, none other.
 
-    Raises AnswerInvalid: one response per group, results in the order asked, each with the ``sid`` it was asked
-    with and a valid signature.
+    Raises AnswerInvalid unless there is one response per group, and the results are in the order asked, each with the
+    ``sid`` it was asked with and a valid signature.
     """
     groups, responses = request["requests"], members.get("responses")
     if not isinstance(responses, list) or len(responses) != len(groups):

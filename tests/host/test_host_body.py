@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -196,3 +198,16 @@ def test_sender_who_is_gone_leaves_the_service_well(kit: Kit) -> None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.sendall(head_of(kit.attempt(), "Content-Length: 100") + b"{")
     released(kit.attempt())
+
+
+def test_a_refused_body_leaves_the_connection_usable(kit: Kit) -> None:
+    """The answer to a first request is a challenge: the client repeats it on the same connection."""
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(kit.base).netloc, timeout=20)) as connection:
+        sockets = []
+        for _ in range(3):
+            connection.request("POST", "/rewrap", b"x" * 300_000, {"Content-Type": "application/json"})
+            sockets.append(connection.sock)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["code"]) == (401, "credentials_missing")
+        assert sockets[0] is not None
+        assert sockets == [sockets[0]] * 3

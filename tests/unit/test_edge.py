@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -19,11 +20,12 @@ from kas.errors import (
     InvalidStructure,
     KasError,
     NonceRequired,
+    NotFound,
     ProofReplayed,
     TokenExpired,
     leaves,
 )
-from kas.web.edge import Edge, Route, error_reply, json_reply
+from kas.web.edge import Edge, Route, error_reply, json_reply, refuse_alone
 
 CANARY = "canary-4711"
 LOOPBACK = "127.0.0.1"
@@ -222,3 +224,15 @@ def test_faults_are_listed_with_code_message_and_place() -> None:
     assert json.loads(reply.body)["validationErrors"] == [
         {"code": "missing", "message": "this member is required", "field": "requests"}
     ]
+
+
+def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
+    """The host closes it after the request's context has ended; the unread body loses its connection."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb", buffering=0) as body:
+        environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5"}
+        with flask.Flask("host").test_request_context("/", method="POST", environ_overrides=environ):
+            response = refuse_alone(NotFound(), flask.request)
+        response.close()
+        assert response.status_code == 404
+        assert ours.recv(1) == b""  # shut for reading: whoever stalls holds nothing up

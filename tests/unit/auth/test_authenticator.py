@@ -218,3 +218,18 @@ def test_next_nonce(mode: NonceMode) -> None:
     nonce = who.next_nonce()
     assert (nonce is None) == (mode == "off")
     assert ask(who, nonce=nonce).subject == "alice"
+
+
+def test_a_used_proof_does_not_pass_again_while_keys_are_fetched_slowly() -> None:
+    """Its time is judged when it is looked at: fetching may take longer than used proofs are remembered for."""
+    clock = Time()
+    subject, _ = authenticator(clock)
+
+    def slow(issuer: Issuer, kid: str) -> IssuerKey | None:
+        clock.now += 90
+        return subject.find_key(issuer, kid)
+
+    text = token()
+    proof = make_proof(KEY, "POST", URL, NOW, token=text)
+    with pytest.raises(ProofTimeInvalid):
+        replace(subject, find_key=slow).authenticate(Credentials(f"DPoP {text}", proof), method="POST")

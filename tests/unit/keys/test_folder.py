@@ -21,11 +21,12 @@ UNWRAP = {
     "dialect": "acp240",
     "file": "rsa.pem",
 }
-TDF = UNWRAP | {"kid": "tdf-1", "hash": "SHA-1", "dialect": "opentdf", "status": "decrypt-only"}
+TDF = UNWRAP | {"kid": "tdf-1", "hash": "SHA-1", "dialect": "opentdf", "status": "decrypt-only", "file": "tdf.pem"}
 CURRENT = {"kid": "sig-2", "status": "current", "file": "sig.pem"}
 PREVIOUS = {"kid": "sig-1", "status": "previous", "file": "sig.pem"}
 FILES = {
     "rsa.pem": rsa.generate_private_key(65537, 2048),
+    "tdf.pem": rsa.generate_private_key(65537, 2048),
     "weak.pem": rsa.generate_private_key(65537, 1024),
     "low.pem": rsa.generate_private_key(3, 2048),
     "sig.pem": ec.generate_private_key(ec.SECP256R1()),
@@ -186,3 +187,22 @@ def test_local_keys_are_made_anew_when_they_are_gone(tmp_path):
     shutil.rmtree(tmp_path / "keys")
     make_local_keys(tmp_path / "keys")
     assert load_key_folder(tmp_path / "keys").records != first
+
+
+def test_one_key_under_two_kids_stops_the_start(folder):
+    """Else a key of one dialect could be used in the other."""
+    with pytest.raises(ConfigError, match="one key is listed under two kids"):
+        load(folder, unwrap=[UNWRAP, TDF | {"file": "rsa.pem"}])
+
+
+def test_a_folder_without_unwrap_keys_stops_the_start(folder):
+    with pytest.raises(ConfigError, match="unwrapKeys: must not be empty"):
+        load(folder, unwrap=[])
+
+
+@pytest.mark.parametrize("name", ["", "keys.json"])
+def test_a_folder_or_index_that_others_can_write_stops_the_start(folder, name):
+    load(folder)
+    (folder / name).chmod(0o777)
+    with pytest.raises(ConfigError, match="others can write it"):
+        load_key_folder(folder)
