@@ -25,7 +25,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 4096
 _MIN_RSA_EXPONENT: Final = 65537
-_MAX_RSA_EXPONENT_BITS: Final = 256  # FIPS 186-5 §5.4; a longer one only makes each verification slow
+_MAX_RSA_EXPONENT_BITS: Final = 64  # OpenSSL encrypts to no longer one where the modulus has over 3072 bits
 
 CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
     "P-256": ec.SECP256R1(),
@@ -43,6 +43,12 @@ _KEY_OF_ALGORITHM: Final[Mapping[str, str]] = {
     "Ed25519": "Ed25519",
 }
 ALGORITHMS: Final = tuple(_KEY_OF_ALGORITHM)
+
+# RFC 8032 §5.1: the y coordinates of the eight points whose order divides the cofactor.
+_ED25519_PRIME: Final = 2**255 - 19
+_ED25519_Y_BITS: Final = 2**255 - 1
+_ED25519_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_ED25519_SMALL_ORDER: Final = frozenset({0, 1, _ED25519_PRIME - 1, _ED25519_ORDER_8, _ED25519_PRIME - _ED25519_ORDER_8})
 
 _LIBRARY: Final = get_default_algorithms()
 _ARITHMETIC: Final[Mapping[str, Algorithm]] = {
@@ -137,13 +143,21 @@ def _parse_ec(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
         raise ValueError("coordinate length")
     # public_key() refuses a point that is not on the curve.
     numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
-    return members["crv"], numbers.public_key()
+    key = numbers.public_key()
+    if to_jwk(key) != members:  # a coordinate beyond the field's prime would give one key several thumbprints
+        raise ValueError("coordinate not reduced")
+    return members["crv"], key
 
 
 def _parse_okp(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
     if members["crv"] != "Ed25519":
         raise ValueError("unknown curve")
-    return "Ed25519", ed25519.Ed25519PublicKey.from_public_bytes(b64url_decode(members["x"]))
+    point = b64url_decode(members["x"])
+    y = int.from_bytes(point, "little") & _ED25519_Y_BITS
+    # Under a point of small order there are signatures that anybody can write down, over any message.
+    if y >= _ED25519_PRIME or y in _ED25519_SMALL_ORDER:
+        raise ValueError("not reduced, or of small order")
+    return "Ed25519", ed25519.Ed25519PublicKey.from_public_bytes(point)
 
 
 _PARSERS: Final = {"RSA": _parse_rsa, "EC": _parse_ec, "OKP": _parse_okp}

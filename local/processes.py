@@ -62,7 +62,12 @@ def start_kas(port: int, issuers_path: Path, keys_dir: Path, env: Mapping[str, s
 
     Its audit lines go to ``log``, or to our own standard output.
     """
-    settings = {"KAS_MODE": "local", "KAS_ISSUERS_PATH": str(issuers_path), "KAS_KEYS_DIR": str(keys_dir)}
+    settings = {
+        "KAS_MODE": "local",
+        "KAS_ISSUERS_PATH": str(issuers_path),
+        "KAS_KEYS_DIR": str(keys_dir),
+        "THREADS": "32",  # requests wait on the network, and a stalled one holds a thread for its time-out
+    }
     return _start("KAS", port, "main.py", "kas", "/health", {**settings, **env}, log)
 
 

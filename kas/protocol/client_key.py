@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kas.crypto.wrapping import ClientKey
+from kas.encoding import b64_decode
 from kas.jose import CURVES, check_rsa, parse_public_jwk
 
 _CURVE_NAMES: Final = frozenset(curve.name for curve in CURVES.values())
@@ -35,17 +36,23 @@ def parse_client_key(unverified_key: object) -> ClientKey:
 
 
 def _parse_pem(text: str) -> ClientKey:
-    block = text.strip()
-    if not (block.startswith(_PEM_BEGIN) and block.endswith(_PEM_END) and block.count("-----BEGIN") == 1):
+    block = text.strip(" \t\r\n")
+    if not (block.isascii() and block.startswith(_PEM_BEGIN) and block.endswith(_PEM_END)):
         raise ValueError("not one SPKI PEM block")
+    der = b64_decode("".join(block.removeprefix(_PEM_BEGIN).removesuffix(_PEM_END).split()))
     try:
-        key = serialization.load_pem_public_key(block.encode("ascii"))
+        key = serialization.load_der_public_key(der)
     except UnsupportedAlgorithm as error:
         raise ValueError("unsupported key") from error
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - as above
+    # Another encoding of the same key may say something else of it: only for signatures, on a curve of its own.
+    if key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo) != der:
+        raise ValueError("not the plain encoding")
     if isinstance(key, rsa.RSAPublicKey):
         check_rsa(key)
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVE_NAMES:
-        raise ValueError("a client key is RSA or EC on a NIST curve")
+    elif key.curve.name not in _CURVE_NAMES:
+        raise ValueError("a client key is on a NIST curve")
     return key
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JSON: Final = "application/json"
 DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
+SEND_SECONDS: Final = 5.0
 DROP_SECONDS: Final = 1.0
 DROP_IDLE_SECONDS: Final = 0.2
 _PIECE: Final = 2**16
@@ -93,6 +94,13 @@ def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
         raise InvalidJson
     request.environ[_IS_READ] = len(body) < size
     return body
+
+
+def limit_sending(environ: WSGIEnvironment) -> None:
+    """Bounds the time in which the caller must take the answer: one that does not read would hold its thread."""
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    if sock is not None:
+        sock.settimeout(SEND_SECONDS)
 
 
 def drop_body(environ: WSGIEnvironment) -> None:

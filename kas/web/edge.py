@@ -35,7 +35,7 @@ from kas.errors import (
 from kas.fetch import FetchError
 from kas.jose import ALGORITHMS
 from kas.uri import is_loopback
-from kas.web.body import JSON, drop_body
+from kas.web.body import JSON, drop_body, limit_sending
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
@@ -172,6 +172,7 @@ def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mappi
     if _CLIENT_REQUEST_ID.fullmatch(theirs):
         headers["X-Client-Request-Id"] = theirs
     response = flask.Response(reply.body, reply.status, headers, content_type=JSON)
+    limit_sending(request.environ)
     response.call_on_close(partial(drop_body, request.environ))
     return response
 

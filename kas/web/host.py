@@ -24,6 +24,7 @@ def fit_into_host() -> None:
     app.request_class = BoundedRequest
     # The application takes the function's name for a package and would serve files from beside it.
     app.view_functions["static"] = _run
+    app.before_request(_refuse_unrouted)
     app.register_error_handler(HTTPException, _not_found)
     app.register_error_handler(500, _internal)
 
@@ -33,8 +34,15 @@ def _run(filename: str) -> flask.Response:
     return view(path=filename)
 
 
+def _refuse_unrouted() -> flask.Response | None:
+    """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to wherever
+    the caller's Host header says.
+    """
+    return None if flask.request.routing_exception is None else refuse_alone(NotFound(), flask.request)
+
+
 def _not_found(_error: Exception) -> flask.Response:
-    """What the host would answer itself: a WebSocket handshake, a malformed Host, its redirect of ``//rewrap``."""
+    """What the host refuses by itself, ``/robots.txt`` for one."""
     return refuse_alone(NotFound(), flask.request)
 
 

