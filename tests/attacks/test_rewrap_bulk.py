@@ -22,7 +22,7 @@ def spoil_url(kao):
 
 
 def spoil_type(kao):
-    kao["type"] = "hybrid-wrapped"
+    kao["type"] = "ec-wrapped"
 
 
 def spoil_hash(kao):

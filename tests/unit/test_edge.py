@@ -25,8 +25,7 @@ from kas.errors import (
     TokenExpired,
     leaves,
 )
-from kas.web.edge import Edge, refuse_alone
-from kas.web.replies import Route, Routes, error_reply, json_reply
+from kas.web.edge import Edge, Route, error_reply, json_reply, refuse_alone
 
 CANARY = "canary-4711"
 LOOPBACK = "127.0.0.1"
@@ -59,7 +58,7 @@ class Fixture:
         environ = EnvironBuilder("/", method=method, headers=dict(headers or {})).get_environ()
         request = flask.Request({**environ, "PATH_INFO": path, "REMOTE_ADDR": address})
         route = Route(("POST",), self._answer, partial(dict, {"DPoP-Nonce": "next"}))
-        return self.edge.handle(request, Routes({"/rewrap": route}))
+        return self.edge.handle(request, {"/rewrap": route})
 
 
 def body_of(answer: flask.Response) -> dict[str, Any]:
