@@ -167,3 +167,15 @@ def test_attack_r14_one_response_has_one_ephemeral_key_and_the_next_another(kit_
     first, second = ephemeral_keys(), ephemeral_keys()
     assert len(first) == len(second) == 1
     assert first != second
+
+
+def test_attack_r12_the_audit_shows_no_checks_that_a_kao_did_not_reach(kit_without_nonces):
+    """Another KAO of the same policy did; this one was refused for its signature."""
+    attempt = kit_without_nonces.attempt(kaos=2)
+    other = kit_without_nonces.attempt().kao["signature"]
+    attempt.request["requests"][0]["keyAccessObjects"][1]["signature"] = other
+    answer = attempt.send()
+    released, refused_one = kit_without_nonces.events(answer.headers["X-Request-Id"])
+    assert (released["outcome"], refused_one["code"]) == ("released", "kao_signature_invalid")
+    assert all(released["checks"].values())
+    assert refused_one["checks"] is None

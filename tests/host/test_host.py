@@ -272,3 +272,10 @@ def test_kas_req_021_production_refuses_what_did_not_come_over_tls(
     """Missing or anything but https: no answer but this one."""
     headers = [] if proto is None else [f"X-Forwarded-Proto: {proto}"]
     refused_in_form(ask(production.base, path, ROUTES[path][0], *headers), 403, "https_required")
+
+
+def test_the_redirect_of_the_host_is_never_sent(kit: Kit) -> None:
+    """A target without a path would be sent on to wherever the Host header says."""
+    answer = exchange(kit.base, "GET http://x HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    refused_in_form(answer, 404, "not_found")
+    assert "Location" not in answer.headers

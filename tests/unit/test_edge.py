@@ -18,6 +18,7 @@ from kas.errors import (
     Fault,
     Internal,
     InvalidStructure,
+    IssuerKeysUnavailable,
     KasError,
     NonceRequired,
     NotFound,
@@ -25,6 +26,8 @@ from kas.errors import (
     TokenExpired,
     leaves,
 )
+from kas.fetch import FetchError
+from kas.web.body import SEND_SECONDS
 from kas.web.edge import Edge, Route, error_reply, json_reply, refuse_alone
 
 CANARY = "canary-4711"
@@ -233,6 +236,29 @@ def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
         environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5"}
         with flask.Flask("host").test_request_context("/", method="POST", environ_overrides=environ):
             response = refuse_alone(NotFound(), flask.request)
+        assert ours.gettimeout() == SEND_SECONDS  # nor does whoever does not read the answer
         response.close()
         assert response.status_code == 404
         assert ours.recv(1) == b""  # shut for reading: whoever stalls holds nothing up
+
+
+def _stderr_of(failure: KasError, cause: Exception, capfd: pytest.CaptureFixture[str]) -> str:
+    failure.__cause__ = cause
+    fixture = Fixture(failure)
+    with flask.Flask("host").test_request_context("/", environ_overrides={"REMOTE_ADDR": LOOPBACK}):
+        fixture.edge.handle(flask.request, {"/": Route(("GET",), fixture._answer)})
+    return capfd.readouterr().err
+
+
+def test_the_cause_of_a_503_is_told_to_the_operator(capfd):
+    line = json.loads(_stderr_of(IssuerKeysUnavailable(), FetchError("status 404"), capfd))
+    assert (line["event"], line["code"]) == ("unavailable", "issuer_keys_unavailable")
+    assert line["cause"] == "FetchError: status 404"
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"), [(TokenExpired(), ValueError(CANARY)), (IssuerKeysUnavailable(), KeyError(CANARY))]
+)
+def test_no_other_cause_is_told(capfd, failure, cause):
+    """It may hold what a caller sent."""
+    assert _stderr_of(failure, cause, capfd) == ""
