@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flask
@@ -201,3 +202,20 @@ def test_kas_req_104_answer_without_record_is_503(headers: dict[str, str]) -> No
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (503, "unavailable", "audit_unavailable")
     assert set(body) == {"error", "code", "message", "requestId"}
+
+
+def test_a_line_does_not_queue_behind_others_that_wait_for_room():
+    """Else the last of many would wait a second for each before it."""
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(writing, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(writing, b"x" * 4096):
+                pass
+        write = descriptor_writer(writing)
+        with ThreadPoolExecutor(5) as pool:
+            errors = [str(call.exception()) for call in [pool.submit(write, b"line\n") for _ in range(5)]]
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert set(errors) == {"nobody reads the audit lines", "others wait for room already"}
