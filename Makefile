@@ -17,6 +17,7 @@ demo: $(READY)
 	@exec $(BIN)/python -m local.demo
 
 test: $(READY)
+	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from kas.config import Settings  # noqa: E402 - after the path
 from kas.errors import Internal, KaoRefusal, leaves  # noqa: E402
-from kas.protocol.acp240.structure import MESSAGES  # noqa: E402
+from kas.protocol.faults import MESSAGES  # noqa: E402
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

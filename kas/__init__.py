@@ -1,4 +1,4 @@
-"""A Key Access Service (KAS) for the Zero Trust Data Format (ACP-240).
+"""A Key Access Service (KAS) for the Zero Trust Data Format (ACP-240) and OpenTDF.
 
 It releases data keys. A client shows an access token, a DPoP proof and wrapped keys that are bound to an attribute
 policy; the service checks who asks and what the policy says, unwraps, and rewraps to the client's own key.
@@ -12,7 +12,10 @@ Where things are (a module imports only from rows below its own)
     service                      wiring
     web                          HTTP: edge, body, routes, the functions host
     rewrap, publish_keys         the use cases
-    protocol, keys               the wire, one package a dialect; unwrap keys and what holds them
+    platform                     what clients of OpenTDF ask besides
+    engine                       one decision for both vocabularies of policies
+    protocol                     the wire, one package a dialect
+    keys                         unwrap keys and what holds them
     auth, policy                 who asks; what the policy says
     crypto, state, audit         bindings and wrapping; used proofs; the record
     jose, datakey, schema, fetch

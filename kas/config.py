@@ -151,6 +151,34 @@ class Settings:
         "false",
         "refuse key access objects whose signature does not cover the client's key (clientKeyHash)",
     )
+    opentdf_bearer: Literal["allow", "refuse"] = _setting(
+        "OPENTDF_BEARER",
+        _one_of("allow", "refuse"),
+        "allow, refuse",
+        "refuse",
+        "access tokens that are bound to no key, on OpenTDF routes; allow by default in local mode",
+    )
+    opentdf_dpop_nonce: Literal["off", "offer", "require"] = _setting(
+        "OPENTDF_DPOP_NONCE",
+        _one_of("off", "offer", "require"),
+        "off, offer, require",
+        "offer",
+        "nonces in DPoP proofs on OpenTDF routes; some of their clients cannot answer a challenge",
+    )
+    opentdf_base_key: str = _setting(
+        "OPENTDF_BASE_KEY",
+        _one_of("off", "rsa:2048", "rsa:4096", "ec:secp256r1", "ec:secp384r1", "ec:secp521r1"),
+        "off, rsa:2048, rsa:4096, ec:secp256r1, ec:secp384r1, ec:secp521r1",
+        "off",
+        "the key that OpenTDF clients are told to prefer, whatever they would choose",
+    )
+    opentdf_empty_policy: Literal["allow", "refuse"] = _setting(
+        "OPENTDF_EMPTY_POLICY",
+        _one_of("allow", "refuse"),
+        "allow, refuse",
+        "refuse",
+        "policies without attributes and recipients: any authenticated caller, or nobody; allow by default in local mode",
+    )
     replay_store_claims: int = _count(
         "REPLAY_STORE_CLAIMS",
         8,
@@ -213,7 +241,12 @@ def _read(metadata: Mapping[str, Any], text: str | None) -> Any:
 
 def _local_defaults(environ: Mapping[str, str]) -> dict[str, str]:
     port = environ.get("PORT", "8080")
-    return {"KAS_ID": "kas-local", "KAS_PUBLIC_BASES": f"http://127.0.0.1:{port},http://localhost:{port}"}
+    return {
+        "KAS_ID": "kas-local",
+        "KAS_PUBLIC_BASES": f"http://127.0.0.1:{port},http://localhost:{port}",
+        "KAS_OPENTDF_BEARER": "allow",
+        "KAS_OPENTDF_EMPTY_POLICY": "allow",
+    }
 
 
 def refuse_other_servers(environ: Mapping[str, str]) -> None:

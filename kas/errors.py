@@ -77,8 +77,12 @@ class InvalidStructure(InvalidRequest, code="invalid_structure"):
         self.faults = faults
 
 
-class SignedRequestTokenNotSupported(InvalidRequest, code="signed_request_token_not_supported"):
-    """This service does not take a signedRequestToken on this route."""
+class SignedRequestTokenInvalid(InvalidRequest, code="signed_request_token_invalid"):
+    """The signedRequestToken is malformed, out of its time, or not signed by the proof-of-possession key."""
+
+
+class MessageInvalid(InvalidRequest, code="message_invalid"):
+    """The message does not parse."""
 
 
 class Unauthenticated(KasError, status=401, error="unauthorized"):
@@ -249,6 +253,14 @@ class HttpsRequired(Forbidden, code="https_required"):
     """This service answers over HTTPS only."""
 
 
+class AttributeValueUnknown(KasError, status=404, error="not_found", code="attribute_value_unknown"):
+    """This service has no definition of one of the attribute values."""
+
+
+class PublicKeyUnknown(KasError, status=404, error="not_found", code="public_key_unknown"):
+    """This service publishes no key of that algorithm and format."""
+
+
 class NotFound(KasError, status=404, error="not_found", code="not_found"):
     """There is nothing at this path."""
 
@@ -276,6 +288,18 @@ class ContentTooLarge(KasError, status=413, error="content_too_large", code="con
 
 class UnsupportedMediaType(KasError, status=415, error="unsupported_media_type", code="unsupported_media_type"):
     """This route takes application/json without content encoding only."""
+
+
+class CodecUnsupported(KasError, status=415, error="unsupported_media_type", code="codec_unsupported"):
+    """This procedure takes application/json and application/proto."""
+
+
+class CompressionUnsupported(KasError, status=501, error="unimplemented", code="compression_unsupported"):
+    """A message may be compressed with gzip or not at all."""
+
+
+class ProcedureUnknown(KasError, status=501, error="unimplemented", code="procedure_unknown"):
+    """This service does not have this procedure."""
 
 
 class TooManyRequests(KasError, status=429, error="too_many_requests"):
@@ -380,6 +404,22 @@ class LabelIncoherent(Denial, code="label_incoherent"):
 
 class IssuerNotForCountry(Denial, code="issuer_not_for_country"):
     """The access token's issuer may not speak for the caller's country."""
+
+
+class PolicyEmpty(Denial, code="policy_empty"):
+    """The policy demands nothing, and this service releases no key for such a policy."""
+
+
+class AttributeUnknown(Denial, code="attribute_unknown"):
+    """The policy names an attribute that this service does not know."""
+
+
+class AttributeNotEntitled(Denial, code="attribute_not_entitled"):
+    """The caller is not entitled to an attribute of the policy."""
+
+
+class NotInDissem(Denial, code="not_in_dissem"):
+    """The policy's list of recipients does not name the caller."""
 
 
 class KaoUnavailable(KaoRefusal, status=503, error="unavailable"):

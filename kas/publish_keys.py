@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kas.encoding import sha256_b64url
 from kas.jose import to_jwk
-from kas.keys.registry import DIALECTS, KeyRegistry, KeyService
+from kas.keys.registry import KeyRegistry, KeyService
 
 CACHE_SECONDS: Final = 3600
 
@@ -37,7 +37,7 @@ def publish_keys(
             **to_jwk(key_service.public_key(record)),
             "kid": record.kid,
             "use": "enc",
-            "alg": DIALECTS[record.dialect][1],
+            "alg": record.jwk_algorithm,
         }
         for record in registry.published()
     ]

@@ -6,15 +6,19 @@ body is read, an unentitled caller costs no key operation, and whatever depends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from cryptography.hazmat.primitives import hashes
 
 from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.crypto.binding import check_binding
 from kas.crypto.wrapping import Wrap, WrappedKey, wrap_to
 from kas.datakey import DataKey
+from kas.engine import PolicyEngine
 from kas.errors import (
     ClientKeyUnbound,
     KaoRefusal,
@@ -23,18 +27,38 @@ from kas.errors import (
     NotSupported,
     UnknownKas,
 )
-from kas.jose import is_valid_signature
-from kas.keys.registry import KeyRegistry, KeyService
-from kas.policy.decision import Decision, decide
-from kas.policy.rules import Rules
-from kas.policy.subject import Subject, read_subject
-from kas.protocol.acp240.request import RequestParser
-from kas.protocol.acp240.response import Answer, Signer, render
-from kas.protocol.values import GroupResult, KeyAccess, KeyAccessResult, PolicyGroup, RewrapRequest
+from kas.jose import PublicJwk, is_valid_signature
+from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService
+from kas.policy.decision import Decision
+from kas.protocol.values import (
+    Answer,
+    AnswerContext,
+    CoveredByRequestToken,
+    GroupResult,
+    KeyAccess,
+    KeyAccessResult,
+    PolicyGroup,
+    RewrapRequest,
+)
 from kas.uri import is_same_resource
 
-DIALECT: Final = "acp240"
+# A KAO without kid may be wrapped to one of so many keys: the only place where anything is tried.
+MAX_LEGACY_KEYS: Final = 2
 _BEFORE_DECISION: Final = frozenset({NotSupported, UnknownKas, KaoSignatureInvalid, ClientKeyUnbound})
+
+
+class Wire(Protocol):
+    """One dialect: bytes to values, results to an answer. ``rsa_hash`` is what its RSA clients unwrap with."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    @property
+    def rsa_hash(self) -> hashes.HashAlgorithm: ...
+    def parse(self, body: bytes, *, key: PublicJwk | None, now: float) -> RewrapRequest:
+        """The request; ``key`` is the proven key, None for a caller whose token is bound to none."""
+
+    def render(self, request: RewrapRequest, groups: Sequence[GroupResult], context: AnswerContext) -> Answer:
+        """The whole answer, signed where the dialect signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +79,6 @@ class _Work:
 
     principal: Principal
     request: RewrapRequest
-    subject: Subject
     now: float
     wrap: Wrap | None = None
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -66,11 +89,10 @@ class Rewrap:
     """The rewrap over its dependencies. ``own_urls`` are the normalised addresses that a KAO of ours may name."""
 
     authenticator: Authenticator
-    parser: RequestParser
-    rules: Rules
+    wire: Wire
+    engine: PolicyEngine
     registry: KeyRegistry
     key_service: KeyService
-    signer: Signer
     audit: AuditLog
     own_urls: frozenset[str]
     require_client_key_hash: bool
@@ -89,17 +111,12 @@ class Rewrap:
         Raises a leaf of KasError when the request as a whole is refused.
         """
         principal = self.authenticator.authenticate(exchange.credentials, method=exchange.method)
-        request = self.parser.parse(exchange.read_body())
-        work = _Work(principal, request, _subject(principal), self.clock())
-        groups = [self._group(group, work) for group in request.groups]
-        answer = render(
-            groups,
-            signer=self.signer,
-            proof_hash=principal.proof_hash,
-            now=work.now,
-            request_id=exchange.request_id,
-        )
-        for group, results in zip(request.groups, groups, strict=True):
+        body, now = exchange.read_body(), self.clock()
+        work = _Work(principal, self.wire.parse(body, key=principal.key, now=now), now)
+        groups = [self._group(group, work) for group in work.request.groups]
+        context = AnswerContext(exchange.request_id, principal.proof_hash, now)
+        answer = self.wire.render(work.request, groups, context)
+        for group, results in zip(work.request.groups, groups, strict=True):
             for result in results.results:
                 self.audit.record(_event(result, group, work, exchange.request_id))
         return answer
@@ -132,9 +149,7 @@ class Rewrap:
         if not is_same_resource(kao.url, self.own_urls):
             raise UnknownKas
         # 9.
-        if not is_valid_signature(kao.signature_algorithm, work.principal.key, kao.signed_message, kao.signature):
-            raise KaoSignatureInvalid
-        self._check_client_key_hash(kao, work.request)
+        self._check_origin(kao, work)
         # 10.
         refusal = self._decide(group, work).refusal
         if refusal is not None:
@@ -143,40 +158,54 @@ class Rewrap:
         data_key = self._open(kao)
         # 15.
         if work.wrap is None:
-            work.wrap = wrap_to(work.request.client_key)
+            work.wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
         return work.wrap(data_key)
 
-    def _check_client_key_hash(self, kao: KeyAccess, request: RewrapRequest) -> None:
-        """DPoP does not cover the body: without the hash, whoever ends TLS could put in a key of his own."""
-        if kao.client_key_hash is None and not self.require_client_key_hash:
+    def _check_origin(self, kao: KeyAccess, work: _Work) -> None:
+        """DPoP does not cover the body: the KAO's signature does, and with the hash the client's key as well.
+
+        Without the hash, whoever ends TLS could put in a key of his own.
+        """
+        origin, key = kao.origin, work.principal.key
+        if isinstance(origin, CoveredByRequestToken):
             return
-        if kao.client_key_hash != request.client_key_hash:
+        if key is None or not is_valid_signature(origin.algorithm, key, origin.message, origin.signature):
+            raise KaoSignatureInvalid
+        if origin.client_key_hash is None and not self.require_client_key_hash:
+            return
+        if origin.client_key_hash != work.request.client_key_hash:
             raise ClientKeyUnbound
 
     def _decide(self, group: PolicyGroup, work: _Work) -> Decision:
         """Once per policy, however many KAOs and groups name it."""
         if group.policy_hash not in work.decisions:
-            work.decisions[group.policy_hash] = decide(work.subject, group.policy, self.rules, now=work.now)
+            principal = work.principal
+            work.decisions[group.policy_hash] = self.engine.decide(
+                principal.claims, principal.subject, principal.issuer, group.policy, now=work.now
+            )
         return work.decisions[group.policy_hash]
 
     def _open(self, kao: KeyAccess) -> DataKey:
-        """One call of the key service and one HMAC, whatever is wrong: bad wrap, length and binding look alike."""
-        record = self.registry.find(kao.kid, DIALECT)
+        """One call of the key service and one HMAC, whatever is wrong: bad wrap, length and binding look alike.
+
+        Only a KAO without ``kid`` may cost two.
+        """
+        for record in self._records(kao):
+            with contextlib.suppress(KeyMaterialRejected):
+                return self._open_with(record, kao)
+        raise KeyMaterialRejected
+
+    def _open_with(self, record: KeyRecord, kao: KeyAccess) -> DataKey:
         try:
-            data_key = self.key_service.unwrap(record, kao.wrapped_key)
+            data_key = self.key_service.unwrap(record, kao.wrapped)
         except KeyMaterialRejected:
             data_key = None
         return check_binding(data_key, kao.binding_message, kao.policy_binding)
 
-
-def _subject(principal: Principal) -> Subject:
-    issuer = principal.issuer
-    return read_subject(
-        principal.claims,
-        names=issuer.claim_names,
-        acr_levels=issuer.acr_levels,
-        issuer_countries=issuer.countries,
-    )
+    def _records(self, kao: KeyAccess) -> tuple[KeyRecord, ...]:
+        if kao.kid is None:
+            return self.registry.legacy(self.wire.dialect)[:MAX_LEGACY_KEYS]
+        return (self.registry.find(kao.kid, self.wire.dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
 
 
 def _event(result: KeyAccessResult, group: PolicyGroup, work: _Work, request_id: str) -> Mapping[str, Any]:

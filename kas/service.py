@@ -6,34 +6,46 @@ Runs in the parent process, before the host forks its worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import flask
 
 from kas.audit import AuditLog, descriptor_writer
 from kas.auth.authenticator import Authenticator
-from kas.auth.issuers import load_issuers
+from kas.auth.issuers import Issuer, load_issuers
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
+from kas.engine import PolicyEngine
 from kas.fetch import HttpFetcher
 from kas.keys.folder import KeyFolder, load_key_folder, make_local_keys
 from kas.keys.registry import KeyRegistry
 from kas.keys.software import SoftwareKeyService
-from kas.policy.rules import Rules, load_rules
+from kas.platform import Platform
+from kas.policy.attributes import load_attributes
+from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
+from kas.protocol.acp240.wire import Acp240Wire
+from kas.protocol.opentdf.request import Limits as OpenTdfLimits
+from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.publish_keys import publish_keys
-from kas.rewrap import Rewrap
+from kas.rewrap import Rewrap, Wire
 from kas.state.memory import MemoryReplayStore
 from kas.uri import has_secure_scheme, normalise_uri
-from kas.web.edge import Edge, Routes
+from kas.web.edge import Edge
+from kas.web.opentdf import CONNECT_REWRAP, REST_REWRAP, Bounds, opentdf_routes
+from kas.web.replies import Routes
 from kas.web.routes import REWRAP, Mounts, health_route, jwks_route, mounts, rewrap_route
 
 Clock = Callable[[], float]
+
+# Clients write the KAS's address into a KAO in these forms.
+_OPENTDF_URLS: Final = ("", "/", "/kas", "/kas/", REST_REWRAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +65,43 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         make_local_keys(settings.keys_dir)
     folder = load_key_folder(settings.keys_dir)
     registry, key_service = KeyRegistry(folder.records), SoftwareKeyService(folder.unwrap_keys)
-    rules = load_rules(settings.policy_dir)
+    rules, definitions = load_rules(settings.policy_dir), load_attributes(settings.policy_dir / "attributes.json")
+    issuers = load_issuers(
+        settings.issuers_path,
+        countries=rules.countries,
+        authorities=frozenset(rules.clearances.authorities),
+        allow_loopback_http=settings.local,
+    )
     audit = AuditLog(descriptor_writer())
-    rewrap = Rewrap(
-        authenticator=_authenticator(settings, rules, clock),
-        parser=RequestParser(_limits(settings), partial(has_secure_scheme, allow_loopback_http=settings.local)),
-        rules=rules,
+    callers = _Callers(settings, issuers, clock)
+
+    def rewrap(wire: Wire, authenticator: Authenticator, urls: tuple[str, ...]) -> Rewrap:
+        return Rewrap(
+            authenticator=authenticator,
+            wire=wire,
+            engine=PolicyEngine(rules, definitions, settings.opentdf_empty_policy == "allow"),
+            registry=registry,
+            key_service=key_service,
+            audit=audit,
+            own_urls=_addresses(settings.public_bases, urls),
+            require_client_key_hash=settings.require_client_key_hash,
+            clock=clock,
+        )
+
+    acp240 = Acp240Wire(
+        RequestParser(_limits(settings), partial(has_secure_scheme, allow_loopback_http=settings.local)),
+        _signer(settings.kas_id, folder),
+    )
+    opentdf = OpenTdfWire(_opentdf_limits(settings))
+    platform = Platform(
+        kas_id=settings.kas_id,
+        kas_uri=f"{settings.public_bases[0]}/kas",  # as clients write and compare it
+        issuers=tuple(issuers.values()),
         registry=registry,
         key_service=key_service,
-        signer=_signer(settings.kas_id, folder),
-        audit=audit,
-        own_urls=_addresses(settings.public_bases, ("", "/", REWRAP)),
-        require_client_key_hash=settings.require_client_key_hash,
-        clock=clock,
+        definitions=definitions,
+        base_key=None if settings.opentdf_base_key == "off" else settings.opentdf_base_key,
+        nonce_required=settings.opentdf_dpop_nonce == "require",
     )
     signing_keys = {kid: key.public_key() for kid, key in folder.signing_keys.items()}
     publication = publish_keys(registry, key_service, signing_keys)
@@ -73,30 +109,66 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         Edge(local=settings.local, audit=audit),
         mounts(
             rewrap=rewrap_route(
-                rewrap,
+                rewrap(acp240, callers.of_acp240(), ("", "/", REWRAP)),
                 max_body_bytes=settings.max_body_bytes,
                 body_timeout_seconds=settings.body_timeout_seconds,
             ),
             jwks=jwks_route(lambda: publication),
             health=health_route(),
+            opentdf=opentdf_routes(
+                rewrap(opentdf, callers.of_opentdf(REST_REWRAP), _OPENTDF_URLS),
+                rewrap(opentdf, callers.of_opentdf(CONNECT_REWRAP), _OPENTDF_URLS),
+                platform,
+                Bounds(settings.max_body_bytes, settings.body_timeout_seconds),
+            ),
         ),
     )
 
 
-def _authenticator(settings: Settings, rules: Rules, clock: Clock) -> Authenticator:
-    issuers = load_issuers(settings.issuers_path, countries=rules.countries, allow_loopback_http=settings.local)
-    jwks = JwksCache(issuers, HttpFetcher(allow_loopback_http=settings.local), clock)
-    return Authenticator(
-        issuers=issuers,
-        find_key=jwks.find,
-        nonces=NonceSource(clock),
-        nonce_mode=settings.rewrap_dpop_nonce,
-        replay_store=MemoryReplayStore(
+class _Callers:
+    """Authenticators that share issuers' keys, nonces and the memory of used proofs."""
+
+    def __init__(self, settings: Settings, issuers: Mapping[str, Issuer], clock: Clock) -> None:
+        jwks = JwksCache(issuers, HttpFetcher(allow_loopback_http=settings.local), clock)
+        replay_store = MemoryReplayStore(
             capacity=settings.replay_store_claims, ttl_seconds=PROOF_MEMORY_SECONDS, clock=clock
-        ),
-        uris=_addresses(settings.public_bases, (REWRAP,)),
-        schemes=settings.rewrap_schemes,
-        clock=clock,
+        )
+        self._settings = settings
+        self._build = partial(
+            Authenticator,
+            issuers=issuers,
+            find_key=jwks.find,
+            nonces=NonceSource(clock),
+            replay_store=replay_store,
+            clock=clock,
+        )
+
+    def of_acp240(self) -> Authenticator:
+        return self._build(
+            nonce_mode=self._settings.rewrap_dpop_nonce,
+            uris=_addresses(self._settings.public_bases, (REWRAP,)),
+            schemes=self._settings.rewrap_schemes,
+            takes_unbound=False,
+        )
+
+    def of_opentdf(self, path: str) -> Authenticator:
+        return self._build(
+            nonce_mode=self._settings.opentdf_dpop_nonce,
+            uris=_addresses(self._settings.public_bases, (path,)),
+            schemes=frozenset({"dpop"}),
+            takes_unbound=self._settings.opentdf_bearer == "allow",
+        )
+
+
+def _opentdf_limits(settings: Settings) -> OpenTdfLimits:
+    return OpenTdfLimits(
+        groups=settings.max_groups,
+        kaos=settings.max_kaos,
+        id_chars=settings.max_id_chars,
+        url_chars=settings.max_url_chars,
+        client_key_chars=settings.max_client_key_chars,
+        wrapped_key_chars=settings.max_wrapped_key_chars,
+        policy_chars=2 * settings.max_policy_bytes,  # base64 of the policy as sent
     )
 
 

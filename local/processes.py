@@ -83,11 +83,13 @@ def write_issuers(path: Path, idp_port: int) -> Path:
     entry = {
         "issuer": issuer,
         "jwksUrl": f"{issuer}/jwks.json",
+        "tokenEndpoint": f"{issuer}/token",
+        "authorizationEndpoint": f"{issuer}/authorize",
         "audience": "kas",
         "acceptedTypes": ["at+jwt"],
         "claims": {},
         "acrLevels": {"aal1": 1, "aal2": 2, "aal3": 3},
-        "countries": ["USA", "FRA", "GBR"],
+        "countries": ["USA", "FRA", "GBR", "ROU"],
     }
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_text(json.dumps({"issuers": [entry]}, indent=2), "utf-8")

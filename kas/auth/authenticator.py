@@ -35,14 +35,15 @@ class Credentials:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. ``key`` is the proven key, which also signs the caller's KAOs; ``proof_hash`` is
-    base64url(SHA-256(the proof as sent)) and goes into each result's signature.
+    base64url(SHA-256(the proof as sent)) and goes into each result's signature. Both are None for a caller whose
+    token is bound to no key, where a route takes such tokens.
     """
 
     issuer: Issuer
     subject: str
     claims: Mapping[str, Any]
-    key: PublicJwk
-    proof_hash: str
+    key: PublicJwk | None
+    proof_hash: str | None
 
     @property
     def caller(self) -> str:
@@ -53,7 +54,8 @@ class Principal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
     """Authenticates callers of one route. ``uris`` are its public addresses, normalised; ``schemes`` those of
-    Authorization that it takes, in lower case; ``clock`` gives seconds since 1970.
+    Authorization that it takes for a bound token, in lower case; ``takes_unbound`` whether a token that is bound to
+    no key passes under Bearer; ``clock`` gives seconds since 1970.
     """
 
     issuers: Mapping[str, Issuer]
@@ -63,14 +65,16 @@ class Authenticator:
     replay_store: ReplayStore
     uris: frozenset[str]
     schemes: frozenset[str]
+    takes_unbound: bool
     clock: Callable[[], float]
 
     def authenticate(self, credentials: Credentials, *, method: str) -> Principal:
         """Decides who asks.
 
-        1. Exactly one Authorization header with a scheme that this route takes.
+        1. Exactly one Authorization header.
         2. The access token is genuine, current and meant for us.
-        3. It is bound to a key, whatever its scheme.
+        3. It is bound to a key and comes under a scheme that this route takes for such tokens. The one exception is
+           an unbound token under Bearer, where the route takes it: steps 4 to 6 have nothing to check then.
         4. The DPoP proof is of that key, for this token, method and address, and recent.
         5. Its nonce is one of ours, where nonces are on.
         6. It is used for the first time; last, so that an invalid proof burns no jti.
@@ -78,10 +82,14 @@ class Authenticator:
         Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
         Unavailable.
         """
-        unverified_token = self._read_authorization(credentials.authorization)
+        scheme, unverified_token = _read_authorization(credentials.authorization)
         token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=self.clock())
+        if self.takes_unbound and scheme == "bearer" and "cnf" not in token.claims:
+            return Principal(token.issuer, token.subject, token.claims, key=None, proof_hash=None)
         if token.jkt is None:
             raise TokenUnbound
+        if scheme not in self.schemes:
+            raise SchemeRefused
         # The time is read anew: fetching the issuer's keys may have taken longer than used proofs are remembered for.
         proof = verify_proof(
             credentials.dpop, jkt=token.jkt, token_hash=token.hash, method=method, uris=self.uris, now=self.clock()
@@ -92,16 +100,6 @@ class Authenticator:
     def next_nonce(self) -> str | None:
         """The nonce that the answer offers, None when nonces are off."""
         return None if self.nonce_mode == "off" else self.nonces.issue()
-
-    def _read_authorization(self, header: str | None) -> str:
-        scheme, _, unverified_token = (header or "").partition(" ")
-        if scheme.lower() not in _SCHEMES:
-            raise CredentialsMissing
-        if "," in unverified_token or " " in unverified_token or not unverified_token:
-            raise AuthorizationMalformed
-        if scheme.lower() not in self.schemes:
-            raise SchemeRefused
-        return unverified_token
 
     def _check_nonce(self, unverified_nonce: object) -> None:
         if self.nonce_mode == "off":
@@ -115,3 +113,13 @@ class Authenticator:
         principal = Principal(token.issuer, token.subject, token.claims, proof.key, proof.hash)
         self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=principal.caller)
         return principal
+
+
+def _read_authorization(header: str | None) -> tuple[str, str]:
+    """Scheme in lower case, and token."""
+    scheme, _, unverified_token = (header or "").partition(" ")
+    if scheme.lower() not in _SCHEMES:
+        raise CredentialsMissing
+    if "," in unverified_token or " " in unverified_token or not unverified_token:
+        raise AuthorizationMalformed
+    return scheme.lower(), unverified_token

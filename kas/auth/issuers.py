@@ -2,11 +2,13 @@
 
 Each issuer is pinned: its JWKS address and audience are configuration, never read from a token. The entry also says
 which ``typ`` its tokens have, what its claims are called, what its ``acr`` values mean and for which countries it
-may speak. An issuer without countries speaks for none.
+may speak. An issuer without countries speaks for none. Two members are optional, and nothing without them: the
+clearance authorities that its tokens may name, and the domains of the e-mail addresses that it may assert.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,26 @@ from kas.schema import Node, load_document
 from kas.uri import is_secure_url
 
 TYPES: Final = ("at+jwt", "JWT", "none")
-CONCEPTS: Final = ("uniqueID", "clearance", "countryOfAffiliation", "acpCOI", "organizationType", "acr", "amr")
+CONCEPTS: Final = (
+    "uniqueID",
+    "clearance",
+    "clearanceAuthority",
+    "countryOfAffiliation",
+    "acpCOI",
+    "organizationType",
+    "acr",
+    "amr",
+)
 _MAX_ACR_LEVEL: Final = 3
+_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """One trusted issuer. ``acr_levels`` gives an ``acr`` value its authenticator assurance level, 1 to 3."""
+    """One trusted issuer. ``acr_levels`` gives an ``acr`` value its authenticator assurance level, 1 to 3;
+    ``email_domains`` are in lower case, each exactly what follows the ``@``. The endpoints are what OpenTDF clients are
+    told to log in at; empty when the issuer has none.
+    """
 
     issuer: str
     jwks_url: str
@@ -32,15 +47,27 @@ class Issuer:
     claim_names: Mapping[str, str]
     acr_levels: Mapping[str, int]
     countries: frozenset[str]
+    clearance_authorities: frozenset[str] = frozenset()
+    email_domains: frozenset[str] = frozenset()
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
 
 
-def load_issuers(path: Path, *, countries: frozenset[str], allow_loopback_http: bool) -> Mapping[str, Issuer]:
-    """Issuers by their exact ``iss``. ``countries`` are the codes that exist. Raises ConfigError."""
+def load_issuers(
+    path: Path,
+    *,
+    countries: frozenset[str],
+    allow_loopback_http: bool,
+    authorities: frozenset[str] = frozenset(),
+) -> Mapping[str, Issuer]:
+    """Issuers by their exact ``iss``. ``countries`` are the codes that exist, ``authorities`` the clearance authorities
+    beside them. Raises ConfigError.
+    """
 
     def read(document: Node) -> dict[str, Issuer]:
         issuers: dict[str, Issuer] = {}
         for node in document["issuers"].items():
-            entry = _read_issuer(node, countries, allow_loopback_http=allow_loopback_http)
+            entry = _read_issuer(node, countries, authorities, allow_loopback_http=allow_loopback_http)
             if entry.issuer in issuers:
                 node.fail("issuer is listed twice")
             issuers[entry.issuer] = entry
@@ -52,8 +79,12 @@ def load_issuers(path: Path, *, countries: frozenset[str], allow_loopback_http: 
     return load_document(path, read)
 
 
-def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: bool) -> Issuer:
+def _read_issuer(
+    node: Node, countries: frozenset[str], authorities: frozenset[str], *, allow_loopback_http: bool
+) -> Issuer:
     jwks_url = node["jwksUrl"]
+    asserted = node.get("clearanceAuthorities")
+    domains = node.get("emailDomains")
     if not is_secure_url(jwks_url.text(), allow_loopback_http=allow_loopback_http):
         jwks_url.fail("must be https (http on loopback in local mode only)")
     entry = Issuer(
@@ -64,9 +95,24 @@ def _read_issuer(node: Node, countries: frozenset[str], *, allow_loopback_http: 
         claim_names=_read_claim_names(node["claims"]),
         acr_levels={name: value.integer(1, _MAX_ACR_LEVEL) for name, value in node["acrLevels"].members().items()},
         countries=frozenset(item.choice(countries) for item in node["countries"].items()),
+        clearance_authorities=frozenset(
+            item.choice(countries | authorities) for item in (asserted.items() if asserted else ())
+        ),
+        email_domains=frozenset(_read_domain(item) for item in (domains.items() if domains else ())),
+        authorization_endpoint=_read_endpoint(node.get("authorizationEndpoint")),
+        token_endpoint=_read_endpoint(node.get("tokenEndpoint")),
     )
     node.done()
     return entry
+
+
+def _read_endpoint(node: Node | None) -> str:
+    return node.text() if node else ""
+
+
+def _read_domain(node: Node) -> str:
+    domain = node.text()
+    return domain if _DOMAIN.fullmatch(domain) else node.fail("must be a domain name in lower case")
 
 
 def _read_issuer_name(node: Node) -> str:

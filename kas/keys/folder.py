@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kas.errors import ConfigError
-from kas.jose import check_rsa
-from kas.keys.registry import ALGORITHMS, DIALECTS, HASHES, STATUSES, KeyRecord
+from kas.jose import CURVES, check_rsa
+from kas.keys.registry import ALGORITHMS, DIALECTS, STATUSES, KeyRecord
+from kas.keys.software import UnwrapPrivateKey
 from kas.schema import Node, load_document
 
 INDEX: Final = "keys.json"
@@ -38,7 +39,7 @@ class KeyFolder:
     """What a folder holds: unwrap keys by ``kid``, and signing keys by ``kid``, the current one first."""
 
     records: tuple[KeyRecord, ...]
-    unwrap_keys: Mapping[str, rsa.RSAPrivateKey]
+    unwrap_keys: Mapping[str, UnwrapPrivateKey]
     signing_keys: Mapping[str, ec.EllipticCurvePrivateKey]
 
 
@@ -69,7 +70,8 @@ def load_key_folder(folder: Path) -> KeyFolder:
 
 
 def make_local_keys(folder: Path) -> None:
-    """Makes an RSA-2048 unwrap key and a P-256 signing key in ``folder`` unless it is there already.
+    """Makes unwrap keys and a signing key in ``folder`` unless it is there already: RSA-2048 for each dialect, P-256
+    for both, P-256 for signatures.
 
     The folder appears whole or not at all, also when two processes start at once.
     """
@@ -87,13 +89,21 @@ def make_local_keys(folder: Path) -> None:
 
 def _write_local_keys(folder: Path) -> None:
     mark = secrets.token_hex(4)
-    unwrap_kid, signing_kid = f"local-rsa-{mark}", f"local-sig-{mark}"
-    _write_key(folder / "unwrap.pem", rsa.generate_private_key(_EXPONENT, _LOCAL_RSA_BITS))
-    _write_key(folder / "signing.pem", ec.generate_private_key(ec.SECP256R1()))
-    record = {"kid": unwrap_kid, "algorithm": "RSA-2048", "hash": "SHA-256", "status": "active", "dialect": "acp240"}
+    _write_key(folder / "rsa.pem", rsa.generate_private_key(_EXPONENT, _LOCAL_RSA_BITS))
+    _write_key(folder / "tdf.pem", rsa.generate_private_key(_EXPONENT, _LOCAL_RSA_BITS))
+    _write_key(folder / "ec.pem", ec.generate_private_key(ec.SECP256R1()))
+    _write_key(folder / "sig.pem", ec.generate_private_key(ec.SECP256R1()))
+
+    def entry(name: str, **members: object) -> dict[str, object]:
+        return {"kid": f"local-{name}-{mark}", "file": f"{name}.pem", **members}
+
     index = {
-        "unwrapKeys": [record | {"file": "unwrap.pem"}],
-        "signingKeys": [{"kid": signing_kid, "status": "current", "file": "signing.pem"}],
+        "unwrapKeys": [
+            entry("rsa", algorithm="RSA-2048", status="active", dialects=["acp240"]),
+            entry("tdf", algorithm="RSA-2048", status="active", dialects=["opentdf"], legacy=True),
+            entry("ec", algorithm="P-256", status="active", dialects=["acp240", "opentdf"]),
+        ],
+        "signingKeys": [entry("sig", status="current")],
     }
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
@@ -105,25 +115,33 @@ def _write_key(path: Path, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) 
         file.write(pem)
 
 
-def _read_unwrap_key(node: Node, folder: Path) -> tuple[KeyRecord, rsa.RSAPrivateKey]:
+def _read_unwrap_key(node: Node, folder: Path) -> tuple[KeyRecord, UnwrapPrivateKey]:
+    legacy = node.get("legacy")
     record = KeyRecord(
         kid=_read_kid(node),
         algorithm=node["algorithm"].choice(ALGORITHMS),
-        hash=node["hash"].choice(HASHES),
         status=node["status"].choice(STATUSES),
-        dialect=node["dialect"].choice(DIALECTS),
+        dialects=frozenset(dialect.choice(DIALECTS) for dialect in node["dialects"].items()),
+        is_legacy=legacy is not None and legacy.boolean(),
     )
-    if record.hash != DIALECTS[record.dialect][0]:
-        node.fail(f"the hash of dialect {record.dialect} is {DIALECTS[record.dialect][0]}")
+    if not record.dialects or (record.is_rsa and len(record.dialects) > 1):
+        node["dialects"].fail("an RSA key serves one dialect (its OAEP hash is fixed), an EC key one or both")
     key = _read_key(node["file"], folder)
     node.done()
-    if not isinstance(key, rsa.RSAPrivateKey) or record.algorithm != f"RSA-{key.key_size}":
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or _algorithm(key) != record.algorithm:
         node.fail(f"the file holds no {record.algorithm} key")
-    try:
-        check_rsa(key.public_key())
-    except ValueError as error:
-        raise ConfigError(f"{node.place}: {error}") from error
+    if isinstance(key, rsa.RSAPrivateKey):
+        try:
+            check_rsa(key.public_key())
+        except ValueError as error:
+            raise ConfigError(f"{node.place}: {error}") from error
     return record, key
+
+
+def _algorithm(key: UnwrapPrivateKey) -> str | None:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return next((name for name, curve in CURVES.items() if curve.name == key.curve.name), None)
+    return f"RSA-{key.key_size}"
 
 
 def _read_signing_key(node: Node, folder: Path) -> tuple[str, str, ec.EllipticCurvePrivateKey]:
@@ -158,6 +176,7 @@ def _check_kids(document: Node, kids: list[str]) -> None:
         document.fail("a kid is used twice; a signing key is never an unwrap key")
 
 
-def _check_keys(document: Node, keys: list[rsa.RSAPrivateKey]) -> None:
-    if len({key.public_key().public_numbers().n for key in keys}) != len(keys):
-        document.fail("one key is listed under two kids; a key serves one dialect")
+def _check_keys(document: Node, keys: list[UnwrapPrivateKey]) -> None:
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    if len({key.public_key().public_bytes(*form) for key in keys}) != len(keys):
+        document.fail("one key is listed under two kids; a key has one dialect")

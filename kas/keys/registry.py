@@ -1,7 +1,8 @@
 """The unwrap keys of this KAS by ``kid``, and what may be done with each.
 
-A key has one algorithm, one OAEP hash and one dialect: nothing is guessed by trial, and a key of one dialect is not
-used in another. What holds the private keys is a `KeyService`.
+A key has one algorithm and, if it is RSA, one OAEP hash and so one dialect: nothing is guessed by trial, and a key of
+one dialect is not used in another. An EC key may serve both, since both seal alike. What holds the private keys is a
+`KeyService`.
 """
 
 from __future__ import annotations
@@ -10,43 +11,73 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kas.datakey import DataKey
 from kas.errors import UnknownKey
 
-ALGORITHMS: Final = ("RSA-2048", "RSA-3072", "RSA-4096")
-HASHES: Final = ("SHA-256", "SHA-1")
+Dialect = Literal["acp240", "opentdf"]
+
+RSA_ALGORITHMS: Final = ("RSA-2048", "RSA-3072", "RSA-4096")
+EC_ALGORITHMS: Final = ("P-256", "P-384", "P-521")
+ALGORITHMS: Final = (*RSA_ALGORITHMS, *EC_ALGORITHMS)
 STATUSES: Final = ("active", "decrypt-only", "disabled")
-# Dialect -> (OAEP hash its clients use, the key's ``alg`` in the JWKS).
+# Dialect -> (OAEP hash of its RSA wraps, ``alg`` of such a key in the JWKS).
 DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "acp240": ("SHA-256", "RSA-OAEP-256"),
     "opentdf": ("SHA-1", "RSA-OAEP"),
 }
 
-Dialect = Literal["acp240", "opentdf"]
+UnwrapPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedMaterial:
+    """Key material as a client wrapped it: by RSA-OAEP, or, with its ephemeral key, sealed over ECDH."""
+
+    ciphertext: bytes
+    ephemeral_key: ec.EllipticCurvePublicKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One unwrap key: ``status`` active (published), decrypt-only (old TDFs still open) or disabled."""
+    """One unwrap key: ``status`` active (published), decrypt-only (old TDFs still open) or disabled.
+
+    ``is_legacy`` marks the keys that are tried for a KAO without ``kid`` (OpenTDF only).
+    """
 
     kid: str
     algorithm: str
-    hash: str
     status: str
-    dialect: str
+    dialects: frozenset[str]
+    is_legacy: bool = False
+
+    @property
+    def is_rsa(self) -> bool:
+        return self.algorithm in RSA_ALGORITHMS
+
+    @property
+    def jwk_algorithm(self) -> str:
+        """The key's ``alg`` in the JWKS; an RSA key has one dialect."""
+        return DIALECTS[next(iter(self.dialects))][1] if self.is_rsa else "ECDH-ES"
+
+    @property
+    def hash(self) -> str:
+        """The OAEP hash of an RSA key."""
+        return DIALECTS[next(iter(self.dialects))][0]
 
 
 class KeyService(Protocol):
     """What holds the private keys and uses them."""
 
-    def unwrap(self, record: KeyRecord, wrapped_key: bytes) -> DataKey:
-        """Decrypts ``wrapped_key``: one key operation. Raises KeyMaterialRejected when it does not open, whatever
-        the reason, and KeyUnavailable when the key cannot be used now.
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
+        """Opens ``wrapped``: one key operation.
+
+        Raises KeyMaterialRejected when it does not open, whatever the reason, and KeyUnavailable when the key
+        cannot be used now.
         """
 
-    def public_key(self, record: KeyRecord) -> rsa.RSAPublicKey:
+    def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         """The public half. Raises KeyUnavailable."""
 
 
@@ -56,15 +87,24 @@ class KeyRegistry:
 
     records: tuple[KeyRecord, ...]
 
-    def find(self, kid: str, dialect: Dialect) -> KeyRecord:
-        """The key that unwraps for ``kid`` in this dialect. Raises UnknownKey when it is unknown, disabled or of
-        another dialect: a kid is no secret, and there is one answer for all.
+    def find(self, kid: str, dialect: Dialect, *, is_rsa: bool) -> KeyRecord:
+        """The key that unwraps for ``kid`` in this dialect and by this mechanism.
+
+        Raises UnknownKey when it is unknown, disabled, of another dialect or of another kind: a kid is no secret, and
+        there is one answer for all.
         """
-        for record in self.records:
-            if record.kid == kid and record.dialect == dialect and record.status != "disabled":
+        for record in self._usable(dialect):
+            if record.kid == kid and record.is_rsa == is_rsa:
                 return record
         raise UnknownKey
+
+    def legacy(self, dialect: Dialect) -> tuple[KeyRecord, ...]:
+        """The RSA keys that a KAO without ``kid`` may be wrapped to."""
+        return tuple(record for record in self._usable(dialect) if record.is_legacy and record.is_rsa)
 
     def published(self) -> tuple[KeyRecord, ...]:
         """The keys that clients should wrap to."""
         return tuple(record for record in self.records if record.status == "active")
+
+    def _usable(self, dialect: Dialect) -> tuple[KeyRecord, ...]:
+        return tuple(record for record in self.records if dialect in record.dialects and record.status != "disabled")

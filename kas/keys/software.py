@@ -1,4 +1,4 @@
-"""RSA unwrap keys held in this process. For one machine: in production the keys live in an HSM."""
+"""Unwrap keys held in this process, RSA and EC. For one machine: in production the keys live in an HSM."""
 
 from __future__ import annotations
 
@@ -6,37 +6,41 @@ from collections.abc import Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kas.crypto.wrapping import oaep
+from kas.crypto.wrapping import OAEP_SHA1, OAEP_SHA256, oaep, unseal
 from kas.datakey import DataKey
 from kas.errors import KeyMaterialRejected, KeyUnavailable
-from kas.keys.registry import KeyRecord
+from kas.keys.registry import KeyRecord, UnwrapPublicKey, WrappedMaterial
 
-_HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
-    "SHA-256": hashes.SHA256(),
-    "SHA-1": hashes.SHA1(),  # noqa: S303 - OpenTDF's OAEP; collision resistance plays no part in OAEP
-}
+UnwrapPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+_HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {"SHA-256": OAEP_SHA256, "SHA-1": OAEP_SHA1}
 
 
 class SoftwareKeyService:
     """A `KeyService` over private keys by ``kid``."""
 
-    def __init__(self, private_keys: Mapping[str, rsa.RSAPrivateKey]) -> None:
+    def __init__(self, private_keys: Mapping[str, UnwrapPrivateKey]) -> None:
         self._private_keys = private_keys
 
-    def unwrap(self, record: KeyRecord, wrapped_key: bytes) -> DataKey:
-        """Decrypts with the record's hash. Raises KeyMaterialRejected, KeyUnavailable."""
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
+        """Opens with the record's mechanism. Raises KeyMaterialRejected, KeyUnavailable."""
         private_key = self._find(record)
         try:
-            return DataKey(private_key.decrypt(wrapped_key, oaep(_HASHES[record.hash])))
+            if isinstance(private_key, rsa.RSAPrivateKey):
+                return DataKey(private_key.decrypt(wrapped.ciphertext, oaep(_HASHES[record.hash])))
+            if wrapped.ephemeral_key is not None:
+                return unseal(private_key, wrapped.ephemeral_key, wrapped.ciphertext)
         except ValueError as error:
             raise KeyMaterialRejected from error
+        raise KeyMaterialRejected
 
-    def public_key(self, record: KeyRecord) -> rsa.RSAPublicKey:
+    def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
+        """The public half. Raises KeyUnavailable."""
         return self._find(record).public_key()
 
-    def _find(self, record: KeyRecord) -> rsa.RSAPrivateKey:
+    def _find(self, record: KeyRecord) -> UnwrapPrivateKey:
         try:
             return self._private_keys[record.kid]
         except KeyError as error:

@@ -1,8 +1,9 @@
-"""Clearance terms to levels: a term is read in the language of the subject's own country, never in a flat table.
+"""Clearance terms to levels: a term is read under one authority, the subject's own country or the one that its token
+names, never in a flat table.
 
-Guarantees that a term stands for one level at most (`policy.md` §3 of the specification): a nation's own terms come
-first, then the English ones, and a term that is in neither has no level. Does not check that the country exists or
-that the token's issuer may speak for it.
+Guarantees that a term stands for one level at most (`policy.md` §3 of the specification): an authority's own terms
+come first, then the English ones, and a term that is in neither has no level. Does not check that the authority exists
+or that the token's issuer may speak for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kas.schema import Node
 MAX_TERM_CHARS: Final = 128
 
 # Letters whose stroke or ligature is part of the letter, so that NFKD leaves them whole.
-_FOLDED: Final = str.maketrans({"Ł": "L", "Đ": "D", "Ð": "D", "Æ": "AE", "Ø": "O", "ß": "SS", "ẞ": "SS"})
+_FOLDED: Final = str.maketrans({"Ł": "L", "Đ": "D", "Ð": "D", "Æ": "AE", "Ø": "O", "Þ": "TH", "ß": "SS", "ẞ": "SS"})
 _DROPPED: Final = re.compile("[!.\"'\u2018-\u201f\u00ab\u00bb\u2039\u203a]+")
 # U+2010 is what NFKD makes of the non-breaking hyphen.
 _SEPARATORS: Final = re.compile("[ _\u2010-]+")
@@ -27,10 +28,13 @@ _SEPARATORS: Final = re.compile("[ _\u2010-]+")
 
 @dataclass(frozen=True, slots=True)
 class Clearances:
-    """Normalised terms and the rank of the level each stands for, 0 being the lowest."""
+    """Normalised terms and the rank of the level each stands for, 0 being the lowest. ``authorities`` are those that
+    are not countries, such as NATO.
+    """
 
     english: Mapping[str, int]
     nations: Mapping[str, Mapping[str, int]]
+    authorities: Mapping[str, Mapping[str, int]]
 
 
 def normalise(term: str) -> str:
@@ -42,22 +46,28 @@ def normalise(term: str) -> str:
     return _SEPARATORS.sub(" ", _DROPPED.sub("", text)).strip()
 
 
-def clearance_level(term: str, country: str, clearances: Clearances) -> int | None:
-    """The rank of ``term`` in ``country``; None when it is not mapped there."""
+def clearance_level(term: str, authority: str, clearances: Clearances) -> int | None:
+    """The rank of ``term`` under ``authority``, a country or another; None when it is not mapped there."""
     wanted = normalise(term)
-    own = clearances.nations.get(country, {})
+    own = clearances.nations.get(authority) or clearances.authorities.get(authority, {})
     return own[wanted] if wanted in own else clearances.english.get(wanted)
 
 
 def read_clearances(node: Node, *, levels: tuple[str, ...], countries: Collection[str]) -> Clearances:
-    """Reads ``clearances.json``. Raises ConfigError, also when one nation maps a term to two levels."""
+    """Reads ``clearances.json``. Raises ConfigError, also when one table maps a term to two levels."""
     nations = node["nations"].members()
     for country, table in nations.items():
         if country not in countries:
             table.fail("is not a country of countries.json")
+    authorities = node["authorities"].members()
+    for authority, table in authorities.items():
+        # A country with two tables would have two meanings of a term.
+        if authority in countries:
+            table.fail("is a country: its terms stand under nations")
     clearances = Clearances(
         english=_read_terms(node["english"], levels),
         nations={country: _read_terms(table, levels) for country, table in nations.items()},
+        authorities={authority: _read_terms(table, levels) for authority, table in authorities.items()},
     )
     node.done()
     return clearances

@@ -25,14 +25,19 @@ from kas.errors import (
     LabelInvalid,
     SubjectIncomplete,
 )
-from kas.policy.clearances import clearance_level
 from kas.policy.labels import Label, parse_date_time, parse_label
-from kas.policy.rules import AuthenticationRule, Rules
+from kas.policy.rules import Rules
+from kas.policy.standing import (
+    country_of,
+    is_authenticated_for,
+    is_complete,
+    is_government,
+    is_within_cap,
+    level_of,
+)
 from kas.policy.subject import Subject
 
 _DENIALS: Final = {denial.code: denial for denial in Denial.__subclasses__()}
-_AAL2: Final = 2
-_AAL3: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +58,14 @@ class Decision:
     @property
     def permitted(self) -> bool:
         """True when there are checks and all of them passed."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        return bool(self.checks) and all(line.passed for line in self.checks)
 
     @property
     def refusal(self) -> type[Denial] | None:
         """The class of the first failing check; None exactly when ``permitted``."""
         if self.permitted:
             return None
-        failing = (check.code for check in self.checks if not check.passed)
+        failing = (line.code for line in self.checks if not line.passed)
         # Without any check nothing is known of the subject.
         return _DENIALS[next(failing, SubjectIncomplete.code)]
 
@@ -70,7 +75,7 @@ def decide(subject: Subject, policy: Mapping[str, object], rules: Rules, *, now:
 
     1. The subject has an id, a clearance and a country of the list.
     2. The label is complete and every member of it has its type.
-    3. The clearance is known in the subject's country and not below the classification.
+    3. The clearance is known to the subject's country, or clearance authority, and not below the classification.
     4. The label releases to the subject's country.
     5. The subject is in the communities of interest that the label demands.
     6. The creation date has come.
@@ -79,26 +84,26 @@ def decide(subject: Subject, policy: Mapping[str, object], rules: Rules, *, now:
     9. The label does not contradict itself.
     10. The token's issuer may speak for the subject's country.
     """
-    country = subject.country if subject.country in rules.countries else None
+    country = country_of(subject, rules)
     label = _label(policy, rules)
-    is_complete = bool(subject.unique_id and subject.clearance and country)
     return Decision(
         (
-            _check("subject_complete", SubjectIncomplete, passed=is_complete),  # 1
-            _check("label_complete", LabelInvalid, passed=label is not None),  # 2
-            _clearance_check(subject, country, label, rules),  # 3
-            _check("releasability", CountryNotReleasable, passed=_is_releasable(country, label)),  # 4
-            _check("coi", CoiNotSatisfied, passed=_is_in_communities(subject, label, rules)),  # 5
+            check("subject_complete", SubjectIncomplete, passed=is_complete(subject, rules)),  # 1
+            check("label_complete", LabelInvalid, passed=label is not None),  # 2
+            _clearance_check(subject, label, rules),  # 3
+            check("releasability", CountryNotReleasable, passed=_is_releasable(country, label)),  # 4
+            check("coi", CoiNotSatisfied, passed=_is_in_communities(subject, label, rules)),  # 5
             _embargo_check(label, now),  # 6
-            _check("authentication_strength", AuthenticationTooWeak, passed=_is_strong(subject, label, rules)),  # 7
-            _check("industry", IndustryNotReleasable, passed=_is_open_to(subject, country, label, rules)),  # 8
-            _check("label_coherence", LabelIncoherent, passed=_is_coherent(label, rules)),  # 9
-            _check("issuer", IssuerNotForCountry, passed=country in subject.issuer_countries),  # 10
+            check("authentication_strength", AuthenticationTooWeak, passed=_is_strong(subject, label, rules)),  # 7
+            check("industry", IndustryNotReleasable, passed=_is_open_to(subject, label, rules)),  # 8
+            check("label_coherence", LabelIncoherent, passed=_is_coherent(label, rules)),  # 9
+            check("issuer", IssuerNotForCountry, passed=country in subject.issuer_countries),  # 10
         )
     )
 
 
-def _check(name: str, denial: type[Denial], *, passed: bool) -> Check:
+def check(name: str, denial: type[Denial], *, passed: bool) -> Check:
+    """The line of a check that denies with ``denial`` when it fails."""
     return Check(name, passed, "" if passed else denial.code)
 
 
@@ -109,11 +114,11 @@ def _label(policy: Mapping[str, object], rules: Rules) -> Label | None:
         return None
 
 
-def _clearance_check(subject: Subject, country: str | None, label: Label | None, rules: Rules) -> Check:
-    level = clearance_level(subject.clearance or "", country, rules.clearances) if country else None
+def _clearance_check(subject: Subject, label: Label | None, rules: Rules) -> Check:
+    level = level_of(subject, rules)
     if level is None:
-        return _check("clearance", ClearanceUnknown, passed=False)
-    return _check("clearance", ClearanceInsufficient, passed=label is not None and level >= label.level)
+        return check("clearance", ClearanceUnknown, passed=False)
+    return check("clearance", ClearanceInsufficient, passed=label is not None and level >= label.level)
 
 
 def _is_releasable(country: str | None, label: Label | None) -> bool:
@@ -134,38 +139,22 @@ def _is_in_communities(subject: Subject, label: Label | None, rules: Rules) -> b
 
 def _embargo_check(label: Label | None, now: float) -> Check:
     if label is None or label.creation_date is None:
-        return _check("embargo", Embargoed, passed=label is not None)
+        return check("embargo", Embargoed, passed=label is not None)
     try:
         created = parse_date_time(label.creation_date)
     except (ValueError, OverflowError):
-        return _check("embargo", LabelInvalid, passed=False)
-    return _check("embargo", Embargoed, passed=now >= created)
+        return check("embargo", LabelInvalid, passed=False)
+    return check("embargo", Embargoed, passed=now >= created)
 
 
 def _is_strong(subject: Subject, label: Label | None, rules: Rules) -> bool:
-    rule = rules.authentication
-    if label is None:
+    return label is not None and is_authenticated_for(label.level, subject, rules)
+
+
+def _is_open_to(subject: Subject, label: Label | None, rules: Rules) -> bool:
+    if label is None or not is_within_cap(label.level, subject, rules):
         return False
-    if label.level >= rule.aal3_from:
-        return subject.acr_level >= _AAL3
-    if label.level >= rule.two_classes_from:
-        return subject.acr_level >= _AAL2 or _is_multi_factor(subject.amr, rule)
-    return True
-
-
-def _is_multi_factor(methods: frozenset[str], rule: AuthenticationRule) -> bool:
-    classes = {rule.classes[method] for method in methods if method in rule.classes}
-    return len(classes) > 1 or not methods.isdisjoint(rule.count_as_two)
-
-
-def _is_open_to(subject: Subject, country: str | None, label: Label | None, rules: Rules) -> bool:
-    rule = rules.industry
-    if label is None or country is None:
-        return False
-    if subject.organization_type in rule.government_types:
-        return True
-    # Any other organisation, and none, is industry.
-    return label.releasable_to_industry and label.level <= rule.caps.get(country, rule.default_cap)
+    return label.releasable_to_industry or is_government(subject, rules)
 
 
 def _is_coherent(label: Label | None, rules: Rules) -> bool:

@@ -18,7 +18,8 @@ from kas.errors import KasError
 class Subject:
     """Missing is None or empty. ``acr_level`` is the authenticator assurance level, 0 (unknown) to 3.
 
-    ``issuer_countries``: those that the token's issuer may speak for; an empty set is none.
+    ``issuer_countries``: those that the token's issuer may speak for; an empty set is none. ``clearance_authority``:
+    whose terms the clearance is read by, the country unless the token says otherwise.
     """
 
     unique_id: str | None
@@ -29,6 +30,7 @@ class Subject:
     acr_level: int
     amr: frozenset[str]
     issuer_countries: frozenset[str]
+    clearance_authority: str | None
 
 
 def read_subject(
@@ -37,11 +39,13 @@ def read_subject(
     names: Mapping[str, str],
     acr_levels: Mapping[str, int],
     issuer_countries: frozenset[str],
+    issuer_authorities: frozenset[str] = frozenset(),
 ) -> Subject:
     """The subject of verified ``claims``; never raises.
 
     ``names``: concept of the specification to the issuer's claim, by default the concept itself. ``acr_levels``: what
-    the issuer's ``acr`` values mean; any other value is 0.
+    the issuer's ``acr`` values mean; any other value is 0. ``issuer_authorities``: the clearance authorities that the
+    issuer may assert.
     """
 
     def claim(concept: str) -> object:
@@ -49,15 +53,20 @@ def read_subject(
 
     # `sub` stands in for a claim that is not there, never for one that says something unusable.
     named = names.get("uniqueID", "uniqueID") in claims
+    country = _text(claim("countryOfAffiliation"))
+    authority = _text(claim("clearanceAuthority"))
+    # Nor does the country for an authority that may not be asserted: its terms may say more.
+    asserted = names.get("clearanceAuthority", "clearanceAuthority") in claims
     return Subject(
         unique_id=_text(claim("uniqueID") if named else claims.get("sub")),
         clearance=_text(claim("clearance")),
-        country=_text(claim("countryOfAffiliation")),
+        country=country,
         coi=_communities(claim("acpCOI")),
         organization_type=_text(claim("organizationType")),
         acr_level=acr_levels.get(_text(claim("acr")) or "", 0),
         amr=_texts(claim("amr")),
         issuer_countries=issuer_countries,
+        clearance_authority=(authority if authority in issuer_authorities else None) if asserted else country,
     )
 
 

@@ -25,13 +25,28 @@ _PEM_END: Final = "-----END PUBLIC KEY-----"
 
 
 def parse_client_key(unverified_key: object) -> ClientKey:
-    """Parses a JWK object or an SPKI PEM text. Raises ValueError for anything else or anything weaker."""
+    """Parses a JWK object or an SPKI PEM text. Raises ValueError for anything else, weaker or for another use."""
+    key = parse_wrapping_key(unverified_key)
+    if isinstance(unverified_key, dict):
+        _check_use(unverified_key, is_rsa=isinstance(key, rsa.RSAPublicKey))
+    return key
+
+
+def parse_ephemeral_key(unverified_key: object) -> ec.EllipticCurvePublicKey:
+    """The key that a client sealed with: JWK or SPKI PEM, EC. Raises ValueError."""
+    key = parse_wrapping_key(unverified_key)
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError("an ephemeral key is EC")  # noqa: TRY004 - one error for every fault of a client's key
+    return key
+
+
+def parse_wrapping_key(unverified_key: object) -> ClientKey:
+    """A sound RSA or EC public key from a JWK object or an SPKI PEM text. Raises ValueError."""
     if isinstance(unverified_key, str):
         return _parse_pem(unverified_key)
     key = parse_public_jwk(unverified_key).key
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) or not isinstance(unverified_key, dict):
-        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - one error for every fault of a client's key
-    _check_use(unverified_key, is_rsa=isinstance(key, rsa.RSAPublicKey))
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - as above
     return key
 
 

@@ -49,6 +49,11 @@ def read_json_body(request: flask.Request, *, max_bytes: int, timeout_seconds: f
     cut short.
     """
     _check_media_types(request)
+    return read_body(request, max_bytes=max_bytes, timeout_seconds=timeout_seconds)
+
+
+def read_body(request: flask.Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+    """The whole body as sent. Raises ContentTooLarge, RequestTimeout, and InvalidJson for one that is cut short."""
     if (request.content_length or 0) > max_bytes:
         raise ContentTooLarge
     body = _read(request, max_bytes + 1, timeout_seconds)

@@ -13,8 +13,8 @@ import re
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -25,48 +25,19 @@ from kas.audit import AuditLog
 from kas.errors import (
     HttpsRequired,
     Internal,
-    InvalidStructure,
     KasError,
     LoopbackOnly,
     MethodNotAllowed,
     NotFound,
-    Unauthenticated,
 )
 from kas.fetch import FetchError
-from kas.jose import ALGORITHMS
 from kas.uri import is_loopback
-from kas.web.body import JSON, drop_body, limit_sending
+from kas.web.body import drop_body, limit_sending
+from kas.web.replies import Reply, Route, Routes, error_reply
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 _STDERR: Final = 2
 _MAX_CAUSE_CHARS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a route answers with; ``body`` is JSON."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """``answer`` serves the methods; ``extra_headers`` go on every answer of the path, refusals included."""
-
-    methods: tuple[str, ...]
-    answer: Callable[[flask.Request, str], Reply]
-    extra_headers: Callable[[], Mapping[str, str]] = dict
-
-
-Routes = Mapping[str, Route]
-
-
-def json_reply(status: int, value: object) -> Reply:
-    """A JSON answer that nobody may store."""
-    return Reply(status, json.dumps(value, separators=(",", ":")).encode(), {"Cache-Control": "no-store"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +50,16 @@ class Edge:
     def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
         """The answer to any request."""
         request_id = _new_request_id()
-        route = routes.get(_path(request))
+        route = routes.find(_path(request))
+        refuse = route.refuse if route else error_reply
         try:
             reply = self._dispatch(request, route, request_id)
         except KasError as refusal:
             _log_cause(refusal, request_id)
-            reply = self._refuse(refusal, request, request_id)
+            reply = refuse(self._record(refusal, request, request_id), request_id)
         except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
             _log_unexpected(error, request_id)
-            reply = error_reply(Internal(), request_id)
+            reply = refuse(Internal(), request_id)
         extra = route.extra_headers() if route else {}
         return _respond(reply, request, request_id, extra)
 
@@ -106,54 +78,27 @@ class Edge:
         elif request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() != "https":
             raise HttpsRequired
 
-    def _refuse(self, refusal: KasError, request: flask.Request, request_id: str) -> Reply:
+    def _record(self, refusal: KasError, request: flask.Request, request_id: str) -> KasError:
+        """One audit line; the refusal itself, or, where the line cannot be written, that."""
+        event = {
+            "event": "refusal",
+            "code": refusal.code,
+            "status": refusal.status,
+            "method": request.method,
+            "path": _path(request),
+            "requestId": request_id,
+        }
         try:
-            self.audit.record(
-                {
-                    "event": "refusal",
-                    "code": refusal.code,
-                    "status": refusal.status,
-                    "method": request.method,
-                    "path": _path(request),
-                    "requestId": request_id,
-                }
-            )
+            self.audit.record(event)
         except KasError as unavailable:
-            return error_reply(unavailable, request_id)
-        return error_reply(refusal, request_id)
+            return unavailable
+        return refusal
 
 
 def refuse_alone(refusal: KasError, request: flask.Request) -> flask.Response:
     """The answer where no route is at hand."""
     request_id = _new_request_id()
     return _respond(error_reply(refusal, request_id), request, request_id, {})
-
-
-def error_reply(refusal: KasError, request_id: str) -> Reply:
-    """The one form of errors (ACP-240 §2), with the headers that the status asks for."""
-    body: dict[str, Any] = {
-        "error": refusal.error,
-        "code": refusal.code,
-        "message": refusal.message(),
-        "requestId": request_id,
-    }
-    headers = {"Cache-Control": "no-store"}
-    if isinstance(refusal, InvalidStructure):
-        body["validationErrors"] = [
-            {"code": fault.code, "message": fault.message, "field": fault.field} for fault in refusal.faults
-        ]
-    if isinstance(refusal, MethodNotAllowed):
-        headers["Allow"] = ", ".join(refusal.allowed)
-    if isinstance(refusal, Unauthenticated):
-        headers["WWW-Authenticate"] = _challenge(refusal)
-    return Reply(refusal.status, json.dumps(body, separators=(",", ":")).encode(), headers)
-
-
-def _challenge(refusal: Unauthenticated) -> str:
-    """RFC 9449 §7.1; without credentials there is no error to name (RFC 6750 §3.1)."""
-    if refusal.error == Unauthenticated.error:
-        return f"DPoP {_CHALLENGE}"
-    return f'DPoP error="{refusal.error}", error_description="{refusal.message()}", {_CHALLENGE}'
 
 
 def _path(request: flask.Request) -> str:
@@ -171,7 +116,7 @@ def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mappi
     theirs = request.headers.get("X-Request-Id", "")
     if _CLIENT_REQUEST_ID.fullmatch(theirs):
         headers["X-Client-Request-Id"] = theirs
-    response = flask.Response(reply.body, reply.status, headers, content_type=JSON)
+    response = flask.Response(reply.body, reply.status, headers, content_type=reply.content_type)
     limit_sending(request.environ)
     response.call_on_close(partial(drop_body, request.environ))
     return response

@@ -12,7 +12,7 @@ from kas.auth.authenticator import Credentials
 from kas.publish_keys import CACHE_SECONDS, Publication
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import read_json_body
-from kas.web.edge import Reply, Route, Routes, json_reply
+from kas.web.replies import Reply, Route, Routes, json_reply
 
 REWRAP: Final = "/rewrap"
 JWKS: Final = "/.well-known/jwks.json"
@@ -32,11 +32,17 @@ def rewrap_route(rewrap: Rewrap, *, max_body_bytes: int, body_timeout_seconds: f
         result = rewrap.answer(exchange)
         return json_reply(result.status, result.body)
 
-    def nonce() -> Mapping[str, str]:
+    return Route(("POST",), answer, nonce_offer(rewrap))
+
+
+def nonce_offer(rewrap: Rewrap) -> Callable[[], Mapping[str, str]]:
+    """The header that offers the next nonce, where nonces are on."""
+
+    def offer() -> Mapping[str, str]:
         next_nonce = rewrap.authenticator.next_nonce()
         return {} if next_nonce is None else {"DPoP-Nonce": next_nonce}
 
-    return Route(("POST",), answer, nonce)
+    return offer
 
 
 def jwks_route(publish: Callable[[], Publication]) -> Route:
@@ -70,11 +76,11 @@ class Mounts:
     health: Routes
 
 
-def mounts(*, rewrap: Route, jwks: Route, health: Route) -> Mounts:
+def mounts(*, rewrap: Route, jwks: Route, health: Route, opentdf: Routes) -> Mounts:
     """The table of routes."""
     return Mounts(
-        everything={REWRAP: rewrap, JWKS: jwks, HEALTH: health},
-        rewrap={REWRAP: rewrap, "/": rewrap},
-        public_keys={JWKS: jwks, "/": jwks},
-        health={HEALTH: health, "/": health},
+        everything=Routes({REWRAP: rewrap, JWKS: jwks, HEALTH: health, **opentdf.exact}, opentdf.prefixes),
+        rewrap=Routes({REWRAP: rewrap, "/": rewrap}),
+        public_keys=Routes({JWKS: jwks, "/": jwks}),
+        health=Routes({HEALTH: health, "/": health}),
     )

@@ -39,11 +39,13 @@ class Client:
 
 _ALL: Final = (
     Client("usa-secret", "SECRET", "USA", ("NATO", "FVEY"), "aal2", "GOV"),
-    Client("fra-secret", "SECRET", "FRA", ("NATO",), "aal2", "GOV"),
+    Client("fra-secret", "SECRET DEFENSE", "FRA", ("NATO",), "aal2", "GOV"),
     Client("usa-unclassified", "UNCLASSIFIED", "USA", (), "aal1", "GOV"),
     Client("gbr-topsecret", "TOP_SECRET", "GBR", ("NATO", "FVEY"), "aal3", "MIL"),
     Client("usa-usonly", "SECRET", "USA", ("US-ONLY",), "aal2", "GOV"),
     Client("usa-industry", "SECRET", "USA", ("NATO",), "aal2", "INDUSTRY"),
+    Client("rou-secret", "SECRET", "ROU", ("NATO",), "aal2", "GOV"),
+    Client("odd-term", "CHOCOLATE", "USA", ("NATO",), "aal2", "GOV"),
 )
 CLIENTS: Final[Mapping[str, Client]] = {client.client_id: client for client in _ALL}
 

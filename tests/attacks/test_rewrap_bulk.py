@@ -22,7 +22,7 @@ def spoil_url(kao):
 
 
 def spoil_type(kao):
-    kao["type"] = "ec-wrapped"
+    kao["type"] = "hybrid-wrapped"
 
 
 def spoil_hash(kao):

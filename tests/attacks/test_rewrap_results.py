@@ -133,10 +133,16 @@ def test_attack_r14_the_signing_key_is_published_for_signatures_and_is_no_unwrap
     kit = kit_without_nonces
     keys = kit.http("GET", f"{kit.base}/.well-known/jwks.json").json()["keys"]
     by_use = {use: {key["kid"] for key in keys if key["use"] == use} for use in ("enc", "sig")}
-    assert len(by_use["enc"]) == len(by_use["sig"]) == 1
+    assert {use: len(kids) for use, kids in by_use.items()} == {"enc": 3, "sig": 1}
     assert not by_use["enc"] & by_use["sig"]
-    assert {key["kty"] for key in keys if key["use"] == "sig"} == {"EC"}
-    assert {key["kty"] for key in keys if key["use"] == "enc"} == {"RSA"}
+    assert [(key["kty"], key["alg"]) for key in keys if key["use"] == "sig"] == [("EC", "ES256")]
+    assert [(key["kty"], key["alg"]) for key in keys if key["use"] == "enc"] == [
+        ("RSA", "RSA-OAEP-256"),
+        ("RSA", "RSA-OAEP"),
+        ("EC", "ECDH-ES"),
+    ]
+    points = {(key["x"], key["y"]) for key in keys if key["kty"] == "EC"}
+    assert len(points) == 2
 
 
 def test_attack_r14_results_of_two_groups_cannot_change_places(kit_without_nonces):

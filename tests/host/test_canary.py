@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from kas.datakey import DataKey
 from local.client import Answer, new_proof_key
 from tests.kit import Attempt, Kit, policy, running_kit
+from tests.wrappers import published_ec_key, request_token, seal_all, send_in_token
 
 
 @dataclass
@@ -108,9 +109,31 @@ def replay(attempt: Attempt) -> None:
     attempt.send()
 
 
+def seal(attempt: Attempt) -> None:
+    seal_all(attempt, *published_ec_key(attempt.kit))
+
+
+def seal_badly(attempt: Attempt) -> None:
+    seal(attempt)
+    attempt.kao["ephemeralPublicKey"] = attempt.receiving.jwk
+    attempt.resign()
+
+
+def put_into_token(attempt: Attempt) -> None:
+    send_in_token(attempt, request_token(attempt))
+
+
+def put_into_token_of_another(attempt: Attempt) -> None:
+    send_in_token(attempt, request_token(attempt, new_proof_key()))
+
+
 SPOILS: dict[str, tuple[int, Callable[[Attempt], object]]] = {
     "released": (200, lambda _: None),
     "released to RSA": (200, lambda _: None),
+    "released of sealed": (200, seal),
+    "released in a token": (200, put_into_token),
+    "badly sealed": (400, seal_badly),
+    "token of another": (400, put_into_token_of_another),
     "denied": (403, deny),
     "policy changed": (400, change_policy),
     "another signature": (400, sign_with_another_key),
@@ -168,8 +191,7 @@ def test_every_kind_of_request_was_answered_as_meant(run: Run) -> None:
     log = run.outputs()["stdout"]
     assert all(answer.headers["X-Request-Id"] in log for answer in run.answers.values())
     assert '"subject":"usa-secret"' in log
-    assert "unwrap.pem in base64" in run.secrets
-    assert "signing.pem in base64" in run.secrets
+    assert {f"{name}.pem in base64" for name in ("rsa", "tdf", "ec", "sig")} <= run.secrets.keys()
 
 
 def test_attack_g02_no_secret_is_in_any_output(run: Run) -> None:

@@ -18,9 +18,11 @@ from tests.host.functions import (
     ISSUERS,
     MODULE,
     SCRIPT,
+    connect,
     exchange,
     function,
     local_settings,
+    receive,
     refused_in_form,
     write_issuers,
 )
@@ -147,6 +149,15 @@ def test_malformed_host_header_is_answered_in_our_form(kit: Kit, host: str) -> N
     refused_in_form(answer, 401, "credentials_missing")
 
 
+def test_connection_stays_open_after_what_the_host_would_refuse_itself(tmp_path: Path) -> None:
+    """The answer ends in order: the next request of the connection is served, and nothing is in the log."""
+    with function("kas", local_settings(tmp_path), log=tmp_path / "log") as service, connect(service.base) as line:
+        for path in ("/favicon.ico", "/robots.txt", "//health", "/nowhere", "/health"):
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: kas\r\n\r\n".encode())
+            assert receive(line).status == (200 if path == "/health" else 404)
+    assert "Traceback" not in (tmp_path / "log").read_text("utf-8")
+
+
 def test_overlong_host_header_is_answered_in_our_form(kit: Kit) -> None:
     """The host finds no route for it."""
     answer = exchange(kit.base, f"POST /rewrap HTTP/1.1\r\nHost: {'x' * 4000}\r\nContent-Length: 0\r\n\r\n")
@@ -260,7 +271,7 @@ def test_kas_req_021_production_answers_over_tls(production: Service, proto: str
     """Whoever ends TLS appends what it saw: the last word counts."""
     header = f"X-Forwarded-Proto: {proto}"
     assert ask(production.base, "/health", "GET", header).json() == {"status": "ok"}
-    assert len(ask(production.base, "/.well-known/jwks.json", "GET", header).json()["keys"]) == 2
+    assert len(ask(production.base, "/.well-known/jwks.json", "GET", header).json()["keys"]) == 4
     refused_in_form(ask(production.base, "/rewrap", "POST", header), 401, "credentials_missing")
 
 

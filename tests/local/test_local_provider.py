@@ -20,11 +20,13 @@ GRANT = {"grant_type": "client_credentials"}
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 ATTRIBUTES = {
     "usa-secret": ("SECRET", "USA", ["NATO", "FVEY"], "aal2", "GOV"),
-    "fra-secret": ("SECRET", "FRA", ["NATO"], "aal2", "GOV"),
+    "fra-secret": ("SECRET DEFENSE", "FRA", ["NATO"], "aal2", "GOV"),
     "usa-unclassified": ("UNCLASSIFIED", "USA", [], "aal1", "GOV"),
     "gbr-topsecret": ("TOP_SECRET", "GBR", ["NATO", "FVEY"], "aal3", "MIL"),
     "usa-usonly": ("SECRET", "USA", ["US-ONLY"], "aal2", "GOV"),
     "usa-industry": ("SECRET", "USA", ["NATO"], "aal2", "INDUSTRY"),
+    "rou-secret": ("SECRET", "ROU", ["NATO"], "aal2", "GOV"),
+    "odd-term": ("CHOCOLATE", "USA", ["NATO"], "aal2", "GOV"),
 }
 
 

@@ -136,7 +136,9 @@ def test_fault_12_ps256_is_pss_and_es256_is_raw():
 def test_fault_13_unwrap_and_signing_keys_are_two(kit_without_nonces):
     kit = kit_without_nonces
     keys = kit.http("GET", f"{kit.base}/.well-known/jwks.json").json()["keys"]
-    assert sorted((key["use"], key["kty"]) for key in keys) == [("enc", "RSA"), ("sig", "EC")]
+    assert [(key["use"], key["kty"]) for key in keys] == [("enc", "RSA"), ("enc", "RSA"), ("enc", "EC"), ("sig", "EC")]
+    material = [key.get("n") or (key["x"], key["y"]) for key in keys]
+    assert len(set(material)) == len(keys)
 
 
 @pytest.mark.parametrize("client", ["usa-secret", "usa-unclassified"])

@@ -8,7 +8,8 @@ import flask
 import pytest
 
 from kas.audit import AuditLog
-from kas.web.edge import Edge, Route
+from kas.web.edge import Edge
+from kas.web.replies import Route, Routes
 from tests.attacks.rewrap_answers import codes, kao_refused, released
 from tests.kit import policy, refused
 
@@ -124,7 +125,7 @@ def test_kas_req_103_what_is_unexpected_is_500_without_a_word_of_what_it_was(cap
         "/rewrap", method="POST", environ_base={"REMOTE_ADDR": "127.0.0.1"}
     )
     with request:
-        answer = edge.handle(flask.request, {"/rewrap": Route(("POST",), fail)})
+        answer = edge.handle(flask.request, Routes({"/rewrap": Route(("POST",), fail)}))
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (500, "internal", "internal")
     assert body["requestId"] == answer.headers["X-Request-Id"]

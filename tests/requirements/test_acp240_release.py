@@ -38,10 +38,23 @@ def attempt(kit_without_nonces):
         ("gbr-topsecret", "country_not_releasable"),
         ("usa-usonly", "coi_not_satisfied"),
         ("usa-industry", "industry_not_releasable"),
+        ("rou-secret", "clearance_insufficient"),
+        ("odd-term", "clearance_unknown"),
     ],
 )
 def test_kas_req_001_the_attributes_of_the_caller_decide_under_the_policy(kit_without_nonces, client, code):
     attempt = new_attempt(kit_without_nonces, client)
+    if code is None:
+        released(attempt)
+    else:
+        kao_refused(attempt, code, 403)
+
+
+@pytest.mark.parametrize(("classification", "code"), [("CONFIDENTIAL", None), ("SECRET", "clearance_insufficient")])
+def test_kas_req_001_a_clearance_means_what_it_means_in_its_country(kit_without_nonces, classification, code):
+    """Romania's SECRET is the level that others call CONFIDENTIAL."""
+    label = policy(classification=classification, releasabilityTo=["ROU"])
+    attempt = new_attempt(kit_without_nonces, "rou-secret", policies=[label])
     if code is None:
         released(attempt)
     else:
@@ -208,14 +221,15 @@ def test_kas_req_110_private_keys_are_files_for_their_owner_alone(kit_without_no
     folder = kit_without_nonces.log.parent / "keys"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     pems = list(folder.glob("*.pem"))
-    assert len(pems) == 2
+    assert len(pems) == 4
     assert {stat.S_IMODE(pem.stat().st_mode) for pem in pems} == {0o600}
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
-def test_kas_req_110_a_private_key_that_others_can_reach_stops_the_start(tmp_path, mode):
+@pytest.mark.parametrize("name", ["rsa", "tdf", "ec", "sig"])
+def test_kas_req_110_a_private_key_that_others_can_reach_stops_the_start(tmp_path, name, mode):
     make_local_keys(tmp_path / "keys")
-    (tmp_path / "keys" / "unwrap.pem").chmod(mode)
+    (tmp_path / "keys" / f"{name}.pem").chmod(mode)
     with pytest.raises(ConfigError, match="readable by others"):
         load_key_folder(tmp_path / "keys")
 
@@ -226,7 +240,7 @@ def test_kas_req_110_the_key_set_has_public_members_alone(kit_without_nonces):
     assert members == {"RSA": {"kty", "n", "e"}, "EC": {"kty", "crv", "x", "y"}}
 
 
-@pytest.mark.parametrize("path", ["/keys/unwrap.pem", "/.local/keys/keys.json", "/static/main.py", "/main.py"])
+@pytest.mark.parametrize("path", ["/keys/rsa.pem", "/.local/keys/keys.json", "/static/main.py", "/main.py"])
 def test_kas_req_110_no_file_is_served(kit_without_nonces, path):
     refused(kit_without_nonces.http("GET", kit_without_nonces.base + path), 404, "not_found", "not_found")
 

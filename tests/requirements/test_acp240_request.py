@@ -223,11 +223,11 @@ def test_kas_req_023_the_members_are_found_nowhere_else(attempt):
 
 
 @pytest.mark.parametrize("token", ["e30.e30.e30", "", None, 1])
-def test_kas_req_023_a_signed_request_token_is_not_taken_beside_or_in_place_of_them(attempt, token):
+def test_kas_req_023_what_is_no_signed_request_token_is_not_taken_beside_or_in_place_of_them(attempt, token):
     attempt.request["signedRequestToken"] = token
-    refused(attempt.send(), 400, "invalid_request", "signed_request_token_not_supported")
+    refused(attempt.send(), 400, "invalid_request", "signed_request_token_invalid")
     attempt.proof, attempt.body = None, json.dumps({"signedRequestToken": token}).encode()
-    refused(attempt.send(), 400, "invalid_request", "signed_request_token_not_supported")
+    refused(attempt.send(), 400, "invalid_request", "signed_request_token_invalid")
 
 
 def test_kas_req_023_a_body_that_a_client_builds_by_the_specification_is_one(kit_without_nonces):

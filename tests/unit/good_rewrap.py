@@ -17,12 +17,14 @@ from kas.auth.jwks import IssuerKey
 from kas.auth.nonce import NonceSource
 from kas.crypto.signatures import ResultSigner
 from kas.datakey import DataKey
+from kas.engine import PolicyEngine
 from kas.jose import parse_public_jwk, to_jwk
-from kas.keys.registry import KeyRecord, KeyRegistry
-from kas.keys.software import SoftwareKeyService
+from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
+from kas.keys.software import SoftwareKeyService, UnwrapPrivateKey
 from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
-from kas.protocol.acp240.response import Answer
+from kas.protocol.acp240.wire import Acp240Wire
+from kas.protocol.values import Answer
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
@@ -64,10 +66,13 @@ CLAIMS: dict[str, Any] = {
     "organizationType": "GOV",
     "acr": "aal2",
 }
-RECORD = KeyRecord("rsa-1", "RSA-2048", "SHA-256", "active", "acp240")
-OPENTDF = KeyRecord("tdf-1", "RSA-2048", "SHA-1", "active", "opentdf")
+RECORD = KeyRecord("rsa-1", "RSA-2048", "active", frozenset({"acp240"}))
+OPENTDF = KeyRecord("tdf-1", "RSA-2048", "active", frozenset({"opentdf"}))
+SEALED = KeyRecord("ec-1", "P-256", "active", frozenset({"acp240", "opentdf"}))
 ISSUER_KEY = new_proof_key()
 UNWRAP_KEY = rsa.generate_private_key(65537, 2048)
+UNSEAL_KEY = ec.generate_private_key(ec.SECP256R1())
+PRIVATE_KEYS: dict[str, UnwrapPrivateKey] = {"rsa-1": UNWRAP_KEY, "tdf-1": UNWRAP_KEY, "ec-1": UNSEAL_KEY}
 SIGNING_KEY = ec.generate_private_key(ec.SECP256R1())
 RULES = load_rules(Path(__file__).resolve().parents[2] / "config")
 
@@ -80,21 +85,21 @@ def label(**dissem: Any) -> dict[str, Any]:
 class CountingKeys(SoftwareKeyService):
     """The real one, which remembers what it was asked."""
 
-    def __init__(self, private_keys: dict[str, rsa.RSAPrivateKey]) -> None:
+    def __init__(self, private_keys: dict[str, UnwrapPrivateKey]) -> None:
         super().__init__(private_keys)
         self.unwrapped: list[str] = []
 
-    def unwrap(self, record: KeyRecord, wrapped_key: bytes) -> DataKey:
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
         self.unwrapped.append(record.kid)
-        return super().unwrap(record, wrapped_key)
+        return super().unwrap(record, wrapped)
 
 
 @dataclass
 class World:
     """A service and what it has done; ``request`` is good until a test changes it."""
 
-    keys: CountingKeys = field(default_factory=lambda: CountingKeys({"rsa-1": UNWRAP_KEY, "tdf-1": UNWRAP_KEY}))
-    records: tuple[KeyRecord, ...] = (RECORD, OPENTDF)
+    keys: CountingKeys = field(default_factory=lambda: CountingKeys(PRIVATE_KEYS))
+    records: tuple[KeyRecord, ...] = (RECORD, OPENTDF, SEALED)
     claims: dict[str, Any] = field(default_factory=lambda: dict(CLAIMS))
     require_client_key_hash: bool = False
     proof_key: ProofKey = field(default_factory=new_proof_key)
@@ -129,13 +134,16 @@ class World:
                 replay_store=MemoryReplayStore(capacity=100, ttl_seconds=90, clock=lambda: NOW),
                 uris=frozenset({URL}),
                 schemes=frozenset({"dpop", "bearer"}),
+                takes_unbound=False,
                 clock=lambda: NOW,
             ),
-            parser=RequestParser(LIMITS, lambda url: url.startswith("https://")),
-            rules=RULES,
+            wire=Acp240Wire(
+                RequestParser(LIMITS, lambda url: url.startswith("https://")),
+                ResultSigner("kas-usa", "sig-1", SIGNING_KEY),
+            ),
+            engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
             registry=KeyRegistry(self.records),
             key_service=self.keys,
-            signer=ResultSigner("kas-usa", "sig-1", SIGNING_KEY),
             audit=AuditLog(self._write),
             own_urls=frozenset({URL}),
             require_client_key_hash=self.require_client_key_hash,

@@ -17,6 +17,7 @@ from werkzeug.test import EnvironBuilder
 from kas.audit import MAX_LINE_BYTES, AuditLog, descriptor_writer
 from kas.errors import AuditUnavailable
 from kas.web.edge import Edge
+from kas.web.replies import Routes
 from kas.web.routes import rewrap_route
 from tests.vectors.replay import EXCHANGES, SETTING, replay
 
@@ -198,7 +199,7 @@ def test_kas_req_104_answer_without_record_is_503(headers: dict[str, str]) -> No
     route = rewrap_route(service.rewrap, max_body_bytes=2**20, body_timeout_seconds=5)
     environ = EnvironBuilder("/rewrap", method="POST", headers=headers, data=BODIES["good-ec"]).get_environ()
     request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
-    answer = Edge(local=True, audit=AuditLog(refuse)).handle(request, {"/rewrap": route})
+    answer = Edge(local=True, audit=AuditLog(refuse)).handle(request, Routes({"/rewrap": route}))
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (503, "unavailable", "audit_unavailable")
     assert set(body) == {"error", "code", "message", "requestId"}

@@ -25,6 +25,10 @@ DEFAULTS: dict[str, Any] = {
     "rewrap_schemes": frozenset({"dpop", "bearer"}),
     "rewrap_dpop_nonce": "require",
     "require_client_key_hash": False,
+    "opentdf_bearer": "refuse",
+    "opentdf_dpop_nonce": "offer",
+    "opentdf_base_key": "off",
+    "opentdf_empty_policy": "refuse",
     "replay_store_claims": 100_000,
     "body_timeout_seconds": 5,
     "max_body_bytes": 1_048_576,
@@ -81,6 +85,15 @@ BAD_VALUES = [
     ("KAS_REWRAP_DPOP_NONCE", ""),
     ("KAS_REQUIRE_CLIENT_KEY_HASH", "1"),
     ("KAS_REQUIRE_CLIENT_KEY_HASH", ""),
+    ("KAS_OPENTDF_BEARER", ""),
+    ("KAS_OPENTDF_BEARER", "true"),
+    ("KAS_OPENTDF_DPOP_NONCE", ""),
+    ("KAS_OPENTDF_DPOP_NONCE", "Offer"),
+    ("KAS_OPENTDF_BASE_KEY", ""),
+    ("KAS_OPENTDF_BASE_KEY", "rsa:1024"),
+    ("KAS_OPENTDF_BASE_KEY", "on"),
+    ("KAS_OPENTDF_EMPTY_POLICY", ""),
+    ("KAS_OPENTDF_EMPTY_POLICY", "permit"),
     *((name, text) for name in RANGES for text in ("", "-1", "1e3", "1.0", " 10", "٣٠", "9" * 13)),
 ]
 
@@ -138,6 +151,10 @@ def test_bad_value_stops_the_start_and_is_not_repeated(name: str, value: str) ->
         ("KAS_REWRAP_DPOP_NONCE", "off", "off"),
         ("KAS_REWRAP_DPOP_NONCE", "offer", "offer"),
         ("KAS_REQUIRE_CLIENT_KEY_HASH", "true", True),
+        ("KAS_OPENTDF_BEARER", "allow", "allow"),
+        ("KAS_OPENTDF_DPOP_NONCE", "require", "require"),
+        ("KAS_OPENTDF_BASE_KEY", "ec:secp256r1", "ec:secp256r1"),
+        ("KAS_OPENTDF_EMPTY_POLICY", "allow", "allow"),
         ("KAS_KEYS_DIR", "/srv/keys", Path("/srv/keys")),
         ("KAS_KEYS_DIR", "keys", ROOT / "keys"),
         (
@@ -201,6 +218,15 @@ def test_local_mode_names_itself_by_its_port() -> None:
     assert settings.public_bases == ("http://127.0.0.1:9000", "http://localhost:9000")
     assert (settings.local, settings.kas_id) == (True, "kas-local")
     assert settings.rewrap_dpop_nonce == "require"
+
+
+def test_local_mode_takes_what_clients_of_opentdf_send_unless_it_is_told_not_to() -> None:
+    """Unbound tokens and empty policies, on one machine only; production refuses both until an operator says so."""
+    local = Settings.from_environ(LOCAL)
+    assert (local.opentdf_bearer, local.opentdf_empty_policy) == ("allow", "allow")
+    told = Settings.from_environ({**LOCAL, "KAS_OPENTDF_BEARER": "refuse", "KAS_OPENTDF_EMPTY_POLICY": "refuse"})
+    assert (told.opentdf_bearer, told.opentdf_empty_policy) == ("refuse", "refuse")
+    assert (read().opentdf_bearer, read().opentdf_empty_policy) == ("refuse", "refuse")
 
 
 @pytest.mark.parametrize("host", [None, "0.0.0.0", "::", "192.168.1.2", "kas.example", ""])

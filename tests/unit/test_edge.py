@@ -28,7 +28,8 @@ from kas.errors import (
 )
 from kas.fetch import FetchError
 from kas.web.body import SEND_SECONDS
-from kas.web.edge import Edge, Route, error_reply, json_reply, refuse_alone
+from kas.web.edge import Edge, refuse_alone
+from kas.web.replies import Route, Routes, error_reply, json_reply
 
 CANARY = "canary-4711"
 LOOPBACK = "127.0.0.1"
@@ -61,7 +62,7 @@ class Fixture:
         environ = EnvironBuilder("/", method=method, headers=dict(headers or {})).get_environ()
         request = flask.Request({**environ, "PATH_INFO": path, "REMOTE_ADDR": address})
         route = Route(("POST",), self._answer, partial(dict, {"DPoP-Nonce": "next"}))
-        return self.edge.handle(request, {"/rewrap": route})
+        return self.edge.handle(request, Routes({"/rewrap": route}))
 
 
 def body_of(answer: flask.Response) -> dict[str, Any]:
@@ -246,7 +247,7 @@ def _stderr_of(failure: KasError, cause: Exception, capfd: pytest.CaptureFixture
     failure.__cause__ = cause
     fixture = Fixture(failure)
     with flask.Flask("host").test_request_context("/", environ_overrides={"REMOTE_ADDR": LOOPBACK}):
-        fixture.edge.handle(flask.request, {"/": Route(("GET",), fixture._answer)})
+        fixture.edge.handle(flask.request, Routes({"/": Route(("GET",), fixture._answer)}))
     return capfd.readouterr().err
 
 

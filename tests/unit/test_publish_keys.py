@@ -1,4 +1,4 @@
-"""The JWK set: active unwrap keys with the algorithm of their dialect, signing keys, nothing private."""
+"""The JWK set: active unwrap keys with the algorithm of their mechanism, signing keys, nothing private."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from kas.publish_keys import publish_keys
 
 UNWRAP = rsa.generate_private_key(65537, 2048)
 SIGNING = ec.generate_private_key(ec.SECP256R1()).public_key()
-SERVICE = SoftwareKeyService({"a": UNWRAP, "b": UNWRAP, "c": UNWRAP, "d": UNWRAP})
+UNSEAL = ec.generate_private_key(ec.SECP256R1())
+SERVICE = SoftwareKeyService({"a": UNWRAP, "b": UNWRAP, "c": UNWRAP, "d": UNWRAP, "e": UNSEAL})
+ACP240, OPENTDF = frozenset({"acp240"}), frozenset({"opentdf"})
 REGISTRY = KeyRegistry(
     (
-        KeyRecord("a", "RSA-2048", "SHA-256", "active", "acp240"),
-        KeyRecord("b", "RSA-2048", "SHA-256", "decrypt-only", "acp240"),
-        KeyRecord("c", "RSA-2048", "SHA-256", "disabled", "acp240"),
-        KeyRecord("d", "RSA-2048", "SHA-1", "active", "opentdf"),
+        KeyRecord("a", "RSA-2048", "active", ACP240),
+        KeyRecord("b", "RSA-2048", "decrypt-only", ACP240),
+        KeyRecord("c", "RSA-2048", "disabled", ACP240),
+        KeyRecord("d", "RSA-2048", "active", OPENTDF),
+        KeyRecord("e", "P-256", "active", ACP240 | OPENTDF),
     )
 )
 
@@ -34,14 +37,17 @@ def test_active_keys_and_signing_keys_are_published_with_their_use():
     assert [(key["kid"], key["use"], key["alg"]) for key in published()] == [
         ("a", "enc", "RSA-OAEP-256"),
         ("d", "enc", "RSA-OAEP"),
+        ("e", "enc", "ECDH-ES"),
         ("s", "sig", "ES256"),
     ]
 
 
 def test_what_is_published_is_public():
-    first, _, last = published()
+    first, _, sealed, last = published()
     assert first.keys() == {"kty", "n", "e", "kid", "use", "alg"}
     assert parse_public_jwk(first).key.public_numbers() == UNWRAP.public_key().public_numbers()
+    assert sealed.keys() == last.keys() == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+    assert {name: sealed[name] for name in ("kty", "crv", "x", "y")} == to_jwk(UNSEAL.public_key())
     assert {name: last[name] for name in ("kty", "crv", "x", "y")} == to_jwk(SIGNING)
 
 

@@ -6,18 +6,21 @@ import secrets
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 
+from kas.crypto.wrapping import OAEP_SHA256, wrap_to
 from kas.datakey import DataKey
 from kas.errors import AuditUnavailable, InvalidStructure, TokenMalformed
+from kas.jose import to_jwk
 from kas.policy import decision
 from local.client import new_proof_key, new_receiving_key
 from local.client.encoding import b64
 from local.client.results import open_result, verify_answer
 from local.client.rewrap import build_kao, client_key_hash, sign_kao
-from tests.unit.good_rewrap import NOW, UNWRAP_KEY, URL, CountingKeys, World, codes, label, results
+from tests.unit.good_rewrap import NOW, UNSEAL_KEY, UNWRAP_KEY, URL, CountingKeys, World, codes, label, results
 
 KEY = bytes(range(32))
+EPHEMERAL = to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key())
 OAEP_SHA1 = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
 
 
@@ -48,6 +51,19 @@ def with_material(world, material):
 def with_wrap(world, wrapped):
     request = world.request()
     kaos_of(request)[0]["wrappedKey"] = b64(wrapped)
+    return resign(world, request)
+
+
+def with_seal(world, material=KEY, spoil=bytes):
+    """The material sealed to the EC key in place of wrapped by RSA; ``spoil`` changes what is sealed."""
+    request = with_material(world, material)
+    wrapped = wrap_to(UNSEAL_KEY.public_key(), OAEP_SHA256)(DataKey(material))
+    kaos_of(request)[0].update(
+        type="ec-wrapped",
+        kid="ec-1",
+        wrappedKey=b64(spoil(wrapped.ciphertext)),
+        ephemeralPublicKey=to_jwk(wrapped.ephemeral_key),
+    )
     return resign(world, request)
 
 
@@ -103,7 +119,7 @@ def test_a_client_id_that_is_no_text_is_not_recorded(world, client_id):
 
 def test_a_kao_that_is_refused_before_the_decision_is_recorded_without_checks(world):
     request = world.request()
-    kaos_of(request)[0]["type"] = "ec-wrapped"
+    kaos_of(request)[0]["type"] = "hybrid-wrapped"
     world.answer(resign(world, request))
     assert world.events()[0]["checks"] is None
 
@@ -121,14 +137,27 @@ MATERIAL = {
 }
 
 
-@pytest.mark.parametrize("make", MATERIAL.values(), ids=MATERIAL)
-def test_attack_r10_good_or_bad_material_costs_one_key_operation_and_one_hmac(world, mocker, make):
+SEALED = {
+    "good": with_seal,
+    "tag": lambda world: with_seal(world, spoil=lambda sealed: sealed[:-1] + bytes([sealed[-1] ^ 1])),
+    "short": lambda world: with_seal(world, spoil=lambda sealed: sealed[:5]),
+    "length-0": lambda world: with_seal(world, b""),
+    "length-17": lambda world: with_seal(world, bytes(17)),
+    "length-190": lambda world: with_seal(world, bytes(190)),
+}
+
+
+@pytest.mark.parametrize(
+    ("kid", "name", "make"),
+    [("rsa-1", *item) for item in MATERIAL.items()] + [("ec-1", *item) for item in SEALED.items()],
+)
+def test_attack_r10_good_or_bad_material_costs_one_key_operation_and_one_hmac(world, mocker, kid, name, make):
     request = make(world)
     hmac = mocker.spy(DataKey, "hmac_sha256")
     answer = world.answer(request)
-    assert world.keys.unwrapped == ["rsa-1"]
+    assert world.keys.unwrapped == [kid]
     assert hmac.call_count == 1
-    assert codes(answer) == ([None] if make is MATERIAL["good"] else ["key_material_rejected"])
+    assert codes(answer) == ([None] if name == "good" else ["key_material_rejected"])
 
 
 @pytest.mark.parametrize(
@@ -152,11 +181,13 @@ def test_attack_r11_an_unentitled_caller_causes_no_key_operation(world, mocker, 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda kao: kao.update(type="ec-wrapped"), "not_supported"),
+        (lambda kao: kao.update(type="hybrid-wrapped"), "not_supported"),
         (lambda kao: kao.update(url="https://other.example/rewrap"), "unknown_kas"),
         (lambda kao: kao.update(clientKeyHash="A" * 43), "client_key_unbound"),
         (lambda kao: kao.update(kid="unknown"), "unknown_key"),
         (lambda kao: kao.update(kid="tdf-1"), "unknown_key"),
+        (lambda kao: kao.update(kid="ec-1"), "unknown_key"),
+        (lambda kao: kao.update(type="ec-wrapped", ephemeralPublicKey=EPHEMERAL), "unknown_key"),
     ],
 )
 def test_attack_r11_what_is_refused_before_the_unwrap_causes_no_key_operation(world, change, code):

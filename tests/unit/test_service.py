@@ -12,16 +12,19 @@ from typing import Any
 import flask
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from werkzeug.test import EnvironBuilder
 
 from kas.config import Settings
 from kas.errors import ConfigError
 from kas.fetch import FetchError
 from kas.protocol.acp240.request import Limits
-from kas.service import Service, _addresses, _authenticator, _limits, build_service
-from kas.web.edge import Routes
+from kas.protocol.opentdf.request import Limits as OpenTdfLimits
+from kas.service import Service, _addresses, _Callers, _limits, _opentdf_limits, build_service
+from kas.web.opentdf import SERVICES
+from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
-from tests.vectors.replay import KEYS, RULES, clock, unwrap_key
+from tests.vectors.replay import KEYS, clock, issuers, unwrap_key
 
 ISSUERS = {
     "issuers": [
@@ -64,13 +67,23 @@ def settings(folder: Path, **changes: str) -> Settings:
 def write_keys(folder: Path) -> None:
     """A folder of keys as an operator makes one: the keys of the vectors."""
     folder.mkdir(mode=0o700)
-    record = {"kid": "k-1", "algorithm": "RSA-2048", "hash": "SHA-256", "status": "active", "dialect": "acp240"}
+    record = {"kid": "k-1", "algorithm": "RSA-2048", "status": "active", "dialects": ["acp240"], "file": "unwrap.pem"}
     index = {
-        "unwrapKeys": [record | {"file": "unwrap.pem"}],
+        "unwrapKeys": [
+            record,
+            record | {"kid": "k-2", "dialects": ["opentdf"], "file": "tdf.pem"},
+            record | {"kid": "k-3", "algorithm": "P-256", "dialects": ["acp240", "opentdf"], "file": "unseal.pem"},
+        ],
         "signingKeys": [{"kid": "s-1", "status": "current", "file": "signing.pem"}],
     }
     (folder / "keys.json").write_text(json.dumps(index), "utf-8")
-    for name, key in (("unwrap", unwrap_key()), ("signing", ec_key(KEYS["keys"]["signing"]))):
+    keys = {
+        "unwrap": unwrap_key(),
+        "tdf": rsa.generate_private_key(65537, 2048),
+        "unseal": ec_key(KEYS["keys"]["receivingEc"]),
+        "signing": ec_key(KEYS["keys"]["signing"]),
+    }
+    for name, key in keys.items():
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         (folder / f"{name}.pem").touch(mode=0o600)
         (folder / f"{name}.pem").write_bytes(key.private_bytes(*form))
@@ -124,7 +137,7 @@ def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:
 def test_fault_20_production_fetches_over_tls_alone(tmp_path: Path) -> None:
     """A second line behind the check of the file: the fetcher itself refuses, loopback included."""
     production(tmp_path)
-    find_key = _authenticator(settings(tmp_path), RULES, clock).find_key
+    find_key = _Callers(settings(tmp_path), issuers(), clock).of_acp240().find_key
     fetch = find_key.__self__._fetch  # type: ignore[attr-defined]
     with pytest.raises(FetchError, match="address not allowed"):
         fetch("http://127.0.0.1/jwks.json")
@@ -137,10 +150,27 @@ def test_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     assert threading.active_count() == before
 
 
+OPENTDF = {
+    "/kas/v2/rewrap",
+    "/kas/v2/kas_public_key",
+    "/kas/kas_public_key",
+    "/.well-known/opentdf-configuration",
+    "/healthz",
+    "/kas.AccessService/Rewrap",
+    "/kas.AccessService/PublicKey",
+    "/kas.AccessService/LegacyPublicKey",
+    "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration",
+    "/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers",
+    "/policy.attributes.AttributesService/GetKeyMappingsByFqns",
+    "/policy.attributes.AttributesService/GetAttributeValuesByFqns",
+    "/grpc.health.v1.Health/Check",
+}
+
+
 @pytest.mark.parametrize(
     ("mount", "paths"),
     [
-        ("everything", {"/rewrap", "/.well-known/jwks.json", "/health"}),
+        ("everything", {"/rewrap", "/.well-known/jwks.json", "/health"} | OPENTDF),
         ("rewrap", {"/rewrap", "/"}),
         ("public_keys", {"/.well-known/jwks.json", "/"}),
         ("health", {"/health", "/"}),
@@ -150,8 +180,9 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     """Each alone answers at its path and at the root, and nowhere else."""
     service = production(tmp_path)
     routes = getattr(service.mounts, mount)
-    assert set(routes) == paths
-    everywhere = {"/rewrap", "/.well-known/jwks.json", "/health", "/"}
+    assert set(routes.exact) == paths
+    assert set(routes.prefixes) == (set(SERVICES) if mount == "everything" else set())
+    everywhere = {"/rewrap", "/.well-known/jwks.json", "/health", "/"} | OPENTDF
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 
@@ -164,11 +195,14 @@ def test_kas_req_031_rewrap_alone_at_the_root_demands_credentials_too(tmp_path: 
 
 
 def test_kas_req_021_production_answers_over_tls_only(tmp_path: Path) -> None:
-    """Every route of it."""
+    """Every route of it, each in the form of its clients."""
     service = production(tmp_path)
-    for path in service.mounts.everything:
-        answer = ask(service, service.mounts.everything, "GET", path, {"X-Forwarded-Proto": "http"})
-        assert json.loads(answer.get_data())["code"] == "https_required"
+    routes = service.mounts.everything
+    for path in [*routes.exact, *(f"{service_name}Anything" for service_name in routes.prefixes)]:
+        answer = ask(service, routes, "GET", path, {"X-Forwarded-Proto": "http"})
+        body = json.loads(answer.get_data())
+        assert answer.status_code == 403
+        assert "https_required" in (body["code"], body["message"].partition(":")[0])
 
 
 def test_every_limit_is_its_setting(tmp_path: Path) -> None:
@@ -188,6 +222,41 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
     assert set(limits) == {field.name for field in dataclasses.fields(Limits)}
 
 
+def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
+    """The same settings; a policy comes in base64 there, so it may have twice as many characters."""
+    limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
+    assert limits == {
+        "groups": 11,
+        "kaos": 12,
+        "id_chars": 114,
+        "url_chars": 115,
+        "client_key_chars": 1016,
+        "wrapped_key_chars": 1017,
+        "policy_chars": 2 * 1019,
+    }
+    assert set(limits) == {field.name for field in dataclasses.fields(OpenTdfLimits)}
+
+
+def test_routes_share_what_is_remembered_and_nothing_that_is_allowed(tmp_path: Path) -> None:
+    """One memory of used proofs, one nonce key, one set of issuers' keys; addresses and leniency are each route's."""
+    callers = _Callers(settings(tmp_path, KAS_OPENTDF_BEARER="allow"), issuers(), clock)
+    acp240, opentdf = callers.of_acp240(), callers.of_opentdf("/kas/v2/rewrap")
+    assert acp240.replay_store is opentdf.replay_store
+    assert acp240.nonces is opentdf.nonces
+    assert acp240.find_key == opentdf.find_key
+    assert (acp240.uris, opentdf.uris) == ({"https://kas.example/rewrap"}, {"https://kas.example/kas/v2/rewrap"})
+    assert (acp240.takes_unbound, opentdf.takes_unbound) == (False, True)
+    assert (acp240.schemes, opentdf.schemes) == ({"dpop", "bearer"}, {"dpop"})
+    assert (acp240.nonce_mode, opentdf.nonce_mode) == ("require", "offer")
+
+
+def test_unbound_tokens_are_taken_nowhere_by_default(tmp_path: Path) -> None:
+    """Outside local mode an operator must say so."""
+    callers = _Callers(settings(tmp_path), issuers(), clock)
+    assert not callers.of_acp240().takes_unbound
+    assert not callers.of_opentdf("/kas/v2/rewrap").takes_unbound
+
+
 def test_addresses_are_every_base_with_every_path() -> None:
     """Normalised, so that they can be compared."""
     bases = ("https://A.example:443", "https://b.example:8443/kas")
@@ -200,11 +269,16 @@ def test_addresses_are_every_base_with_every_path() -> None:
 
 
 def test_published_keys_are_public(tmp_path: Path) -> None:
-    """One unwrap key and one signing key, without a private member; a cache may ask whether they changed."""
+    """Each unwrap key and the signing key, without a private member; a cache may ask whether they changed."""
     service = production(tmp_path)
     answer = ask(service, service.mounts.everything, "GET", "/.well-known/jwks.json")
     keys = json.loads(answer.get_data())["keys"]
-    assert [(key["use"], key["alg"]) for key in keys] == [("enc", "RSA-OAEP-256"), ("sig", "ES256")]
+    assert [(key["use"], key["alg"]) for key in keys] == [
+        ("enc", "RSA-OAEP-256"),
+        ("enc", "RSA-OAEP"),
+        ("enc", "ECDH-ES"),
+        ("sig", "ES256"),
+    ]
     assert not {"d", "p", "q", "dp", "dq", "qi", "oth", "k"} & {name for key in keys for name in key}
     again = ask(
         service, service.mounts.everything, "GET", "/.well-known/jwks.json", {"If-None-Match": answer.headers["ETag"]}

@@ -19,11 +19,13 @@ from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.crypto.signatures import ResultSigner
 from kas.datakey import DataKey
-from kas.keys.registry import KeyRecord, KeyRegistry
+from kas.engine import PolicyEngine
+from kas.keys.registry import KeyRecord, KeyRegistry, UnwrapPublicKey, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
 from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
-from kas.protocol.acp240.response import Answer
+from kas.protocol.acp240.wire import Acp240Wire
+from kas.protocol.values import Answer
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_secure_url
@@ -68,11 +70,11 @@ class Counting:
     keys: SoftwareKeyService
     calls: list[str] = field(default_factory=list)
 
-    def unwrap(self, record: KeyRecord, wrapped_key: bytes) -> DataKey:
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
         self.calls.append(record.kid)
-        return self.keys.unwrap(record, wrapped_key)
+        return self.keys.unwrap(record, wrapped)
 
-    def public_key(self, record: KeyRecord) -> rsa.RSAPublicKey:
+    def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         return self.keys.public_key(record)
 
 
@@ -98,15 +100,14 @@ def replay(write: Callable[[bytes], int] | None = None) -> Replay:
     """A fresh service; ``write`` takes the audit lines in place of a list."""
     lines: list[bytes] = []
     kas, published = SETTING["kas"], SETTING["kas"]["jwks"]["keys"]
-    record = KeyRecord(published[0]["kid"], "RSA-2048", "SHA-256", "active", "acp240")
+    record = KeyRecord(published[0]["kid"], "RSA-2048", "active", frozenset({"acp240"}))
     key_service = Counting(SoftwareKeyService({record.kid: unwrap_key()}))
     rewrap = Rewrap(
         authenticator=_authenticator(),
-        parser=PARSER,
-        rules=RULES,
+        wire=Acp240Wire(PARSER, ResultSigner(kas["id"], published[1]["kid"], ec_key(KEYS["keys"]["signing"]))),
+        engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
         registry=KeyRegistry((record,)),
         key_service=key_service,
-        signer=ResultSigner(kas["id"], published[1]["kid"], ec_key(KEYS["keys"]["signing"])),
         audit=AuditLog(write or partial(_keep, lines)),
         own_urls=frozenset({kas["base"] + path for path in ("/", "/rewrap")}),
         require_client_key_hash=False,
@@ -150,5 +151,6 @@ def _authenticator() -> Authenticator:
         replay_store=MemoryReplayStore(capacity=8, ttl_seconds=80, clock=clock),
         uris=frozenset({SETTING["url"]}),
         schemes=frozenset({"dpop", "bearer"}),
+        takes_unbound=False,
         clock=clock,
     )

@@ -22,7 +22,7 @@ from kas.datakey import DataKey
 from kas.encoding import b64_decode, canonical_json, parse_json, sha256_b64url
 from kas.errors import InvalidStructure, KasError
 from kas.jose import is_valid_signature, parse_public_jwk, to_jwk
-from kas.protocol.values import KeyAccess
+from kas.protocol.values import KaoSignature, KeyAccess, RewrapRequest
 from local.client import encoding as client_encoding
 from local.client.keys import ProofKey, ReceivingKey, thumbprint
 from local.client.results import open_result, verify_answer
@@ -61,10 +61,15 @@ ANSWERED = [exchange for exchange in EXCHANGES if "results" in exchange["expecte
 DENIED = [exchange for exchange in EXCHANGES if exchange["expected"].get("error") == "forbidden"]
 
 
-def kao_of(kind: str) -> KeyAccess:
-    (group,) = PARSER.parse(STEPS[kind]["body"].encode()).groups
+def parse(body: str) -> RewrapRequest:
+    return PARSER.parse(body.encode(), key=parse_public_jwk(PROOF_KEY.jwk), now=clock())
+
+
+def kao_of(kind: str) -> tuple[KeyAccess, KaoSignature]:
+    (group,) = parse(STEPS[kind]["body"]).groups
     (kao,) = group.key_accesses
-    return kao
+    assert isinstance(kao.origin, KaoSignature)
+    return kao, kao.origin
 
 
 def test_vectors_are_up_to_date() -> None:
@@ -85,12 +90,12 @@ def test_every_file_of_keys_says_what_it_is() -> None:
 @each_kind
 def test_service_sees_the_stored_canonical_forms(kind: str) -> None:
     """What the parser hands on is, byte by byte, what the vectors say is bound, signed and hashed."""
-    steps, request = STEPS[kind], PARSER.parse(STEPS[kind]["body"].encode())
-    kao, group = kao_of(kind), request.groups[0]
+    steps, request = STEPS[kind], parse(STEPS[kind]["body"])
+    (kao, origin), group = kao_of(kind), request.groups[0]
     assert kao.binding_message.hex() == steps["policy"]["hex"]
-    assert kao.signed_message.hex() == steps["kaoWithoutSignature"]["hex"]
+    assert origin.message.hex() == steps["kaoWithoutSignature"]["hex"]
     assert group.policy_hash == steps["policy"]["sha256"]
-    assert request.client_key_hash == steps["clientPublicKey"]["clientKeyHash"] == kao.client_key_hash
+    assert request.client_key_hash == steps["clientPublicKey"]["clientKeyHash"] == origin.client_key_hash
 
 
 @each_kind
@@ -108,18 +113,18 @@ def test_both_canonicalisers_give_the_stored_bytes(kind: str, name: str) -> None
 def test_policy_id_is_derived_as_stored() -> None:
     """base64url(SHA-256(canonical policy)), by the service's parser."""
     (body,) = [exchange["body"] for exchange in EXCHANGES if exchange["name"] == "good-derived-id"]
-    assert PARSER.parse(body.encode()).groups[0].policy_id == STEPS["ec"]["policyWithoutId"]["policyId"]
+    assert parse(body).groups[0].policy_id == STEPS["ec"]["policyWithoutId"]["policyId"]
 
 
 @each_kind
 def test_service_takes_the_stored_binding_and_signature(kind: str) -> None:
     """Unwrapped with the stored key, the material made the binding; the proof key made the signature."""
-    kao = kao_of(kind)
-    material = unwrap_key().decrypt(kao.wrapped_key, oaep(hashes.SHA256()))
+    kao, origin = kao_of(kind)
+    material = unwrap_key().decrypt(kao.wrapped.ciphertext, oaep(hashes.SHA256()))
     assert material == DATA_KEY
     assert check_binding(DataKey(material), kao.binding_message, kao.policy_binding).reveal() == DATA_KEY
     key = parse_public_jwk(PROOF_KEY.jwk)
-    assert is_valid_signature(kao.signature_algorithm, key, kao.signed_message, kao.signature)
+    assert is_valid_signature(origin.algorithm, key, origin.message, origin.signature)
 
 
 def test_service_takes_the_stored_token_and_proof() -> None:

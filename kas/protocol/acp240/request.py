@@ -14,10 +14,13 @@ from typing import Any, Final
 
 from kas.crypto.wrapping import ClientKey
 from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64url
-from kas.errors import SignedRequestTokenNotSupported
+from kas.errors import SignedRequestTokenInvalid
+from kas.jose import PublicJwk
+from kas.keys.registry import WrappedMaterial
 from kas.protocol.acp240.structure import Faults, Members, as_members, check_depth
-from kas.protocol.client_key import parse_client_key
-from kas.protocol.values import KeyAccess, PolicyGroup, RewrapRequest
+from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
+from kas.protocol.request_token import ACP240_LIFETIME_SECONDS, open_request_token
+from kas.protocol.values import KaoSignature, KeyAccess, LabelPolicy, PolicyGroup, RewrapRequest
 
 BINDING_BYTES: Final = 32
 _HASH_BYTES: Final = 32
@@ -51,20 +54,23 @@ class RequestParser:
     limits: Limits
     is_allowed_url: IsAllowedUrl
 
-    def parse(self, body: bytes) -> RewrapRequest:
-        """Parses a body. Raises InvalidJson, NotCanonical, InvalidStructure, SignedRequestTokenNotSupported."""
+    def parse(self, body: bytes, *, key: PublicJwk, now: float) -> RewrapRequest:
+        """Parses a body, or the one inside a signedRequestToken, which ``key`` must have signed.
+
+        Raises InvalidJson, NotCanonical, InvalidStructure, SignedRequestTokenInvalid.
+        """
         value = parse_json(body)
+        if isinstance(value, dict) and "signedRequestToken" in value:
+            value = parse_json(_unpack(value, key, now))
         check_depth(value, self.limits.json_depth)
         faults = Faults()
         top = as_members(value, "", faults) or Members({}, "", faults)
-        if "signedRequestToken" in top.values:
-            raise SignedRequestTokenNotSupported
         faults.refuse_any()
         client_key = self._client_key(top)
         groups = self._groups(top)
         faults.refuse_any()
         # An absent or unsound client key is a fault, so there is one here.
-        return RewrapRequest(client_key, _hash(top.values["clientPublicKey"]), groups)  # type: ignore[arg-type]
+        return RewrapRequest(1, client_key, _hash(top.values["clientPublicKey"]), groups)  # type: ignore[arg-type]
 
     def _client_key(self, top: Members) -> ClientKey | None:
         place = top.at("clientPublicKey")
@@ -73,7 +79,7 @@ class RequestParser:
             top.faults.add("missing", place)
         elif not isinstance(value, str | dict):
             top.faults.add("wrong_type", place)
-        elif len(value if isinstance(value, str) else canonical_json(value).decode()) > self.limits.client_key_chars:
+        elif _key_chars(value) > self.limits.client_key_chars:
             top.faults.add("too_long", place)
         else:
             try:
@@ -110,7 +116,7 @@ class RequestParser:
             return None
         policy_hash = sha256_b64url(canonical)
         policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        return PolicyGroup(policy_id, policy.values, policy_hash, parsed)
+        return PolicyGroup(policy_id, LabelPolicy(policy.values), policy_hash, parsed)
 
     def _kao(self, members: Members, binding_message: bytes, *, alone: bool) -> KeyAccess:
         limits, values = self.limits, members.values
@@ -118,24 +124,56 @@ class RequestParser:
         if url and not self.is_allowed_url(url):
             members.faults.add("bad_url", members.at("url"))
         algorithm, signature = _signature(members)
+        origin = KaoSignature(
+            algorithm=algorithm,
+            signature=signature,
+            message=canonical_json({name: value for name, value in values.items() if name != "signature"}),
+            client_key_hash=_client_key_hash(members),
+        )
         return KeyAccess(
             id=members.text("keyAccessObjectId", limits.id_chars),
-            wrapped_key=members.base64("wrappedKey", limits.wrapped_key_chars),
+            wrapped=_wrapped(members, limits),
             url=url,
             kid=members.text("kid", limits.id_chars),
             sid=members.optional_text("sid", limits.id_chars),
             policy_binding=_binding(members),
             binding_message=binding_message,
-            client_key_hash=_client_key_hash(members),
-            signature_algorithm=algorithm,
-            signature=signature,
-            signed_message=canonical_json({name: value for name, value in values.items() if name != "signature"}),
+            origin=origin,
             is_supported=_is_supported(members, limits) and alone,
         )
 
 
 def _hash(value: Any) -> str:
     return sha256_b64url(canonical_json(value))
+
+
+def _unpack(value: dict[str, Any], key: PublicJwk, now: float) -> bytes:
+    if len(value) != 1:  # nothing may stand beside what is signed
+        raise SignedRequestTokenInvalid
+    return open_request_token(value["signedRequestToken"], key=key, now=now, lifetime_seconds=ACP240_LIFETIME_SECONDS)
+
+
+def _key_chars(key: str | dict[str, Any]) -> int:
+    """The length of a public key, PEM or JWK, as text."""
+    return len(key if isinstance(key, str) else canonical_json(key).decode())
+
+
+def _wrapped(members: Members, limits: Limits) -> WrappedMaterial:
+    ciphertext = members.base64("wrappedKey", limits.wrapped_key_chars)
+    if members.values.get("type") != "ec-wrapped":
+        return WrappedMaterial(ciphertext)
+    if "ephemeralPublicKey" not in members.values:
+        members.faults.add("missing", members.at("ephemeralPublicKey"))
+        return WrappedMaterial(ciphertext)
+    key = members.values["ephemeralPublicKey"]
+    if isinstance(key, str | dict) and _key_chars(key) > limits.client_key_chars:
+        members.faults.add("too_long", members.at("ephemeralPublicKey"))
+        return WrappedMaterial(ciphertext)
+    try:
+        return WrappedMaterial(ciphertext, parse_ephemeral_key(key))
+    except ValueError:
+        members.faults.add("bad_ephemeral_key", members.at("ephemeralPublicKey"))
+        return WrappedMaterial(ciphertext)
 
 
 def _binding(members: Members) -> bytes:
@@ -171,7 +209,7 @@ def _is_supported(members: Members, limits: Limits) -> bool:
     metadata = members.optional_text("encryptedMetadata", limits.metadata_chars)
     if metadata is not None:
         members.decode("encryptedMetadata", metadata)
-    return kind in {None, "wrapped"} and protocol in {None, "kas"} and metadata is None
+    return kind in {None, "wrapped", "ec-wrapped"} and protocol in {None, "kas"} and metadata is None
 
 
 def _check_kao_ids(groups: list[Members]) -> None:

@@ -8,14 +8,13 @@ verified on its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kas.crypto.wrapping import WrappedKey
 from kas.encoding import b64_encode, canonical_json
 from kas.errors import KaoRefusal
 from kas.jose import to_jwk
-from kas.protocol.values import GroupResult, KeyAccessResult
+from kas.protocol.values import Answer, AnswerContext, GroupResult, KeyAccessResult
 
 
 class Signer(Protocol):
@@ -31,37 +30,19 @@ class Signer(Protocol):
         """The signature in JOSE form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """``refusal`` is the one whose status the whole request has, None when the status is 200."""
-
-    body: dict[str, Any]
-    refusal: type[KaoRefusal] | None
-
-    @property
-    def status(self) -> int:
-        return self.refusal.status if self.refusal else 200
-
-
-def render(groups: Iterable[GroupResult], *, signer: Signer, proof_hash: str, now: float, request_id: str) -> Answer:
-    """The full response: groups in request order, results in KAO order, each signed.
-
-    ``proof_hash`` is base64url(SHA-256(the DPoP proof as sent)), ``now`` seconds since 1970.
-    """
+def render(groups: Iterable[GroupResult], signer: Signer, context: AnswerContext) -> Answer:
+    """The full response: groups in request order, results in KAO order, each signed."""
     groups = tuple(groups)
     responses = [
         {
             "policyId": group.policy_id,
-            "results": [
-                _signed(_result(result), group.policy_id, signer, proof_hash=proof_hash, now=now)
-                for result in group.results
-            ],
+            "results": [_signed(_result(result), group.policy_id, signer, context) for result in group.results],
         }
         for group in groups
     ]
     refusal = shared_refusal(result.refusal for group in groups for result in group.results)
-    summary = {} if refusal is None else error_members(refusal, request_id)
-    return Answer({**summary, "responses": responses}, refusal)
+    summary = {} if refusal is None else error_members(refusal, context.request_id)
+    return Answer({**summary, "responses": responses}, 200 if refusal is None else refusal.status)
 
 
 def error_members(refusal: type[KaoRefusal], request_id: str) -> dict[str, Any]:
@@ -95,14 +76,14 @@ def _result(result: KeyAccessResult) -> dict[str, Any]:
     return members
 
 
-def _signed(result: dict[str, Any], policy_id: str, signer: Signer, *, proof_hash: str, now: float) -> dict[str, Any]:
+def _signed(result: dict[str, Any], policy_id: str, signer: Signer, context: AnswerContext) -> dict[str, Any]:
     signature = {
         "alg": signer.algorithm,
         "kid": signer.kid,
         "kas": signer.kas,
         "policyId": policy_id,
-        "iat": int(now),
-        "proof": proof_hash,
+        "iat": int(context.now),
+        "proof": context.proof_hash,
     }
     sig = signer.sign(canonical_json({**result, "signature": signature}))
     return {**result, "signature": {**signature, "sig": b64_encode(sig)}}

@@ -8,23 +8,8 @@ from typing import Any, Final
 
 from kas.encoding import b64_decode
 from kas.errors import Fault, InvalidStructure
+from kas.protocol.faults import MESSAGES
 
-# Code -> the sentence for the caller: the table in docs/api.md.
-MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "this member is required",
-    "wrong_type": "this member has the wrong type",
-    "empty": "this member must not be empty",
-    "too_long": "this member is too long",
-    "too_many": "there are too many items",
-    "too_deep": "nested too deeply",
-    "not_base64": "this member is not canonical base64",
-    "bad_length": "this member does not have the right number of bytes",
-    "bad_hash": "this member is not a SHA-256 hash in base64url",
-    "bad_url": "this is not an https URL",
-    "bad_client_key": "this is not a public key that this service wraps to",
-    "duplicate_id": "this keyAccessObjectId occurs before",
-    "policy_mismatch": "this policyId occurs before with another policy",
-}
 MAX_FAULTS: Final = 100  # an answer is bounded like every input
 MAX_PLACE_CHARS: Final = 256
 

@@ -16,6 +16,7 @@ from kas.errors import (
     AuthorizationMalformed,
     CredentialsMissing,
     InvalidProof,
+    InvalidToken,
     KasError,
     NonceInvalid,
     NonceRequired,
@@ -58,7 +59,7 @@ class Claims:
         self.seen.append((jkt, jti, caller))
 
 
-def authenticator(clock: Time, mode: NonceMode = "off") -> tuple[Authenticator, Claims]:
+def authenticator(clock: Time, mode: NonceMode = "off", *, takes_unbound: bool = False) -> tuple[Authenticator, Claims]:
     claims = Claims()
     key = IssuerKey(parse_public_jwk(ISSUER_KEY.jwk), None)
     return (
@@ -70,6 +71,7 @@ def authenticator(clock: Time, mode: NonceMode = "off") -> tuple[Authenticator, 
             replay_store=claims,
             uris=frozenset({URL}),
             schemes=frozenset({"dpop", "bearer"}),
+            takes_unbound=takes_unbound,
             clock=clock,
         ),
         claims,
@@ -117,18 +119,67 @@ def test_malformed_authorization(header: str) -> None:
         authenticator(Time())[0].authenticate(Credentials(header, "x"), method="POST")
 
 
-def test_scheme_that_the_route_does_not_take() -> None:
-    """Refused as such before the token is looked at."""
-    who, _ = authenticator(Time())
+@pytest.mark.parametrize("takes_unbound", [False, True])
+def test_bound_token_under_a_scheme_that_the_route_does_not_take(*, takes_unbound: bool) -> None:
+    """Refused as such before the proof is looked at; a token that is wrong itself is told that first."""
+    who, claims = authenticator(Time(), takes_unbound=takes_unbound)
+    who = replace(who, schemes=frozenset({"dpop"}))
     with pytest.raises(SchemeRefused):
-        replace(who, schemes=frozenset({"dpop"})).authenticate(Credentials("Bearer x", "x"), method="POST")
+        who.authenticate(Credentials(f"Bearer {token()}", "x"), method="POST")
+    with pytest.raises(TokenExpired):
+        who.authenticate(Credentials(f"Bearer {token(exp=NOW - 100)}", "x"), method="POST")
+    assert claims.seen == []
 
 
 @pytest.mark.parametrize("cnf", [None, {}, {"jkt": "short"}])
 def test_unbound_token(cnf: object) -> None:
-    """Refused before the proof is looked at."""
+    """Refused before the proof is looked at, under either scheme."""
+    who, _ = authenticator(Time())
     with pytest.raises(TokenUnbound):
-        ask(authenticator(Time())[0], token(cnf=cnf), htm="GET")
+        ask(who, token(cnf=cnf), htm="GET")
+    with pytest.raises(TokenUnbound):
+        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), method="POST")
+
+
+@pytest.mark.parametrize("proof", [None, "x"])
+def test_unbound_token_where_the_route_takes_it(proof: str | None) -> None:
+    """Under Bearer it names the caller and no key, whatever stands in the DPoP header; nothing is claimed."""
+    who, claims = authenticator(Time(), "require", takes_unbound=True)
+    principal = who.authenticate(Credentials(f"Bearer {token(cnf=None)}", proof), method="POST")
+    assert (principal.caller, principal.key, principal.proof_hash) == ("https://idp.example alice", None, None)
+    assert claims.seen == []
+
+
+@pytest.mark.parametrize("takes_unbound", [False, True])
+@pytest.mark.parametrize("cnf", [{}, {"jkt": "short"}, "x", 0, False])
+def test_token_with_any_cnf_is_never_taken_for_an_unbound_one(cnf: object, *, takes_unbound: bool) -> None:
+    """What its issuer bound to something is refused where that is not a key that can be proven."""
+    who, _ = authenticator(Time(), takes_unbound=takes_unbound)
+    with pytest.raises(TokenUnbound):
+        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), method="POST")
+
+
+def test_unbound_token_under_dpop_is_refused_everywhere() -> None:
+    """The scheme says that there is a proof, and there is nothing to prove."""
+    who, _ = authenticator(Time(), takes_unbound=True)
+    with pytest.raises(TokenUnbound):
+        who.authenticate(Credentials(f"DPoP {token(cnf=None)}", None), method="POST")
+
+
+def test_bound_token_demands_its_proof_where_unbound_ones_are_taken() -> None:
+    """Leaving the proof out is no way around it, whatever the scheme."""
+    who, _ = authenticator(Time(), takes_unbound=True)
+    for scheme in ("DPoP", "Bearer"):
+        with pytest.raises(ProofMissing):
+            who.authenticate(Credentials(f"{scheme} {token()}", None), method="POST")
+
+
+@pytest.mark.parametrize("changes", [{"exp": NOW - 100}, {"aud": "other"}, {"sub": None}, {"iss": "https://x.example"}])
+def test_unbound_token_is_verified_like_any_other(changes: dict[str, Any]) -> None:
+    """Time, audience, subject and issuer: nothing is let off."""
+    who, _ = authenticator(Time(), takes_unbound=True)
+    with pytest.raises(InvalidToken):
+        who.authenticate(Credentials(f"Bearer {token(cnf=None, **changes)}", None), method="POST")
 
 
 def test_token_is_judged_before_the_proof() -> None:

@@ -12,16 +12,23 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from kas.errors import ConfigError
 from kas.keys.folder import load_key_folder, make_local_keys
+from kas.keys.registry import KeyRecord
 
 UNWRAP = {
     "kid": "rsa-1",
     "algorithm": "RSA-2048",
-    "hash": "SHA-256",
     "status": "active",
-    "dialect": "acp240",
+    "dialects": ["acp240"],
     "file": "rsa.pem",
 }
-TDF = UNWRAP | {"kid": "tdf-1", "hash": "SHA-1", "dialect": "opentdf", "status": "decrypt-only", "file": "tdf.pem"}
+TDF = UNWRAP | {
+    "kid": "tdf-1",
+    "dialects": ["opentdf"],
+    "status": "decrypt-only",
+    "legacy": True,
+    "file": "tdf.pem",
+}
+SEALED = UNWRAP | {"kid": "ec-1", "algorithm": "P-256", "dialects": ["acp240", "opentdf"], "file": "ec.pem"}
 CURRENT = {"kid": "sig-2", "status": "current", "file": "sig.pem"}
 PREVIOUS = {"kid": "sig-1", "status": "previous", "file": "sig.pem"}
 FILES = {
@@ -30,6 +37,8 @@ FILES = {
     "weak.pem": rsa.generate_private_key(65537, 1024),
     "low.pem": rsa.generate_private_key(3, 2048),
     "sig.pem": ec.generate_private_key(ec.SECP256R1()),
+    "ec.pem": ec.generate_private_key(ec.SECP256R1()),
+    "k256.pem": ec.generate_private_key(ec.SECP256K1()),
     "p384.pem": ec.generate_private_key(ec.SECP384R1()),
     "ed.pem": ed25519.Ed25519PrivateKey.generate(),
 }
@@ -49,7 +58,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def load(folder, unwrap=(UNWRAP, TDF), signing=(PREVIOUS, CURRENT), **others):
+def load(folder, unwrap=(UNWRAP, TDF, SEALED), signing=(PREVIOUS, CURRENT), **others):
     document = {"unwrapKeys": list(unwrap), "signingKeys": list(signing)} | others
     (folder / "keys.json").write_text(json.dumps(document))
     return load_key_folder(folder)
@@ -57,25 +66,36 @@ def load(folder, unwrap=(UNWRAP, TDF), signing=(PREVIOUS, CURRENT), **others):
 
 def test_a_good_folder_has_its_records_in_order_and_the_current_signing_key_first(folder):
     loaded = load(folder)
-    assert [(record.kid, record.hash, record.status, record.dialect) for record in loaded.records] == [
-        ("rsa-1", "SHA-256", "active", "acp240"),
-        ("tdf-1", "SHA-1", "decrypt-only", "opentdf"),
-    ]
-    assert list(loaded.unwrap_keys) == ["rsa-1", "tdf-1"]
+    assert loaded.records == (
+        KeyRecord("rsa-1", "RSA-2048", "active", frozenset({"acp240"})),
+        KeyRecord("tdf-1", "RSA-2048", "decrypt-only", frozenset({"opentdf"}), is_legacy=True),
+        KeyRecord("ec-1", "P-256", "active", frozenset({"acp240", "opentdf"})),
+    )
+    assert [record.hash for record in loaded.records[:2]] == ["SHA-256", "SHA-1"]
+    assert list(loaded.unwrap_keys) == ["rsa-1", "tdf-1", "ec-1"]
     assert list(loaded.signing_keys) == ["sig-2", "sig-1"]
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"hash": "SHA-1"}, "the hash of dialect acp240"),
-        ({"hash": "SHA-512"}, "hash: must be one of"),
+        ({"hash": "SHA-256"}, "unknown member 'hash'"),
         ({"status": "enabled"}, "status: must be one of"),
-        ({"dialect": "other"}, "dialect: must be one of"),
+        ({"dialects": ["other"]}, "must be one of"),
+        ({"dialects": ["acp240", "opentdf"]}, "an RSA key serves one dialect"),
+        ({"dialects": []}, "an RSA key serves one dialect"),
+        ({"dialects": "acp240"}, "dialects"),
+        ({"legacy": 1}, "legacy"),
+        ({"legacy": "true"}, "legacy"),
         ({"algorithm": "RSA-1024"}, "algorithm: must be one of"),
         ({"algorithm": "RSA-4096"}, "holds no RSA-4096 key"),
         ({"file": "weak.pem"}, "holds no RSA-2048 key"),
         ({"file": "sig.pem"}, "holds no RSA-2048 key"),
+        ({"file": "ed.pem"}, "holds no RSA-2048 key"),
+        ({"algorithm": "P-256"}, "holds no P-256 key"),
+        ({"algorithm": "P-256", "file": "p384.pem"}, "holds no P-256 key"),
+        ({"algorithm": "P-256", "file": "k256.pem"}, "holds no P-256 key"),
+        ({"algorithm": "P-256", "file": "ec.pem", "dialects": []}, "an EC key one or both"),
         ({"file": "absent.pem"}, "cannot be read as a private key"),
         ({"file": "keys.json"}, "readable by others|cannot be read"),
         ({"file": "../rsa.pem"}, "a file of the same folder"),
@@ -168,7 +188,20 @@ def test_a_folder_that_is_there_is_kept(tmp_path):
 def test_a_folder_appears_whole_and_leaves_no_draft(tmp_path):
     make_local_keys(tmp_path / "keys")
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
-    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["keys.json", "signing.pem", "unwrap.pem"]
+    files = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "keys").iterdir()}
+    assert sorted(files) == ["ec.pem", "keys.json", "rsa.pem", "sig.pem", "tdf.pem"]
+    assert {mode for name, mode in files.items() if name.endswith(".pem")} == {0}
+
+
+def test_local_keys_serve_both_dialects(tmp_path):
+    make_local_keys(tmp_path / "keys")
+    records = load_key_folder(tmp_path / "keys").records
+    both = {"acp240", "opentdf"}
+    assert [(record.algorithm, record.status, record.dialects, record.is_legacy) for record in records] == [
+        ("RSA-2048", "active", {"acp240"}, False),
+        ("RSA-2048", "active", {"opentdf"}, True),
+        ("P-256", "active", both, False),
+    ]
 
 
 def test_two_starts_at_once_end_with_one_set_of_keys(tmp_path):
@@ -178,7 +211,7 @@ def test_two_starts_at_once_end_with_one_set_of_keys(tmp_path):
     for thread in threads:
         thread.join()
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
-    assert len(load_key_folder(tmp_path / "keys").records) == 1
+    assert len(load_key_folder(tmp_path / "keys").records) == 3
 
 
 def test_local_keys_are_made_anew_when_they_are_gone(tmp_path):

@@ -1,4 +1,4 @@
-"""Software keys: the record says with which hash a key opens, and a key that is not there is unavailable."""
+"""Software keys: the record says by which mechanism a key opens, and one that is not there is unavailable."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import dataclasses
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from kas.crypto.wrapping import OAEP_SHA256, wrap_to
+from kas.datakey import DataKey
 from kas.errors import KeyMaterialRejected, KeyUnavailable
-from kas.keys.registry import KeyRecord
+from kas.keys.registry import KeyRecord, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
 
 KEY = rsa.generate_private_key(65537, 2048)
-SHA256 = KeyRecord("k", "RSA-2048", "SHA-256", "active", "acp240")
-SHA1 = dataclasses.replace(SHA256, hash="SHA-1", dialect="opentdf")
-SERVICE = SoftwareKeyService({"k": KEY})
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+SHA256 = KeyRecord("k", "RSA-2048", "active", frozenset({"acp240"}))
+SHA1 = dataclasses.replace(SHA256, dialects=frozenset({"opentdf"}))
+SEALED = KeyRecord("e", "P-256", "active", frozenset({"acp240", "opentdf"}))
+SERVICE = SoftwareKeyService({"k": KEY, "e": EC_KEY})
 DIGESTS = {"SHA-256": hashes.SHA256(), "SHA-1": hashes.SHA1()}
 
 
 def wrap(name, material=b"material"):
     digest = DIGESTS[name]
-    return KEY.public_key().encrypt(material, padding.OAEP(padding.MGF1(digest), digest, None))
+    ciphertext = KEY.public_key().encrypt(material, padding.OAEP(padding.MGF1(digest), digest, None))
+    return WrappedMaterial(ciphertext)
+
+
+def seal(key=EC_KEY, material=b"material"):
+    sealed = wrap_to(key.public_key(), OAEP_SHA256)(DataKey(material))
+    return WrappedMaterial(sealed.ciphertext, sealed.ephemeral_key)
 
 
 @pytest.mark.parametrize("record", [SHA256, SHA1])
@@ -38,7 +48,29 @@ def test_a_wrap_under_another_hash_does_not(record, name):
 @pytest.mark.parametrize("wrapped", [b"", b"\0", bytes(255), bytes(256), bytes(257), b"\xff" * 256, bytes(6144)])
 def test_whatever_does_not_open_is_rejected_in_one_way(wrapped):
     with pytest.raises(KeyMaterialRejected):
-        SERVICE.unwrap(SHA256, wrapped)
+        SERVICE.unwrap(SHA256, WrappedMaterial(wrapped))
+
+
+def test_what_is_sealed_to_an_ec_key_opens():
+    assert SERVICE.unwrap(SEALED, seal()).reveal() == b"material"
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        WrappedMaterial(seal().ciphertext),
+        WrappedMaterial(seal().ciphertext, seal().ephemeral_key),
+        WrappedMaterial(b"", seal().ephemeral_key),
+        WrappedMaterial(bytes(12), seal().ephemeral_key),
+        WrappedMaterial(seal().ciphertext, ec.generate_private_key(ec.SECP384R1()).public_key()),
+        seal(ec.generate_private_key(ec.SECP256R1())),
+        wrap("SHA-256"),
+    ],
+    ids=["no-ephemeral", "other-ephemeral", "empty", "nonce-alone", "other-curve", "other-key", "rsa-wrap"],
+)
+def test_what_is_not_sealed_to_it_is_rejected_in_one_way(wrapped):
+    with pytest.raises(KeyMaterialRejected):
+        SERVICE.unwrap(SEALED, wrapped)
 
 
 def test_a_key_that_is_not_there_is_unavailable():
@@ -51,3 +83,4 @@ def test_a_key_that_is_not_there_is_unavailable():
 
 def test_the_public_half_is_that_of_the_key():
     assert SERVICE.public_key(SHA256).public_numbers() == KEY.public_key().public_numbers()
+    assert SERVICE.public_key(SEALED).public_numbers() == EC_KEY.public_key().public_numbers()

@@ -45,9 +45,14 @@ def decided(
     now: float = NOW,
     rules: Rules = RULES,
     issuer_countries: frozenset[str] = ISSUER_COUNTRIES,
+    issuer_authorities: frozenset[str] = frozenset(),
 ) -> Decision:
     subject = read_subject(
-        changed(CLAIMS, claims or {}), names={}, acr_levels=ACR_LEVELS, issuer_countries=issuer_countries
+        changed(CLAIMS, claims or {}),
+        names={},
+        acr_levels=ACR_LEVELS,
+        issuer_countries=issuer_countries,
+        issuer_authorities=issuer_authorities,
     )
     return decide(subject, {"policyId": "p-1", "dissem": changed(DISSEM, dissem or {})}, rules, now=now)
 

@@ -9,6 +9,7 @@ from kas.policy.clearances import MAX_TERM_CHARS, Clearances, clearance_level, n
 TABLE = Clearances(
     english={"SECRET": 3, "CONFIDENTIAL": 2},
     nations={"ROU": {"SECRET": 2, "STRICT SECRET": 3}, "ESP": {"SECRETO": 4}, "PRT": {"SECRETO": 3}},
+    authorities={"NATO": {"NATO SECRET": 3}},
 )
 
 
@@ -28,6 +29,7 @@ TABLE = Clearances(
         ("Đđ Ðð", "DD DD"),
         ("Ææ Øø", "AEAE OO"),
         ("ß ẞ", "SS SS"),
+        ("Þjónustuskjal", "THJONUSTUSKJAL"),
         ("VS-NUR FÜR DEN DIENSTGEBRAUCH", "VS NUR FUR DEN DIENSTGEBRAUCH"),
         ("Stg. Zeer Geheim", "STG ZEER GEHEIM"),
         ("¡SECRETO!", "¡SECRETO"),
@@ -35,7 +37,10 @@ TABLE = Clearances(
         ('" SECRET "', "SECRET"),
         ("TASNİF DIŞI", "TASNIF DISI"),
         ("άκρως απόρρητο", "ΑΚΡΩΣ ΑΠΟΡΡΗΤΟ"),
-        ("строго секретно", "СТРОГО СЕКРЕТНО"),
+        ("περιορισμένης χρήσης", "ΠΕΡΙΟΡΙΣΜΕΝΗΣ ΧΡΗΣΗΣ"),
+        ("строго-секретно", "СТРОГО СЕКРЕТНО"),
+        ("За служебно ползване", "ЗА СЛУЖЕБНО ПОЛЗВАНЕ"),
+        ("CEКРЕТНО", "CEКРЕТНО"),
         ("TOP\tSECRET", "TOP\tSECRET"),
         ("TOP/SECRET", "TOP/SECRET"),
         ("", ""),
@@ -73,6 +78,9 @@ def test_a_normal_form_is_bounded(term):
         ("secreto", "ESP", 4),
         ("secreto", "PRT", 3),
         ("secreto", "FRA", None),
+        ("nato-secret", "NATO", 3),
+        ("nato-secret", "USA", None),
+        ("secret", "NATO", 3),
         ("", "USA", None),
         ("!", "USA", None),
         ("SECRETS", "USA", None),

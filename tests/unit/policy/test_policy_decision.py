@@ -121,7 +121,9 @@ def test_english_terms_are_normalised_in_tokens(term):
     assert decided({"clearance": term, "acr": "aal3"}, {"classification": "TOP_SECRET"}).permitted
 
 
-@pytest.mark.parametrize("term", ["TS", "TOPSECRET", "SECRETO", "SECRET SECRET", "3", "!", "X" * 10_000])
+@pytest.mark.parametrize(
+    "term", ["TOPSECRET", "STRENG GEHEIM", "COSMIC TOP SECRET", "SECRETO", "SECRET SECRET", "3", "!", "X" * 10_000]
+)
 def test_an_unmapped_clearance_is_unknown(term):
     assert failures(decided({"clearance": term}, {"classification": "UNCLASSIFIED"})) == ["clearance_unknown"]
 
@@ -134,6 +136,32 @@ def test_a_nations_own_term_counts_under_that_nation_only():
     romania = decided({"countryOfAffiliation": "ROU"}, dissem, rules=rules, issuer_countries=countries)
     assert failures(romania) == ["clearance_insufficient"]
     assert decided({"countryOfAffiliation": "USA"}, dissem, rules=rules, issuer_countries=countries).permitted
+
+
+@pytest.mark.parametrize(
+    ("claims", "codes"),
+    [
+        ({"clearance": "TS"}, []),
+        ({"clearance": "COSMIC TOP SECRET", "clearanceAuthority": "NATO"}, []),
+        ({"clearance": "TOP SECRET", "clearanceAuthority": "NATO"}, []),
+        ({"clearance": "TS", "clearanceAuthority": "NATO"}, ["clearance_unknown"]),
+        ({"clearance": "SECRETO", "clearanceAuthority": "ESP"}, []),
+        ({"clearance": "SECRETO", "clearanceAuthority": "PRT"}, ["clearance_insufficient"]),
+        ({"clearance": "TOP SECRET", "clearanceAuthority": "DEU"}, ["clearance_unknown"]),
+        ({"clearance": "TOP SECRET", "clearanceAuthority": "USA"}, ["clearance_unknown"]),
+        ({"clearance": "TOP SECRET", "clearanceAuthority": None}, ["clearance_unknown"]),
+        ({"clearance": "TOP SECRET", "clearanceAuthority": "MARS"}, ["clearance_unknown"]),
+    ],
+)
+def test_a_clearance_is_read_under_the_authority_that_the_token_may_name(claims, codes):
+    authorities = frozenset({"NATO", "ESP", "PRT", "MARS"})
+    decision = decided(claims | {"acr": "aal3"}, {"classification": "TOP_SECRET"}, issuer_authorities=authorities)
+    assert failures(decision) == codes
+
+
+def test_an_authority_does_not_stand_in_for_a_country():
+    claims = {"countryOfAffiliation": ABSENT, "clearanceAuthority": "NATO"}
+    assert failures(decided(claims, issuer_authorities=frozenset({"NATO"}))) == NO_COUNTRY
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,7 @@ def test_shipped_countries_are_the_249_of_the_standard():
     assert {"ALA", "BES", "CUW", "MKD", "MNE", "PSE", "ROU", "SSD", "SXM", "TWN", "UMI", "VAT"} <= RULES.countries
 
 
-def test_shipped_clearances_are_the_five_english_terms():
-    assert RULES.clearances.nations == {}
+def test_shipped_english_terms_are_the_five():
     assert RULES.clearances.english == {
         "UNCLASSIFIED": 0,
         "RESTRICTED": 1,
@@ -113,6 +112,20 @@ def test_a_bad_list_of_countries_stops_the_start(load_changed, path, value, prob
     [
         (["english"], ABSENT, ": english is missing"),
         (["nations"], ABSENT, ": nations is missing"),
+        (["authorities"], ABSENT, ": authorities is missing"),
+        (["authorities"], {"DEU": {}}, ".authorities.DEU: is a country: its terms stand under nations"),
+        (["authorities", "NATO", "COSMIC"], ["X"], ".authorities.NATO.COSMIC: is not a level of labels.json"),
+        (
+            ["authorities", "NATO", "RESTRICTED"],
+            ["nato-secret"],
+            ".authorities.NATO.RESTRICTED[0]: NATO SECRET stands for two levels",
+        ),
+        (["nations", "NATO"], {}, f".nations.NATO: {NO_COUNTRY}"),
+        (
+            ["nations", "ROU", "SECRET"],
+            ["STRICT SECRET", "Secret!"],
+            ".nations.ROU.CONFIDENTIAL[0]: SECRET stands for two levels",
+        ),
         (["natoins"], {}, ": unknown member 'natoins'"),
         (["english", "COSMIC"], ["X"], ".english.COSMIC: is not a level of labels.json"),
         (["english", "SECRET"], "SECRET", ".english.SECRET: must be a list"),

@@ -8,7 +8,11 @@ from tests.unit.policy.good_policy import ABSENT, ACR_LEVELS, CLAIMS, ISSUER_COU
 
 def read(names=None, **changes):
     return read_subject(
-        changed(CLAIMS, changes), names=names or {}, acr_levels=ACR_LEVELS, issuer_countries=ISSUER_COUNTRIES
+        changed(CLAIMS, changes),
+        names=names or {},
+        acr_levels=ACR_LEVELS,
+        issuer_countries=ISSUER_COUNTRIES,
+        issuer_authorities=frozenset({"NATO", "ROU"}),
     )
 
 
@@ -22,18 +26,20 @@ def test_all_claims_are_read():
         acr_level=2,
         amr=frozenset({"pwd", "otp"}),
         issuer_countries=ISSUER_COUNTRIES,
+        clearance_authority="USA",
     )
 
 
 def test_no_claims_are_a_subject_without_anything():
     assert read_subject({}, names={}, acr_levels=ACR_LEVELS, issuer_countries=frozenset()) == Subject(
-        None, None, None, frozenset(), None, 0, frozenset(), frozenset()
+        None, None, None, frozenset(), None, 0, frozenset(), frozenset(), None
     )
 
 
 NAMES = {
     "uniqueID": "uid",
     "clearance": "level",
+    "clearanceAuthority": "scheme",
     "countryOfAffiliation": "nation",
     "acpCOI": "groups",
     "organizationType": "org",
@@ -48,7 +54,7 @@ def test_an_issuer_names_its_own_claims():
 
 
 def test_the_usual_claims_say_nothing_where_the_issuer_names_others():
-    expected = Subject("7f3c", None, None, frozenset(), None, 0, frozenset(), ISSUER_COUNTRIES)
+    expected = Subject("7f3c", None, None, frozenset(), None, 0, frozenset(), ISSUER_COUNTRIES, None)
     assert read(names=NAMES) == expected
 
 
@@ -122,3 +128,21 @@ def test_methods_are_an_array_of_texts(value):
 )
 def test_acr_means_what_the_issuers_configuration_says(acr, level):
     assert read(acr=acr).acr_level == level
+
+
+@pytest.mark.parametrize("authority", ["NATO", "ROU"])
+def test_a_clearance_is_read_by_the_authority_that_the_issuer_may_assert(authority):
+    assert read(clearanceAuthority=authority).clearance_authority == authority
+    assert read({"clearanceAuthority": "scheme"}, scheme=authority).clearance_authority == authority
+
+
+@pytest.mark.parametrize("odd", ["DEU", "USA", "nato", "NATO ", "", None, ["NATO"], {"NATO": 1}, True])
+def test_an_authority_that_may_not_be_asserted_is_none_and_never_the_country(odd):
+    assert read(clearanceAuthority=odd).clearance_authority is None
+    assert read({"clearanceAuthority": "scheme"}, scheme=odd).clearance_authority is None
+
+
+def test_an_issuer_may_assert_no_authority_unless_it_is_said():
+    claims = CLAIMS | {"clearanceAuthority": "NATO"}
+    subject = read_subject(claims, names={}, acr_levels={}, issuer_countries=ISSUER_COUNTRIES)
+    assert subject.clearance_authority is None

@@ -3,61 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kas.encoding import canonical_json, sha256_b64url
-from kas.errors import InvalidRequest, InvalidStructure, SignedRequestTokenNotSupported
-from kas.protocol.acp240.request import RequestParser
+from kas.errors import InvalidRequest
+from kas.keys.registry import WrappedMaterial
+from kas.protocol.values import KaoSignature, LabelPolicy
 from local.client.encoding import b64, canonical, from_b64
-from tests.unit.good_rewrap import LIMITS, URL, World, label
-
-KAO = "requests[0].keyAccessObjects[0]"
-
-
-def parser(**limits):
-    return RequestParser(dataclasses.replace(LIMITS, **limits), lambda url: url.startswith("https://"))
+from tests.unit.good_rewrap import NOW, URL, World, label
+from tests.unit.protocol.parsing import KAO, PROVEN, faults, first, good_request, parse, parser
 
 
 @pytest.fixture
 def request_():
-    return World().request(label(), kaos=2)
-
-
-def parse(request, **limits):
-    return parser(**limits).parse(json.dumps(request).encode())
-
-
-def first(body):
-    return body["requests"][0]["keyAccessObjects"][0]
-
-
-def faults(request, **limits):
-    with pytest.raises(InvalidStructure) as refused:
-        parse(request, **limits)
-    return [(fault.field, fault.code) for fault in refused.value.faults]
+    return good_request()
 
 
 def test_a_body_becomes_values_with_the_bytes_that_are_bound_and_signed(request_):
     parsed = parse(request_)
     (group,), (sent,) = parsed.groups, request_["requests"]
     assert parsed.client_key_hash == sha256_b64url(canonical(request_["clientPublicKey"]))
-    assert (group.policy_id, group.policy) == (sent["policy"]["policyId"], sent["policy"])
+    assert (group.policy_id, group.policy) == (sent["policy"]["policyId"], LabelPolicy(sent["policy"]))
+    assert parsed.version == 1
     assert group.policy_hash == sha256_b64url(canonical(sent["policy"]))
     assert len(group.key_accesses) == 2
     for access, kao in zip(group.key_accesses, sent["keyAccessObjects"], strict=True):
         assert (access.id, access.kid, access.url, access.sid) == (kao["keyAccessObjectId"], "rsa-1", URL, None)
-        assert access.wrapped_key == from_b64(kao["wrappedKey"])
+        assert access.wrapped == WrappedMaterial(from_b64(kao["wrappedKey"]))
         assert access.policy_binding == from_b64(kao["policyBinding"])
         assert access.binding_message == canonical(sent["policy"])
         unsigned = {name: value for name, value in kao.items() if name != "signature"}
-        assert access.signed_message == canonical(unsigned)
-        assert (access.signature_algorithm, access.signature) == ("ES256", from_b64(kao["signature"]["sig"]))
-        assert access.client_key_hash == kao["clientKeyHash"]
+        assert access.origin == KaoSignature(
+            algorithm="ES256",
+            signature=from_b64(kao["signature"]["sig"]),
+            message=canonical(unsigned),
+            client_key_hash=kao["clientKeyHash"],
+        )
         assert access.is_supported
 
 
@@ -67,8 +51,8 @@ def test_unknown_members_are_in_what_is_bound_and_signed(request_):
     group["keyAccessObjects"][0]["unknown"] = {"deep": {"er": [2]}}
     access = parse(request_).groups[0].key_accesses[0]
     assert b'"unknown":{"deep":{"er":[1]}}' in access.binding_message
-    assert b'"unknown":{"deep":{"er":[2]}}' in access.signed_message
-    assert b'"signature"' not in access.signed_message
+    assert b'"unknown":{"deep":{"er":[2]}}' in access.origin.message
+    assert b'"signature"' not in access.origin.message
 
 
 @pytest.mark.parametrize(
@@ -107,11 +91,6 @@ def test_a_group_with_a_mode_is_not_supported(request_, member, value):
 def test_combine_without_mode_means_nothing(request_):
     request_["requests"][0]["combine"] = "xor"
     assert all(access.is_supported for access in parse(request_).groups[0].key_accesses)
-
-
-def test_a_signed_request_token_is_named_as_what_it_is():
-    with pytest.raises(SignedRequestTokenNotSupported):
-        parse({"signedRequestToken": "x"})
 
 
 def test_an_address_that_may_not_be_named_is_a_fault(request_):
@@ -197,7 +176,7 @@ def test_any_value_in_any_place_is_parsed_or_refused(data, value):
 @given(st.binary(max_size=64))
 def test_any_bytes_are_refused_and_nothing_else(body):
     with pytest.raises(InvalidRequest):
-        parser().parse(body)
+        parser().parse(body, key=PROVEN, now=NOW)
 
 
 WORLD, LABEL = World(), label()

@@ -20,8 +20,9 @@ from kas.errors import (
     leaves,
 )
 from kas.jose import is_valid_signature, parse_public_jwk, to_jwk
+from kas.keys.registry import WrappedMaterial
 from kas.protocol.acp240.response import render, shared_refusal
-from kas.protocol.values import GroupResult, KeyAccess, KeyAccessResult
+from kas.protocol.values import AnswerContext, CoveredByRequestToken, GroupResult, KeyAccess, KeyAccessResult
 
 NOW = 1_790_000_000.9
 SUCCESS = WrappedKey("RSA-OAEP-256", b"\1\2\3")
@@ -30,12 +31,13 @@ SIGNER = ResultSigner("kas-usa", "sig-1", KEY)
 
 
 def result(outcome, kao_id="kao-1", sid=None):
-    return KeyAccessResult(KeyAccess(kao_id, b"", "", "", sid, b"", b"", None, "", b"", b"", True), outcome)
+    access = KeyAccess(kao_id, WrappedMaterial(b""), "", "", sid, b"", b"", CoveredByRequestToken(), is_supported=True)
+    return KeyAccessResult(access, outcome)
 
 
 def answer(*groups):
     made = [GroupResult(f"p-{number}", tuple(results)) for number, results in enumerate(groups)]
-    return render(made, signer=SIGNER, proof_hash="hash", now=NOW, request_id="request-1")
+    return render(made, SIGNER, AnswerContext("request-1", "hash", NOW))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kas.errors import InvalidStructure
-from kas.protocol.acp240.structure import MAX_FAULTS, MESSAGES, Faults, Members, as_members, check_depth
+from kas.protocol.acp240.structure import MAX_FAULTS, Faults, Members, as_members, check_depth
+from kas.protocol.faults import MESSAGES
 
 
 @pytest.fixture

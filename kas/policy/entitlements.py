@@ -1,0 +1,120 @@
+"""Conditions that entitle a subject to an attribute value: what a selector finds in its view, compared with a list.
+
+Guarantees that a condition is met only by something that is there and readable (`policy.md` §2 of the specification):
+a selector that finds nothing, or one item that is not text, meets no condition, NOT_IN included. Nesting is bounded
+when the configuration is read. Does not check who vouches for a claim: a condition on ``.iss`` may.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from kas.policy.view import DERIVED, DERIVED_SELECTORS
+from kas.schema import Node
+
+MAX_DEPTH: Final = 8
+# Stands in a condition for the value that the condition entitles to.
+VALUE: Final = "$value"
+
+_GROUPS: Final = ("AND", "OR")
+_OPERATORS: Final = ("IN", "NOT_IN", "IN_CONTAINS")
+_SELECTOR: Final = re.compile(r"(?:\.[A-Za-z0-9_:-]+(?:\[\])?)+")
+_STEP: Final = re.compile(r"[A-Za-z0-9_:-]+|\[\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``selector`` is a path of member names, in which ``[]`` is every item of a list."""
+
+    selector: tuple[str, ...]
+    operator: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """``operator`` is AND or OR."""
+
+    operator: str
+    parts: tuple[Entitlement, ...]
+
+
+Entitlement: TypeAlias = Condition | Group
+
+
+def is_met(entitlement: Entitlement, view: Mapping[str, object]) -> bool:
+    """The view meets the condition, or as many of the group as its operator wants; an empty group is never met."""
+    if isinstance(entitlement, Condition):
+        return _is_condition_met(entitlement, view)
+    results = [is_met(part, view) for part in entitlement.parts]
+    return any(results) and (entitlement.operator == "OR" or all(results))
+
+
+def _is_condition_met(condition: Condition, view: Mapping[str, object]) -> bool:
+    found = _select(view, condition.selector)
+    texts = [item for item in found if isinstance(item, str) and item.strip()]
+    # What is left of a list that cannot be read as a whole may say something else.
+    if not texts or len(texts) != len(found):
+        return False
+    if condition.operator == "IN":
+        return not condition.values.isdisjoint(texts)
+    if condition.operator == "NOT_IN":
+        return condition.values.isdisjoint(texts)
+    return any(value in text for value in condition.values for text in texts)
+
+
+def _select(value: object, selector: tuple[str, ...]) -> list[object]:
+    """What the selector finds; None for each place where it finds nothing."""
+    if not selector:
+        return [value]
+    step, rest = selector[0], selector[1:]
+    if step == "[]":
+        return [found for item in value for found in _select(item, rest)] if isinstance(value, list) else [None]
+    return _select(value.get(step), rest) if isinstance(value, Mapping) else [None]
+
+
+def uses_derived(entitlement: Entitlement) -> bool:
+    """Some condition selects what the rules made of the claims."""
+    if isinstance(entitlement, Condition):
+        return entitlement.selector[0] == DERIVED
+    return any(uses_derived(part) for part in entitlement.parts)
+
+
+def read_entitlement(node: Node, value: str, *, depth: int = MAX_DEPTH) -> Entitlement:
+    """Reads a condition or a group for ``value``, which takes the place of ``$value``. Raises ConfigError."""
+    if not depth:
+        node.fail(f"is nested deeper than {MAX_DEPTH}")
+    operator = next((name for name in _GROUPS if node.get(name)), None)
+    entitlement = _read_condition(node, value) if operator is None else _read_group(node, operator, value, depth)
+    node.done()
+    return entitlement
+
+
+def _read_group(node: Node, operator: str, value: str, depth: int) -> Group:
+    parts = tuple(read_entitlement(part, value, depth=depth - 1) for part in node[operator].items())
+    return Group(operator, parts) if parts else node[operator].fail("must not be empty")
+
+
+def _read_condition(node: Node, value: str) -> Condition:
+    values = node["values"].texts()
+    if not values:
+        node["values"].fail("must not be empty")
+    return Condition(
+        selector=_read_selector(node["selector"]),
+        operator=node["operator"].choice(_OPERATORS),
+        values=frozenset(value if text == VALUE else text for text in values),
+    )
+
+
+def _read_selector(node: Node) -> tuple[str, ...]:
+    text = node.text()
+    if not _SELECTOR.fullmatch(text):
+        node.fail("must be like .clearance or .realm_access.roles[]")
+    steps = tuple(_STEP.findall(text))
+    # A misspelt one would select nothing, for ever.
+    if steps[0] == DERIVED and steps not in DERIVED_SELECTORS:
+        node.fail("is nothing that the rules derive")
+    return steps

@@ -1,0 +1,229 @@
+"""A signed request token of OpenTDF: bytes become a `RewrapRequest` (versions 1 and 2 of the body).
+
+The outer body is ``{"signedRequestToken": JWS}``; its claim ``requestBody`` is JSON text. Names come in lower camel
+case, as protobuf's JSON names or in snake case, bytes in standard or URL-safe base64. Unknown members are ignored.
+A binding or a policy that cannot be read is not a structural fault: clients look for the same text as for a changed
+one, so it becomes one that never holds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kas.encoding import parse_json, sha256_b64url
+from kas.errors import Fault, InvalidRequest, InvalidStructure
+from kas.jose import PublicJwk
+from kas.keys.registry import WrappedMaterial
+from kas.protocol.client_key import parse_ephemeral_key, parse_wrapping_key
+from kas.protocol.faults import MESSAGES
+from kas.protocol.request_token import OPENTDF_LIFETIME_SECONDS, open_request_token
+from kas.protocol.values import (
+    AttributePolicy,
+    CoveredByRequestToken,
+    KeyAccess,
+    PolicyGroup,
+    RewrapRequest,
+    UnreadablePolicy,
+)
+
+V1_KAO_ID: Final = "kao-0"
+V1_POLICY_ID: Final = "policy-1"
+_HMAC_BYTES: Final = 32
+_LOWER_HEX: Final = re.compile(rb"[0-9a-f]{64}")
+_KINDS: Final = ("wrapped", "ec-wrapped")  # a tuple: a stranger's type may be unhashable
+
+# A key access object with its id, and the place where it stands.
+_Identified = tuple[str, Mapping[str, Any], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one request; sizes in characters as sent."""
+
+    groups: int
+    kaos: int
+    id_chars: int
+    url_chars: int
+    client_key_chars: int
+    wrapped_key_chars: int
+    policy_chars: int
+
+
+def parse_request(body: bytes, limits: Limits, *, key: PublicJwk | None, now: float) -> RewrapRequest:
+    """Opens the token, which ``key`` must have signed if there is one, and parses what is inside.
+
+    Raises a leaf of InvalidRequest.
+    """
+    outer = _object(parse_json(body), "")
+    token = _member(outer, "signedRequestToken", "signed_request_token")
+    inner = open_request_token(token, key=key, now=now, lifetime_seconds=OPENTDF_LIFETIME_SECONDS)
+    request = _object(parse_json(inner), "requestBody")
+    pem = _text(_member(request, "clientPublicKey", "client_public_key"), "clientPublicKey", limits.client_key_chars)
+    try:
+        client_key = parse_wrapping_key(pem)
+    except ValueError as error:
+        raise _fault("bad_client_key", "clientPublicKey") from error
+    groups = _member(request, "requests")
+    parsed = _version_2(groups, limits) if groups else (_version_1(request, limits),)
+    return RewrapRequest(2 if groups else 1, client_key, sha256_b64url(pem.encode("utf-8")), parsed)
+
+
+def _version_1(request: Mapping[str, Any], limits: Limits) -> PolicyGroup:
+    policy = _text(_member(request, "policy"), "policy", limits.policy_chars)
+    kao = _object(_member(request, "keyAccess", "key_access"), "keyAccess")
+    return _group(V1_POLICY_ID, policy, [(V1_KAO_ID, kao, "keyAccess")], limits)
+
+
+def _version_2(groups: object, limits: Limits) -> tuple[PolicyGroup, ...]:
+    items = _list(groups, "requests", limits.groups)
+    parsed, left, seen = [], limits.kaos, set[tuple[str, str]]()
+    for index, item in enumerate(items):
+        place = f"requests[{index}]"
+        group = _object(item, place)
+        policy = _object(_member(group, "policy"), f"{place}.policy")
+        wrapped = _list(_member(group, "keyAccessObjects", "key_access_objects"), f"{place}.keyAccessObjects", left)
+        left -= len(wrapped)
+        kaos = [_identified(kao, f"{place}.keyAccessObjects[{i}]", limits) for i, kao in enumerate(wrapped)]
+        body = _text(_member(policy, "body"), f"{place}.policy.body", limits.policy_chars)
+        policy_id = _text(_member(policy, "id"), f"{place}.policy.id", limits.id_chars)
+        _check_unique(policy_id, [name for name, _, _ in kaos], seen, f"{place}.keyAccessObjects")
+        parsed.append(_group(policy_id, body, kaos, limits))
+    return tuple(parsed)
+
+
+def _check_unique(policy_id: str, names: list[str], seen: set[tuple[str, str]], place: str) -> None:
+    """Clients find a result by policy and id (several TDFs have a ``kao-0`` each): of a pair there is one."""
+    for index, name in enumerate(names):
+        if (policy_id, name) in seen:
+            raise _fault("duplicate_id", f"{place}[{index}].keyAccessObjectId")
+        seen.add((policy_id, name))
+
+
+def _identified(value: object, place: str, limits: Limits) -> _Identified:
+    kao, inside = _object(value, place), f"{place}.keyAccessObject"
+    name = _text(
+        _member(kao, "keyAccessObjectId", "key_access_object_id"), f"{place}.keyAccessObjectId", limits.id_chars
+    )
+    return name, _object(_member(kao, "keyAccessObject", "key_access_object"), inside), inside
+
+
+def _group(policy_id: str, policy: str, kaos: list[_Identified], limits: Limits) -> PolicyGroup:
+    message = policy.encode("utf-8")
+    parsed = tuple(_kao(name, kao, message, place, limits) for name, kao, place in kaos)
+    return PolicyGroup(policy_id, _policy(policy), sha256_b64url(message), parsed)
+
+
+def _kao(name: str, kao: Mapping[str, Any], binding_message: bytes, place: str, limits: Limits) -> KeyAccess:
+    kind = _member(kao, "type", "keyType", "key_type") or "wrapped"
+    kid = _optional_text(_member(kao, "kid"), f"{place}.kid", limits.id_chars)
+    protocol = _member(kao, "protocol") or "kas"
+    return KeyAccess(
+        id=name,
+        wrapped=_wrapped(kao, kind, place, limits),
+        url=_optional_text(_member(kao, "url", "kasUrl", "kas_url"), f"{place}.url", limits.url_chars) or "",
+        kid=kid,
+        sid=None,
+        policy_binding=_binding(_member(kao, "policyBinding", "policy_binding")),
+        binding_message=binding_message,
+        origin=CoveredByRequestToken(),
+        is_supported=kind in _KINDS and protocol == "kas",
+    )
+
+
+def _wrapped(kao: Mapping[str, Any], kind: object, place: str, limits: Limits) -> WrappedMaterial:
+    text = _text(_member(kao, "wrappedKey", "wrapped_key"), f"{place}.wrappedKey", limits.wrapped_key_chars)
+    try:
+        ciphertext = _bytes(text)
+    except ValueError as error:
+        raise _fault("not_base64", f"{place}.wrappedKey") from error
+    if kind != "ec-wrapped":
+        return WrappedMaterial(ciphertext)
+    at = f"{place}.ephemeralPublicKey"
+    pem = _text(_member(kao, "ephemeralPublicKey", "ephemeral_public_key"), at, limits.client_key_chars)
+    try:
+        return WrappedMaterial(ciphertext, parse_ephemeral_key(pem))
+    except ValueError as error:
+        raise _fault("bad_ephemeral_key", at) from error
+
+
+def _binding(value: object) -> bytes:
+    """HMAC-SHA256: an object with ``alg`` HS256, or the text alone; raw, or as lower-case hex. Else one that fails."""
+    if isinstance(value, dict):
+        value = _member(value, "hash") if _member(value, "alg", "algorithm") == "HS256" else None
+    try:
+        decoded = _bytes(value) if isinstance(value, str) else b""
+    except ValueError:
+        return b""
+    if _LOWER_HEX.fullmatch(decoded):
+        return bytes.fromhex(decoded.decode("ascii"))
+    return decoded if len(decoded) == _HMAC_BYTES else b""
+
+
+def _policy(text: str) -> AttributePolicy | UnreadablePolicy:
+    try:
+        policy = parse_json(_bytes(text))
+        body = policy["body"]
+        attributes = [entry["attribute"] for entry in body.get("dataAttributes") or []]
+        dissem = list(body.get("dissem") or [])
+    except (InvalidRequest, ValueError, TypeError, KeyError, AttributeError):
+        return UnreadablePolicy()
+    if not all(isinstance(item, str) for item in attributes + dissem):
+        return UnreadablePolicy()
+    return AttributePolicy(tuple(attributes), tuple(dissem))
+
+
+def _member(value: Mapping[str, Any], *names: str) -> Any:
+    """The member under the first of its names that is there; None when none is."""
+    return next((value[name] for name in names if name in value), None)
+
+
+def _bytes(text: str) -> bytes:
+    """Standard or URL-safe base64, with or without padding, as protobuf's JSON form takes it. Raises ValueError."""
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64") from error
+
+
+def _object(value: object, place: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _fault("wrong_type", place)
+    return value
+
+
+def _list(value: object, place: str, max_items: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise _fault("wrong_type", place)
+    if not value:
+        raise _fault("empty", place)
+    if len(value) > max_items:
+        raise _fault("too_many", place)
+    return value
+
+
+def _text(value: object, place: str, max_chars: int) -> str:
+    text = _optional_text(value, place, max_chars)
+    if text is None:
+        raise _fault("missing", place)
+    return text
+
+
+def _optional_text(value: object, place: str, max_chars: int) -> str | None:
+    """A non-empty text; protobuf's JSON form does not tell empty from absent."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _fault("wrong_type", place)
+    if len(value) > max_chars:
+        raise _fault("too_long", place)
+    return value
+
+
+def _fault(code: str, place: str) -> InvalidStructure:
+    return InvalidStructure((Fault(code, place, MESSAGES[code]),))

@@ -1,0 +1,68 @@
+"""The answer to a signed request token of OpenTDF, and the texts that its clients look for.
+
+Version 2 answers 200 with failures inside; in version 1 the failure of the one KAO is the call's. Clients match text:
+anything that depends on key material, and an unknown ``kid``, says exactly ``desc = bad request``; a policy's denial
+contains ``PermissionDenied`` and ``forbidden``; no other text contains ``bad request``. Results are not signed: this
+dialect has no place for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from kas.crypto.wrapping import WrappedKey
+from kas.encoding import b64_encode
+from kas.errors import Denial, KaoRefusal, KeyMaterialRejected, UnknownKey
+from kas.protocol.values import Answer, GroupResult, KeyAccessResult
+
+_OBLIGATIONS: Final = "X-Required-Obligations"
+
+
+def render(groups: Sequence[GroupResult], *, is_version_1: bool) -> Answer:
+    """The members of ``kas.RewrapResponse`` as protobuf's JSON form has them."""
+    results = [result for group in groups for result in group.results]
+    if is_version_1 and results[0].refusal is not None:
+        return Answer({}, results[0].refusal.status, results[0].refusal)
+    body: dict[str, Any] = {
+        "responses": [
+            {"policyId": group.policy_id, "results": [_result(result) for result in group.results]} for group in groups
+        ],
+        "sessionPublicKey": _session_key(results),
+    }
+    first = results[0].outcome
+    if is_version_1 and isinstance(first, WrappedKey):
+        body["entityWrappedKey"] = b64_encode(first.ciphertext)
+    return Answer(body, 200)
+
+
+def _result(result: KeyAccessResult) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "metadata": {_OBLIGATIONS: []},
+        "keyAccessObjectId": result.key_access.id,
+    }
+    outcome = result.outcome
+    if isinstance(outcome, WrappedKey):
+        return members | {"status": "permit", "kasWrappedKey": b64_encode(outcome.ciphertext)}
+    return members | {"status": "fail", "error": error_text(outcome)}
+
+
+def error_text(refusal: type[KaoRefusal]) -> str:
+    """What clients match; the stable code stands behind it where that gives nothing away."""
+    if issubclass(refusal, KeyMaterialRejected | UnknownKey):
+        return "rpc error: code = InvalidArgument desc = bad request"
+    if issubclass(refusal, Denial):
+        return f"rpc error: code = PermissionDenied desc = forbidden: {refusal.code}"
+    name = "Unavailable" if refusal.status == 503 else "InvalidArgument"  # noqa: PLR2004 - the other KAO refusals
+    return f"rpc error: code = {name} desc = {refusal.code}"
+
+
+def _session_key(results: Sequence[KeyAccessResult]) -> str:
+    """The one ephemeral key of the response in SPKI PEM; empty for an RSA client, and when nothing was released."""
+    for result in results:
+        if isinstance(result.outcome, WrappedKey) and result.outcome.ephemeral_key is not None:
+            key = result.outcome.ephemeral_key
+            return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    return ""

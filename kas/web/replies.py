@@ -1,0 +1,86 @@
+"""What a route answers with, and the one form of errors (ACP-240 §2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import flask
+
+from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated
+from kas.jose import ALGORITHMS
+
+_CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``body`` is in the media type ``content_type``."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
+    """A JSON answer that nobody may store."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return Reply(status, body, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def error_reply(refusal: KasError, request_id: str) -> Reply:
+    """The one form of errors (ACP-240 §2), with the headers that the status asks for."""
+    body: dict[str, Any] = {
+        "error": refusal.error,
+        "code": refusal.code,
+        "message": refusal.message(),
+        "requestId": request_id,
+    }
+    if isinstance(refusal, InvalidStructure):
+        body["validationErrors"] = [
+            {"code": fault.code, "message": fault.message, "field": fault.field} for fault in refusal.faults
+        ]
+    return json_reply(refusal.status, body, refusal_headers(refusal))
+
+
+def refusal_headers(refusal: KasError) -> dict[str, str]:
+    """What the status asks for, in whatever form the body is."""
+    if isinstance(refusal, MethodNotAllowed):
+        return {"Allow": ", ".join(refusal.allowed)}
+    return {"WWW-Authenticate": _challenge(refusal)} if isinstance(refusal, Unauthenticated) else {}
+
+
+def _challenge(refusal: Unauthenticated) -> str:
+    """RFC 9449 §7.1; without credentials there is no error to name (RFC 6750 §3.1)."""
+    if refusal.error == Unauthenticated.error:
+        return f"DPoP {_CHALLENGE}"
+    return f'DPoP error="{refusal.error}", error_description="{refusal.message()}", {_CHALLENGE}'
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``answer`` serves the methods; ``extra_headers`` go on every answer of the path, refusals included; ``refuse``
+    gives a refusal the form that the route's clients read.
+    """
+
+    methods: tuple[str, ...]
+    answer: Callable[[flask.Request, str], Reply]
+    extra_headers: Callable[[], Mapping[str, str]] = dict
+    refuse: Callable[[KasError, str], Reply] = error_reply
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Routes by exact path; below one of ``prefixes`` any other path is that route's."""
+
+    exact: Mapping[str, Route]
+    prefixes: Mapping[str, Route] = field(default_factory=dict)
+
+    def find(self, path: str) -> Route | None:
+        """The route of a path, None when there is none."""
+        if path in self.exact:
+            return self.exact[path]
+        return next((route for prefix, route in self.prefixes.items() if path.startswith(prefix)), None)
