@@ -18,7 +18,7 @@ from kas.crypto.certificate import certificate_of
 from kas.errors import AttributeUnknown, AttributeValueUnknown, PublicKeyUnknown
 from kas.jose import ALGORITHMS, to_jwk
 from kas.keys.registry import KeyRecord, KeyRegistry, KeyService
-from kas.policy.attributes import Definition, parse_fqn
+from kas.policy.attributes import Definition, Rule, parse_fqn
 
 # OpenTDF's name of a key's algorithm -> ours, and the name in the policy service's enumeration.
 _ALGORITHMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -112,13 +112,14 @@ class Platform:
     def _attribute_and_value(self, fqn: str, definition: Definition) -> dict[str, Any]:
         name, value = parse_fqn(fqn)
         namespace = name.removeprefix("https://").partition("/")[0]
-        values = [_value(name, one) for one in definition.entitlements]
+        # Only the order of a hierarchy means something to a client; all countries for each country asked is 4 MB.
+        ordered = definition.entitlements if definition.rule is Rule.HIERARCHY else (value,)
         attribute = {
             "id": name,
             "namespace": {"id": namespace, "name": namespace, "fqn": f"https://{namespace}", "active": True},
             "name": name.rpartition("/")[2],
             "rule": _rule(definition),
-            "values": values,
+            "values": [_value(name, one) for one in ordered],
             "fqn": name,
             "active": True,
         }

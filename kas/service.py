@@ -24,21 +24,22 @@ from kas.crypto.signatures import ResultSigner
 from kas.engine import PolicyEngine
 from kas.fetch import HttpFetcher
 from kas.keys.folder import KeyFolder, load_key_folder, make_local_keys
-from kas.keys.registry import KeyRegistry
+from kas.keys.registry import KeyRegistry, KeyService
 from kas.keys.software import SoftwareKeyService
 from kas.platform import Platform
-from kas.policy.attributes import load_attributes
-from kas.policy.rules import load_rules
+from kas.policy.attributes import Definition, load_attributes
+from kas.policy.rules import Rules, load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.protocol.opentdf.wire import OpenTdfWire
-from kas.publish_keys import publish_keys
-from kas.rewrap import Rewrap, Wire
+from kas.publish_keys import Publication, publish_keys
+from kas.rewrap import Rewrap
 from kas.state.memory import MemoryReplayStore
 from kas.uri import has_secure_scheme, normalise_uri
+from kas.web.body import Bounds
 from kas.web.edge import Edge
-from kas.web.opentdf import CONNECT_REWRAP, REST_REWRAP, Bounds, opentdf_routes
+from kas.web.opentdf import CONNECT_REWRAP, REST_REWRAP, opentdf_routes
 from kas.web.replies import Routes
 from kas.web.routes import REWRAP, Mounts, health_route, jwks_route, mounts, rewrap_route
 
@@ -61,68 +62,82 @@ class Service:
 
 def build_service(settings: Settings, clock: Clock) -> Service:
     """Builds the service. Raises ConfigError for anything that it cannot safely run with."""
+    files, audit = _load(settings), AuditLog(descriptor_writer())
+    rewraps = _Rewraps(settings, files, audit, clock)
+    bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds)
+    publication = _publish(files)
+    return Service(
+        Edge(local=settings.local, audit=audit),
+        mounts(
+            rewrap=rewrap_route(rewraps.acp240(), bounds),
+            jwks=jwks_route(lambda: publication),
+            health=health_route(),
+            opentdf=opentdf_routes(
+                rewraps.opentdf(REST_REWRAP), rewraps.opentdf(CONNECT_REWRAP), _platform(settings, files), bounds
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What the configured files say, checked."""
+
+    folder: KeyFolder
+    registry: KeyRegistry
+    key_service: KeyService
+    rules: Rules
+    definitions: Mapping[str, Definition]
+    issuers: Mapping[str, Issuer]
+
+
+def _load(settings: Settings) -> _Files:
     if settings.local:
         make_local_keys(settings.keys_dir)
-    folder = load_key_folder(settings.keys_dir)
-    registry, key_service = KeyRegistry(folder.records), SoftwareKeyService(folder.unwrap_keys)
-    rules, definitions = load_rules(settings.policy_dir), load_attributes(settings.policy_dir / "attributes.json")
+    folder, rules = load_key_folder(settings.keys_dir), load_rules(settings.policy_dir)
     issuers = load_issuers(
         settings.issuers_path,
         countries=rules.countries,
         authorities=frozenset(rules.clearances.authorities),
         allow_loopback_http=settings.local,
     )
-    audit = AuditLog(descriptor_writer())
-    callers = _Callers(settings, issuers, clock)
+    return _Files(
+        folder=folder,
+        registry=KeyRegistry(folder.records),
+        key_service=SoftwareKeyService(folder.unwrap_keys),
+        rules=rules,
+        definitions=load_attributes(settings.policy_dir / "attributes.json"),
+        issuers=issuers,
+    )
 
-    def rewrap(wire: Wire, authenticator: Authenticator, urls: tuple[str, ...]) -> Rewrap:
-        return Rewrap(
-            authenticator=authenticator,
-            wire=wire,
-            engine=PolicyEngine(rules, definitions, settings.opentdf_empty_policy == "allow"),
-            registry=registry,
-            key_service=key_service,
+
+class _Rewraps:
+    """The use case for each route. All share keys, rules, the audit, issuers' keys, nonces and the memory of proofs."""
+
+    def __init__(self, settings: Settings, files: _Files, audit: AuditLog, clock: Clock) -> None:
+        self._settings = settings
+        self._callers = _Callers(settings, files.issuers, clock)
+        self._build = partial(
+            Rewrap,
+            engine=PolicyEngine(files.rules, files.definitions, settings.opentdf_empty_policy == "allow"),
+            registry=files.registry,
+            key_service=files.key_service,
             audit=audit,
-            own_urls=_addresses(settings.public_bases, urls),
             require_client_key_hash=settings.require_client_key_hash,
             clock=clock,
         )
+        is_kao_url = partial(has_secure_scheme, allow_loopback_http=settings.local)
+        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), _signer(settings.kas_id, files.folder))
+        self._opentdf = OpenTdfWire(_opentdf_limits(settings))
 
-    acp240 = Acp240Wire(
-        RequestParser(_limits(settings), partial(has_secure_scheme, allow_loopback_http=settings.local)),
-        _signer(settings.kas_id, folder),
-    )
-    opentdf = OpenTdfWire(_opentdf_limits(settings))
-    platform = Platform(
-        kas_id=settings.kas_id,
-        kas_uri=f"{settings.public_bases[0]}/kas",  # as clients write and compare it
-        issuers=tuple(issuers.values()),
-        registry=registry,
-        key_service=key_service,
-        definitions=definitions,
-        base_key=None if settings.opentdf_base_key == "off" else settings.opentdf_base_key,
-        nonce_required=settings.opentdf_dpop_nonce == "require",
-    )
-    signing_keys = {kid: key.public_key() for kid, key in folder.signing_keys.items()}
-    publication = publish_keys(registry, key_service, signing_keys)
-    return Service(
-        Edge(local=settings.local, audit=audit),
-        mounts(
-            rewrap=rewrap_route(
-                rewrap(acp240, callers.of_acp240(), ("", "/", REWRAP)),
-                max_body_bytes=settings.max_body_bytes,
-                body_timeout_seconds=settings.body_timeout_seconds,
-            ),
-            jwks=jwks_route(lambda: publication),
-            health=health_route(),
-            opentdf=opentdf_routes(
-                rewrap(opentdf, callers.of_opentdf(REST_REWRAP), _OPENTDF_URLS),
-                rewrap(opentdf, callers.of_opentdf(CONNECT_REWRAP), _OPENTDF_URLS),
-                platform,
-                Bounds(settings.max_body_bytes, settings.body_timeout_seconds),
-            ),
-        ),
-    )
+    def acp240(self) -> Rewrap:
+        urls = _addresses(self._settings.public_bases, ("", "/", REWRAP))
+        return self._build(wire=self._acp240, authenticator=self._callers.of_acp240(), own_urls=urls)
+
+    def opentdf(self, path: str) -> Rewrap:
+        """For the route at ``path``, which proofs name."""
+        urls = _addresses(self._settings.public_bases, _OPENTDF_URLS)
+        return self._build(wire=self._opentdf, authenticator=self._callers.of_opentdf(path), own_urls=urls)
 
 
 class _Callers:
@@ -158,6 +173,24 @@ class _Callers:
             schemes=frozenset({"dpop"}),
             takes_unbound=self._settings.opentdf_bearer == "allow",
         )
+
+
+def _platform(settings: Settings, files: _Files) -> Platform:
+    return Platform(
+        kas_id=settings.kas_id,
+        kas_uri=f"{settings.public_bases[0]}/kas",  # as clients write and compare it
+        issuers=tuple(files.issuers.values()),
+        registry=files.registry,
+        key_service=files.key_service,
+        definitions=files.definitions,
+        base_key=None if settings.opentdf_base_key == "off" else settings.opentdf_base_key,
+        nonce_required=settings.opentdf_dpop_nonce == "require",
+    )
+
+
+def _publish(files: _Files) -> Publication:
+    signing_keys = {kid: key.public_key() for kid, key in files.folder.signing_keys.items()}
+    return publish_keys(files.registry, files.key_service, signing_keys)
 
 
 def _opentdf_limits(settings: Settings) -> OpenTdfLimits:

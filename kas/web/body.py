@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import flask
@@ -30,6 +31,14 @@ _PIECE: Final = 2**16
 _IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of a body: its size in bytes, compressed and not, and the seconds in which it must arrive."""
+
+    max_bytes: int
+    timeout_seconds: float
+
+
 class BoundedRequest(flask.Request):
     """A request whose body is read from its stream by whoever wants it, and by nobody else.
 
@@ -42,22 +51,22 @@ class BoundedRequest(flask.Request):
         return b""
 
 
-def read_json_body(request: flask.Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+def read_json_body(request: flask.Request, bounds: Bounds) -> bytes:
     """The whole body of a request that sends and takes JSON.
 
     Raises UnsupportedMediaType, NotAcceptable, ContentTooLarge, RequestTimeout, and InvalidJson for a body that is
     cut short.
     """
     _check_media_types(request)
-    return read_body(request, max_bytes=max_bytes, timeout_seconds=timeout_seconds)
+    return read_body(request, bounds)
 
 
-def read_body(request: flask.Request, *, max_bytes: int, timeout_seconds: float) -> bytes:
+def read_body(request: flask.Request, bounds: Bounds) -> bytes:
     """The whole body as sent. Raises ContentTooLarge, RequestTimeout, and InvalidJson for one that is cut short."""
-    if (request.content_length or 0) > max_bytes:
+    if (request.content_length or 0) > bounds.max_bytes:
         raise ContentTooLarge
-    body = _read(request, max_bytes + 1, timeout_seconds)
-    if len(body) > max_bytes:
+    body = _read(request, bounds.max_bytes + 1, bounds.timeout_seconds)
+    if len(body) > bounds.max_bytes:
         raise ContentTooLarge
     return body
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import flask
@@ -23,14 +22,13 @@ from kas.protocol.connect import (
 from kas.protocol.faults import MESSAGES
 from kas.protocol.opentdf.response import error_text
 from kas.rewrap import Exchange, Rewrap
-from kas.web.body import read_body, read_json_body
+from kas.web.body import Bounds, read_body, read_json_body
 from kas.web.replies import Reply, Route, Routes, json_reply, refusal_headers
 from kas.web.routes import nonce_offer
 
 REST_REWRAP: Final = "/kas/v2/rewrap"
 CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
-# In one question: an answer has some 40 KB for each value of a large attribute, and anybody may ask.
-MAX_FQNS: Final = 100
+MAX_FQNS: Final = 100  # in one question: an answer has some 2 KB for each, and anybody may ask
 # Below these every path is a procedure, so an unknown one is answered as Connect does.
 SERVICES: Final = (
     "/kas.AccessService/",
@@ -41,14 +39,6 @@ SERVICES: Final = (
 )
 
 Ask = Callable[[Mapping[str, Any]], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Of a body: its size, compressed and not, and the seconds it may take to arrive."""
-
-    max_bytes: int
-    timeout_seconds: float
 
 
 def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bounds) -> Routes:
@@ -102,7 +92,7 @@ def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bo
 def _rest_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
     def answer(request: flask.Request, request_id: str) -> Reply:
         def read() -> bytes:
-            return read_json_body(request, max_bytes=bounds.max_bytes, timeout_seconds=bounds.timeout_seconds)
+            return read_json_body(request, bounds)
 
         result = rewrap.answer(_exchange(request, request_id, read))
         if result.refusal is None:
@@ -176,7 +166,7 @@ def _codec(request: flask.Request) -> Codec:
 
 def _read_post(request: flask.Request, bounds: Bounds) -> tuple[Codec, bytes]:
     codec = _codec(request)
-    body = read_body(request, max_bytes=bounds.max_bytes, timeout_seconds=bounds.timeout_seconds)
+    body = read_body(request, bounds)
     return codec, decompress(body, request.headers.get("Content-Encoding", "").lower(), bounds.max_bytes)
 
 

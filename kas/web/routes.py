@@ -11,7 +11,7 @@ import flask
 from kas.auth.authenticator import Credentials
 from kas.publish_keys import CACHE_SECONDS, Publication
 from kas.rewrap import Exchange, Rewrap
-from kas.web.body import read_json_body
+from kas.web.body import Bounds, read_json_body
 from kas.web.replies import Reply, Route, Routes, json_reply
 
 REWRAP: Final = "/rewrap"
@@ -19,14 +19,14 @@ JWKS: Final = "/.well-known/jwks.json"
 HEALTH: Final = "/health"
 
 
-def rewrap_route(rewrap: Rewrap, *, max_body_bytes: int, body_timeout_seconds: float) -> Route:
+def rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     """``POST /rewrap`` (ACP-240). Every answer of the path offers the next DPoP nonce (RFC 9449 §8.2)."""
 
     def answer(request: flask.Request, request_id: str) -> Reply:
         exchange = Exchange(
             credentials=Credentials(request.headers.get("Authorization"), request.headers.get("DPoP")),
             method=request.method,
-            read_body=lambda: read_json_body(request, max_bytes=max_body_bytes, timeout_seconds=body_timeout_seconds),
+            read_body=lambda: read_json_body(request, bounds),
             request_id=request_id,
         )
         result = rewrap.answer(exchange)
