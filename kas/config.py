@@ -22,6 +22,8 @@ from kas.uri import is_loopback, is_secure_url, normalise_uri
 PREFIX: Final = "KAS_"
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
+_PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
@@ -76,6 +78,20 @@ def _bases(text: str) -> tuple[str, ...]:
     if any(normalise_uri(base) is None or base.endswith("/") or {"?", "#"} & set(base) for base in bases):
         raise ValueError
     return bases
+
+
+def _origins(text: str) -> frozenset[str]:
+    """Web origins exactly as a browser sends them (RFC 6454 §6.1): ``https://host[:port]``, nothing after."""
+    origins = tuple(text.split(",")) if text else ()
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return frozenset(origins)
+
+
+def _project(text: str) -> str:
+    if text and not _PROJECT.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _setting(name: str, parse: Parse[Any], takes: str, default: str | None, meaning: str) -> Any:
@@ -187,11 +203,89 @@ class Settings:
         100_000,
         "used proofs remembered at once; one caller or key may hold an eighth",
     )
+    cors_origins: frozenset[str] = _setting(
+        "CORS_ORIGINS",
+        _origins,
+        "origins, comma between; empty for none",
+        "",
+        "web origins whose pages may call this service, each exactly as the browser sends it",
+    )
+    trusted_proxy_hops: int = _count(
+        "TRUSTED_PROXY_HOPS",
+        0,
+        3,
+        "proxies",
+        0,
+        "load balancers in front of the platform's own: the caller's address stands so many entries before the last",
+    )
+    rate_network: int = _count(
+        "RATE_NETWORK_PER_MINUTE",
+        1,
+        1_000_000,
+        "requests",
+        600,
+        "requests a minute of one network, before it is known who asks",
+    )
+    rate_global: int = _count(
+        "RATE_GLOBAL_PER_MINUTE", 1, 1_000_000, "requests", 1000, "requests a minute of everybody"
+    )
+    rate_health: int = _count(
+        "RATE_HEALTH_PER_10_SECONDS", 1, 1_000_000, "requests", 50, "health requests in 10 s of one network"
+    )
+    rate_rewrap: int = _count(
+        "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
+    )
+    key_budget: Literal["metered", "all"] = _setting(
+        "KEY_BUDGET",
+        _one_of("metered", "all"),
+        "metered, all",
+        "metered",
+        "which key operations the two budgets below count: those that cost money, or software keys' too",
+    )
+    key_operations_per_minute: int = _count(
+        "KEY_OPERATIONS_PER_MINUTE", 1, 1_000_000, "operations", 1000, "key operations a minute of one caller"
+    )
+    kms_operations_per_day: int = _count(
+        "KMS_OPERATIONS_PER_DAY", 1, 100_000_000, "operations", 20_000, "key operations in 24 hours of this process"
+    )
+    dek_cache_seconds: int = _count(
+        "DEK_CACHE_SECONDS",
+        0,
+        3600,
+        "s",
+        60,
+        "how long an unwrapped key is kept for the next who may have it; 0: not at all",
+    )
+    dek_cache_entries: int = _count("DEK_CACHE_ENTRIES", 1, 1_000_000, "keys", 10_000, "unwrapped keys kept at once")
+    jwks_cache_seconds: int = _count("JWKS_CACHE_SECONDS", 1, 86_400, "s", 3600, "how long an issuer's keys are fresh")
+    public_key_cache_seconds: int = _count(
+        "PUBLIC_KEY_CACHE_SECONDS", 0, 86_400, "s", 3600, "how long others may keep our public keys"
+    )
+    metrics: Literal["on", "off"] = _setting(
+        "METRICS",
+        _one_of("on", "off"),
+        "on, off",
+        "off",
+        "/metrics in Prometheus text, for whoever asks; on by default in local mode",
+    )
+    gcp_project: str = _setting(
+        "GCP_PROJECT",
+        _project,
+        "project id, or empty",
+        "",
+        "Google Cloud project, to name traces in log lines as Cloud Logging wants them",
+    )
     body_timeout_seconds: int = _count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
     max_body_bytes: int = _count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")
     max_groups: int = _count("MAX_GROUPS", 1, 10_000, "groups", 100, "groups (policies) in one request")
     max_kaos: int = _count("MAX_KAOS", 1, 10_000, "KAOs", 500, "key access objects in one request")
     max_json_depth: int = _count("MAX_JSON_DEPTH", 8, 100, "levels", 32, "nesting of a body; its outermost value is 1")
+    max_json_values: int = _count(
+        "MAX_JSON_VALUES", 100, 10_000_000, "values", 50_000, "values in a body: members, items and the outermost"
+    )
+    max_json_string_chars: int = _count(
+        "MAX_JSON_STRING_CHARS", 1024, 32 * 2**20, "characters", 2**17, "length of any text in a body, names included"
+    )
     max_id_chars: int = _count("MAX_ID_CHARS", 16, 4096, "characters", 256, "length of an id, kid or sid")
     max_url_chars: int = _count("MAX_URL_CHARS", 64, 8192, "characters", 2048, "length of a KAO's url")
     max_client_key_chars: int = _count(
@@ -246,6 +340,7 @@ def _local_defaults(environ: Mapping[str, str]) -> dict[str, str]:
         "KAS_PUBLIC_BASES": f"http://127.0.0.1:{port},http://localhost:{port}",
         "KAS_OPENTDF_BEARER": "allow",
         "KAS_OPENTDF_EMPTY_POLICY": "allow",
+        "KAS_METRICS": "on",
     }
 
 

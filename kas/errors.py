@@ -23,6 +23,8 @@ class KasError(Exception):
     status: ClassVar[int] = 500
     error: ClassVar[str] = "internal"
     code: ClassVar[str] = ""
+    # Seconds after which the same request may succeed; None where nobody can say.
+    retry_after: float | None = None
 
     def __init_subclass__(cls, *, code: str = "", status: int = 0, error: str = "") -> None:
         cls.code = code
@@ -306,6 +308,30 @@ class TooManyRequests(KasError, status=429, error="too_many_requests"):
     """A limit is reached."""
 
 
+class RateLimited(TooManyRequests):
+    """A rate limit is reached."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"again in {retry_after:.3f} s")
+        self.retry_after = retry_after
+
+
+class NetworkLimit(RateLimited, code="network_limit"):
+    """Too many requests from this network; the Retry-After header says when to go on."""
+
+
+class GlobalLimit(RateLimited, code="global_limit"):
+    """Too many requests to this service; the Retry-After header says when to go on."""
+
+
+class HealthLimit(RateLimited, code="health_limit"):
+    """Too many health requests from this network; the Retry-After header says when to go on."""
+
+
+class RewrapLimit(RateLimited, code="rewrap_limit"):
+    """Too many rewrap requests by this caller; the Retry-After header says when to go on."""
+
+
 class ReplayShareExhausted(TooManyRequests, code="replay_share_exhausted"):
     """This caller or key has used as many DPoP proofs as one may within the proof window."""
 
@@ -320,6 +346,10 @@ class ReplayStoreFull(Unavailable, code="replay_store_full"):
 
 class AuditUnavailable(Unavailable, code="audit_unavailable"):
     """The audit record cannot be written, so nothing is released."""
+
+
+class NotReady(Unavailable, code="not_ready"):
+    """Something that this service cannot do without is missing."""
 
 
 class IssuerKeysUnavailable(Unavailable, code="issuer_keys_unavailable"):
@@ -420,6 +450,14 @@ class AttributeNotEntitled(Denial, code="attribute_not_entitled"):
 
 class NotInDissem(Denial, code="not_in_dissem"):
     """The policy's list of recipients does not name the caller."""
+
+
+class KaoLimited(KaoRefusal, status=429, error="too_many_requests"):
+    """A limit for key access objects is reached."""
+
+
+class BudgetExhausted(KaoLimited, code="budget_exhausted"):
+    """The budget of key operations is used up; nothing was unwrapped."""
 
 
 class KaoUnavailable(KaoRefusal, status=503, error="unavailable"):

@@ -1,0 +1,57 @@
+"""What is learnt about one request while it is answered: for its audit lines, its metrics and the headers on limits.
+
+One thread answers a request, so nothing here is locked. It holds no token, proof, key or body.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from kas.ratelimit import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where the platform files what belongs together: ``trace`` of 32 hexadecimal digits, ``span`` of 16."""
+
+    trace: str
+    span: str
+    is_sampled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was proven to ask."""
+
+    issuer: str
+    subject: str
+    client: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Journal:
+    """``request_id`` is ours; ``timer`` gives seconds from an arbitrary start."""
+
+    request_id: str
+    method: str
+    path: str
+    timer: Callable[[], float]
+    trace: Trace | None = None
+    caller: Caller | None = None
+    quotas: list[Quota] = field(default_factory=list)
+    seconds: Counter[str] = field(default_factory=Counter)  # by stage
+    key_operations: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time of the block to the stage ``name``."""
+        start = self.timer()
+        try:
+            yield
+        finally:
+            self.seconds[name] += self.timer() - start
