@@ -5,7 +5,6 @@ One thread answers a request, so nothing here is locked. It holds no token, proo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ class Journal:
     trace: Trace | None = None
     caller: Caller | None = None
     quotas: list[Quota] = field(default_factory=list)
-    seconds: Counter[str] = field(default_factory=Counter)  # by stage
+    seconds: dict[str, float] = field(default_factory=dict)  # by stage
     key_operations: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
@@ -54,4 +53,4 @@ class Journal:
         try:
             yield
         finally:
-            self.seconds[name] += self.timer() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + self.timer() - start

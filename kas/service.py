@@ -31,6 +31,7 @@ from kas.policy.attributes import Definition, load_attributes
 from kas.policy.rules import Rules, load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
+from kas.protocol.bounds import JsonBounds
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.publish_keys import Publication, publish_keys
@@ -64,7 +65,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     """Builds the service. Raises ConfigError for anything that it cannot safely run with."""
     files, audit = _load(settings), AuditLog(descriptor_writer())
     rewraps = _Rewraps(settings, files, audit, clock)
-    bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds)
+    bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, _json_bounds(settings))
     publication = _publish(files)
     return Service(
         Edge(local=settings.local, audit=audit),
@@ -193,8 +194,13 @@ def _publish(files: _Files) -> Publication:
     return publish_keys(files.registry, files.key_service, signing_keys)
 
 
+def _json_bounds(settings: Settings) -> JsonBounds:
+    return JsonBounds(settings.max_json_depth, settings.max_json_values, settings.max_json_string_chars)
+
+
 def _opentdf_limits(settings: Settings) -> OpenTdfLimits:
     return OpenTdfLimits(
+        json=_json_bounds(settings),
         groups=settings.max_groups,
         kaos=settings.max_kaos,
         id_chars=settings.max_id_chars,
@@ -209,7 +215,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         groups=settings.max_groups,
         kaos=settings.max_kaos,
-        json_depth=settings.max_json_depth,
+        json=_json_bounds(settings),
         id_chars=settings.max_id_chars,
         url_chars=settings.max_url_chars,
         client_key_chars=settings.max_client_key_chars,

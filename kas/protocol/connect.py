@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from kas.encoding import parse_json
 from kas.errors import CodecUnsupported, CompressionUnsupported, ContentTooLarge, KasError, MessageInvalid
+from kas.protocol.bounds import JsonBounds, check_bounds
 
 Codec = Literal["json", "proto"]
 
@@ -62,10 +63,11 @@ def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
     return message
 
 
-def decode_message(codec: Codec, message_type: str, data: bytes) -> dict[str, Any]:
+def decode_message(codec: Codec, message_type: str, data: bytes, bounds: JsonBounds) -> dict[str, Any]:
     """The JSON form of a request message. Raises MessageInvalid, or a leaf of InvalidRequest for JSON."""
     if codec == "json":
         value = parse_json(data or b"{}")
+        check_bounds(value, bounds)
         if not isinstance(value, dict):
             raise MessageInvalid
         return value

@@ -18,6 +18,7 @@ import gunicorn.http.errors
 from werkzeug.exceptions import HTTPException
 
 from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, UnsupportedMediaType
+from kas.protocol.bounds import JsonBounds
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -33,10 +34,11 @@ _IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of a body: its size in bytes, compressed and not, and the seconds in which it must arrive."""
+    """Of a body: its size in bytes, compressed and not, the seconds in which it must arrive, and its JSON."""
 
     max_bytes: int
     timeout_seconds: float
+    json: JsonBounds
 
 
 class BoundedRequest(flask.Request):

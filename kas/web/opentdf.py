@@ -108,7 +108,9 @@ def _connect_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
     def answer(request: flask.Request, request_id: str) -> Reply:
         def read() -> bytes:
             codec, data = _read_post(request, bounds)
-            return data if codec == "json" else encode_message("json", "", decode_message(codec, "RewrapRequest", data))
+            if codec == "json":
+                return data
+            return encode_message("json", "", decode_message(codec, "RewrapRequest", data, bounds.json))
 
         result = rewrap.answer(_exchange(request, request_id, read))
         if result.refusal is not None:
@@ -125,7 +127,7 @@ def _procedure(request_type: str, response_type: str, ask: Ask, bounds: Bounds) 
     def answer(request: flask.Request, _request_id: str) -> Reply:
         is_get = request.method == "GET"
         codec, data = read_get(request.args, bounds.max_bytes) if is_get else _read_post(request, bounds)
-        return _message_reply(codec, response_type, ask(decode_message(codec, request_type, data)))
+        return _message_reply(codec, response_type, ask(decode_message(codec, request_type, data, bounds.json)))
 
     return Route(("GET", "POST"), answer, refuse=_connect_refusal)
 

@@ -23,6 +23,7 @@ from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
 from kas.policy.attributes import load_attributes
 from kas.policy.rules import load_rules
+from kas.protocol.bounds import JsonBounds
 from kas.protocol.opentdf.request import Limits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.protocol.values import Answer
@@ -34,7 +35,14 @@ from tests.opentdf.pieces import RSA_CLIENT_KEY, bind, pem, policy_text, request
 URL = "https://kas.example/kas"
 SHARE = b"k" * 32
 LIMITS = Limits(
-    groups=10, kaos=10, id_chars=256, url_chars=2048, client_key_chars=8192, wrapped_key_chars=8192, policy_chars=8192
+    json=JsonBounds(32, 50_000, 2**17),
+    groups=10,
+    kaos=10,
+    id_chars=256,
+    url_chars=2048,
+    client_key_chars=8192,
+    wrapped_key_chars=8192,
+    policy_chars=8192,
 )
 ISSUER = Issuer("https://idp.example", "", "kas", frozenset(), {}, {"aal2": 2}, frozenset({"USA"}))
 CLAIMS = {"clearance": "SECRET", "countryOfAffiliation": "USA", "organizationType": "GOV", "acr": "aal2"}

@@ -16,6 +16,7 @@ from werkzeug.test import EnvironBuilder
 
 from kas.audit import MAX_LINE_BYTES, AuditLog, descriptor_writer
 from kas.errors import AuditUnavailable
+from kas.protocol.bounds import JsonBounds
 from kas.web.body import Bounds
 from kas.web.edge import Edge
 from kas.web.replies import Routes
@@ -197,7 +198,7 @@ def test_rewrap_whose_last_line_fails_releases_none_of_its_keys() -> None:
 def test_kas_req_104_answer_without_record_is_503(headers: dict[str, str]) -> None:
     """At the edge, for a release and for a refusal: `audit_unavailable`, and no key."""
     service = replay(refuse)
-    route = rewrap_route(service.rewrap, Bounds(max_bytes=2**20, timeout_seconds=5))
+    route = rewrap_route(service.rewrap, Bounds(max_bytes=2**20, timeout_seconds=5, json=JsonBounds(32, 50_000, 2**17)))
     environ = EnvironBuilder("/rewrap", method="POST", headers=headers, data=BODIES["good-ec"]).get_environ()
     request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
     answer = Edge(local=True, audit=AuditLog(refuse)).handle(request, Routes({"/rewrap": route}))

@@ -25,6 +25,7 @@ from kas.keys.software import SoftwareKeyService
 from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
+from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import Answer
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
@@ -40,7 +41,7 @@ RULES = load_rules(Path(__file__).resolve().parents[2] / "config")
 LIMITS = Limits(
     groups=100,
     kaos=500,
-    json_depth=32,
+    json=JsonBounds(32, 50_000, 2**17),
     id_chars=256,
     url_chars=2048,
     client_key_chars=8192,

@@ -17,7 +17,8 @@ from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64ur
 from kas.errors import SignedRequestTokenInvalid
 from kas.jose import PublicJwk
 from kas.keys.registry import WrappedMaterial
-from kas.protocol.acp240.structure import Faults, Members, as_members, check_depth
+from kas.protocol.acp240.structure import Faults, Members, as_members
+from kas.protocol.bounds import JsonBounds, check_bounds
 from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
 from kas.protocol.request_token import ACP240_LIFETIME_SECONDS, open_request_token
 from kas.protocol.values import KaoSignature, KeyAccess, LabelPolicy, PolicyGroup, RewrapRequest
@@ -35,7 +36,7 @@ class Limits:
 
     groups: int
     kaos: int
-    json_depth: int
+    json: JsonBounds
     id_chars: int
     url_chars: int
     client_key_chars: int
@@ -61,8 +62,9 @@ class RequestParser:
         """
         value = parse_json(body)
         if isinstance(value, dict) and "signedRequestToken" in value:
+            check_bounds(value, self.limits.json.around_token(len(body)))
             value = parse_json(_unpack(value, key, now))
-        check_depth(value, self.limits.json_depth)
+        check_bounds(value, self.limits.json)
         faults = Faults()
         top = as_members(value, "", faults) or Members({}, "", faults)
         faults.refuse_any()

@@ -11,7 +11,6 @@ from kas.errors import Fault, InvalidStructure
 from kas.protocol.faults import MESSAGES
 
 MAX_FAULTS: Final = 100  # an answer is bounded like every input
-MAX_PLACE_CHARS: Final = 256
 
 
 @dataclass(slots=True)
@@ -104,27 +103,3 @@ def as_members(value: object, place: str, faults: Faults) -> Members | None:
         faults.add("wrong_type", place)
         return None
     return Members(value, place, faults)
-
-
-def check_depth(value: object, max_depth: int) -> None:
-    """Raises InvalidStructure for the first value that lies deeper than ``max_depth``; the outermost has depth 1."""
-    place = _first_too_deep(value, max_depth)
-    if place is not None:
-        field = place.removeprefix(".")[:MAX_PLACE_CHARS]
-        raise InvalidStructure((Fault("too_deep", field, MESSAGES["too_deep"]),))
-
-
-def _first_too_deep(value: object, levels: int) -> str | None:
-    if not levels:
-        return ""
-    if isinstance(value, dict):
-        children = ((f".{name}", child) for name, child in value.items())
-    elif isinstance(value, list):
-        children = ((f"[{index}]", child) for index, child in enumerate(value))
-    else:
-        return None
-    for step, child in children:
-        rest = _first_too_deep(child, levels - 1)
-        if rest is not None:
-            return step + rest
-    return None

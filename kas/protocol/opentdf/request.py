@@ -19,6 +19,7 @@ from kas.encoding import parse_json, sha256_b64url
 from kas.errors import Fault, InvalidRequest, InvalidStructure
 from kas.jose import PublicJwk
 from kas.keys.registry import WrappedMaterial
+from kas.protocol.bounds import JsonBounds, check_bounds
 from kas.protocol.client_key import parse_ephemeral_key, parse_wrapping_key
 from kas.protocol.faults import MESSAGES
 from kas.protocol.request_token import OPENTDF_LIFETIME_SECONDS, open_request_token
@@ -45,6 +46,7 @@ _Identified = tuple[str, Mapping[str, Any], str]
 class Limits:
     """Bounds of one request; sizes in characters as sent."""
 
+    json: JsonBounds
     groups: int
     kaos: int
     id_chars: int
@@ -59,10 +61,10 @@ def parse_request(body: bytes, limits: Limits, *, key: PublicJwk | None, now: fl
 
     Raises a leaf of InvalidRequest.
     """
-    outer = _object(parse_json(body), "")
+    outer = _object(_parse(body, limits.json.around_token(len(body))), "")
     token = _member(outer, "signedRequestToken", "signed_request_token")
     inner = open_request_token(token, key=key, now=now, lifetime_seconds=OPENTDF_LIFETIME_SECONDS)
-    request = _object(parse_json(inner), "requestBody")
+    request = _object(_parse(inner, limits.json), "requestBody")
     pem = _text(_member(request, "clientPublicKey", "client_public_key"), "clientPublicKey", limits.client_key_chars)
     try:
         client_key = parse_wrapping_key(pem)
@@ -71,6 +73,12 @@ def parse_request(body: bytes, limits: Limits, *, key: PublicJwk | None, now: fl
     groups = _member(request, "requests")
     parsed = _version_2(groups, limits) if groups else (_version_1(request, limits),)
     return RewrapRequest(2 if groups else 1, client_key, sha256_b64url(pem.encode("utf-8")), parsed)
+
+
+def _parse(data: bytes, bounds: JsonBounds) -> Any:
+    value = parse_json(data)
+    check_bounds(value, bounds)
+    return value
 
 
 def _version_1(request: Mapping[str, Any], limits: Limits) -> PolicyGroup:

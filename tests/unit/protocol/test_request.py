@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kas.encoding import canonical_json, sha256_b64url
 from kas.errors import InvalidRequest
 from kas.keys.registry import WrappedMaterial
+from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import KaoSignature, LabelPolicy
 from local.client.encoding import b64, canonical, from_b64
 from tests.unit.good_rewrap import NOW, URL, World, label
@@ -61,8 +62,8 @@ def test_unknown_members_are_in_what_is_bound_and_signed(request_):
         ({"groups": 1}, []),
         ({"kaos": 2}, []),
         ({"kaos": 1}, [("requests", "too_many")]),
-        ({"json_depth": 7}, []),
-        ({"json_depth": 6}, [("requests[0].policy.dissem.releasabilityTo[0]", "too_deep")]),
+        ({"json": JsonBounds(7, 1000, 5000)}, []),
+        ({"json": JsonBounds(6, 1000, 5000)}, [("requests[0].policy.dissem.releasabilityTo[0]", "too_deep")]),
         ({"url_chars": len(URL)}, []),
         ({"url_chars": len(URL) - 1}, [(f"requests[0].keyAccessObjects[{n}].url", "too_long") for n in (0, 1)]),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kas.errors import InvalidStructure
-from kas.protocol.acp240.structure import MAX_FAULTS, Faults, Members, as_members, check_depth
+from kas.protocol.acp240.structure import MAX_FAULTS, Faults, Members, as_members
 from kas.protocol.faults import MESSAGES
 
 
@@ -110,24 +110,3 @@ def test_an_object_knows_its_place(faults):
 def test_what_is_no_object_has_no_members(faults):
     assert as_members([], "place", faults) is None
     assert found(faults) == [("place", "wrong_type")]
-
-
-@pytest.mark.parametrize(
-    ("value", "depth", "place"),
-    [
-        (1, 1, None),
-        ({}, 1, None),
-        ([1], 1, "[0]"),
-        ([1], 2, None),
-        ({"a": [0, [1]]}, 3, "a[1][0]"),
-        ({"a": [0, [1]]}, 4, None),
-        ({"a": 1, "b": {"c": {}}}, 2, "b.c"),
-    ],
-)
-def test_depth_counts_the_outermost_value_as_one(value, depth, place):
-    if place is None:
-        check_depth(value, depth)
-        return
-    with pytest.raises(InvalidStructure) as refused:
-        check_depth(value, depth)
-    assert [(fault.field, fault.code) for fault in refused.value.faults] == [(place, "too_deep")]
