@@ -25,10 +25,10 @@ from kas.service import build_service
 from kas.web.host import fit_into_host
 
 try:
-    _SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time)
+    _SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time, timer=time.perf_counter)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
-fit_into_host()
+fit_into_host(_SERVICE.edge)
 
 
 @functions_framework.http

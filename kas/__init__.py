@@ -10,16 +10,22 @@ Trust boundaries
 
 Where things are (a module imports only from rows below its own)
     service                      wiring
-    web                          HTTP: edge, body, routes, the functions host
+    web                          HTTP: edge, body, limits, routes, the functions host
+    parts                        what the routes share
     rewrap, publish_keys         the use cases
     platform                     what clients of OpenTDF ask besides
+    health, metrics              whether it can work; what it counts
+    events                       what the audit says
     engine                       one decision for both vocabularies of policies
     protocol                     the wire, one package a dialect
-    keys                         unwrap keys and what holds them
+    keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says
     crypto, state, audit         bindings and wrapping; used proofs; the record
+    journal                      what is learnt about one request
     jose, datakey, schema, fetch
+    cache, ratelimit, diagnostics
     encoding, config
+    setting
     uri
     errors                       every refusal and its answer
 """

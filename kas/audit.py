@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from kas.encoding import b64url_encode
 from kas.errors import AuditUnavailable
+from kas.journal import Trace
 
 MAX_LINE_BYTES: Final = 4000
 _MAX_TEXT_BYTES: Final = 300
@@ -50,20 +51,35 @@ def descriptor_writer(descriptor: int = STDOUT) -> Write:
 
 
 class AuditLog:
-    """Writes events with ``write``, which returns how many bytes it took."""
+    """Writes events with ``write``, which returns how many bytes it took.
 
-    def __init__(self, write: Write) -> None:
+    ``project`` is the Google Cloud project in whose name Cloud Logging files traces; empty for none.
+    """
+
+    def __init__(self, write: Write, *, project: str = "") -> None:
         self._write = write
+        self._project = project
 
-    def record(self, event: Mapping[str, Any]) -> None:
+    def record(self, event: Mapping[str, Any], trace: Trace | None = None) -> None:
         """Writes one event. Raises AuditUnavailable when the line cannot be written whole."""
-        line = _line(event)
+        line = _line({**event, **self._trace_members(trace)})
         try:
             written = self._write(line)
         except OSError as error:
             raise AuditUnavailable from error
         if written != len(line):
             raise AuditUnavailable
+
+    def _trace_members(self, trace: Trace | None) -> dict[str, Any]:
+        """As Cloud Logging reads them; what it calls a trace has the project in its name."""
+        if trace is None:
+            return {}
+        name = f"projects/{self._project}/traces/{trace.trace}" if self._project else trace.trace
+        return {
+            "logging.googleapis.com/trace": name,
+            "logging.googleapis.com/spanId": trace.span,
+            "logging.googleapis.com/trace_sampled": trace.is_sampled,
+        }
 
 
 def _line(event: Mapping[str, Any]) -> bytes:

@@ -3,199 +3,130 @@
 Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A bad value
 stops the start, and the error names the setting and what it takes. The host's own variables are read for what they
 could break: ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``WORKERS`` (memory is not
-shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run). `docs/configuration.md` prints the table
-and a test holds both together.
+shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run).
+`docs/configuration.md` prints the table and a test holds both together.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from kas.errors import ConfigError
-from kas.uri import is_loopback, is_secure_url, normalise_uri
+from kas.setting import (
+    PREFIX,
+    bases,
+    count,
+    flag,
+    identifier,
+    one_of,
+    origins,
+    path,
+    project,
+    schemes,
+    setting,
+)
+from kas.uri import is_loopback, is_secure_url
 
-PREFIX: Final = "KAS_"
-_ROOT: Final = Path(__file__).resolve().parent.parent
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
-_PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
-
-Value = TypeVar("Value")
-Parse = Callable[[str], Value]
-
-
-def _whole_number(low: int, high: int) -> Parse[int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
-            raise ValueError
-        return int(text)
-
-    return parse
-
-
-def _one_of(*options: str) -> Parse[str]:
-    def parse(text: str) -> str:
-        if text not in options:
-            raise ValueError
-        return text
-
-    return parse
-
-
-def _flag(text: str) -> bool:
-    return _one_of("true", "false")(text) == "true"
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise ValueError
-    return _ROOT / text  # an absolute path stays as it is
-
-
-def _identifier(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError
-    return text
-
-
-def _schemes(text: str) -> frozenset[str]:
-    schemes = frozenset(text.split(","))
-    if not schemes <= {"DPoP", "Bearer"} or "DPoP" not in schemes:
-        raise ValueError
-    return frozenset(scheme.lower() for scheme in schemes)
-
-
-def _bases(text: str) -> tuple[str, ...]:
-    """Public addresses: ``https://host[:port][/prefix]``, without trailing slash, query or fragment."""
-    bases = tuple(text.split(","))
-    if any(normalise_uri(base) is None or base.endswith("/") or {"?", "#"} & set(base) for base in bases):
-        raise ValueError
-    return bases
-
-
-def _origins(text: str) -> frozenset[str]:
-    """Web origins exactly as a browser sends them (RFC 6454 §6.1): ``https://host[:port]``, nothing after."""
-    origins = tuple(text.split(",")) if text else ()
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError
-    return frozenset(origins)
-
-
-def _project(text: str) -> str:
-    if text and not _PROJECT.fullmatch(text):
-        raise ValueError
-    return text
-
-
-def _setting(name: str, parse: Parse[Any], takes: str, default: str | None, meaning: str) -> Any:
-    """One setting; ``default`` is the text of the value when absent, None when it must be given."""
-    metadata = {"name": PREFIX + name, "parse": parse, "takes": takes, "default": default, "meaning": meaning}
-    return dataclasses.field(metadata=metadata)
-
-
-def _count(name: str, low: int, high: int, unit: str, default: int, meaning: str) -> Any:
-    return _setting(name, _whole_number(low, high), f"{low}–{high} {unit}", str(default), meaning)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. `service.build_service` unpacks it; no other module receives it whole."""
+    """Everything that can be set. `service` and `parts` unpack it; no other module receives it whole."""
 
-    mode: str = _setting(
+    mode: str = setting(
         "MODE",
-        _one_of("production", "local"),
+        one_of("production", "local"),
         "production, local",
         "production",
         "local: keys made on first start, plain HTTP, this machine only",
     )
-    kas_id: str = _setting(
+    kas_id: str = setting(
         "ID",
-        _identifier,
+        identifier,
         "1–64 of A–Z a–z 0–9 . _ -",
         None,
         "name of this KAS in the signature of each result",
     )
-    public_bases: tuple[str, ...] = _setting(
+    public_bases: tuple[str, ...] = setting(
         "PUBLIC_BASES",
-        _bases,
+        bases,
         "URLs, comma between",
         None,
         "every public address of this service, origin and optional path prefix; https outside local mode",
     )
-    issuers_path: Path = _setting(
+    issuers_path: Path = setting(
         "ISSUERS_PATH",
-        _path,
+        path,
         "path",
         "config/issuers.json",
         "token issuers: JWKS, audience, accepted types, claim names, acr levels, countries",
     )
-    policy_dir: Path = _setting(
-        "POLICY_DIR", _path, "path", "config", "folder of labels.json, clearances.json, countries.json"
+    policy_dir: Path = setting(
+        "POLICY_DIR", path, "path", "config", "folder of labels.json, clearances.json, countries.json"
     )
-    keys_dir: Path = _setting(
+    keys_dir: Path = setting(
         "KEYS_DIR",
-        _path,
+        path,
         "path",
         ".local/keys",
         "folder of keys.json and the private keys it names; made on first start in local mode only",
     )
-    rewrap_schemes: frozenset[str] = _setting(
+    rewrap_schemes: frozenset[str] = setting(
         "REWRAP_SCHEMES",
-        _schemes,
+        schemes,
         "DPoP; DPoP,Bearer",
         "DPoP,Bearer",
         "schemes of Authorization that /rewrap takes for a bound token; the proof is demanded with either",
     )
-    rewrap_dpop_nonce: Literal["off", "offer", "require"] = _setting(
+    rewrap_dpop_nonce: Literal["off", "offer", "require"] = setting(
         "REWRAP_DPOP_NONCE",
-        _one_of("off", "offer", "require"),
+        one_of("off", "offer", "require"),
         "off, offer, require",
         "require",
         "nonces in DPoP proofs on /rewrap; only require accepts a proof at most once across restarts",
     )
-    require_client_key_hash: bool = _setting(
+    require_client_key_hash: bool = setting(
         "REQUIRE_CLIENT_KEY_HASH",
-        _flag,
+        flag,
         "true, false",
         "false",
         "refuse key access objects whose signature does not cover the client's key (clientKeyHash)",
     )
-    opentdf_bearer: Literal["allow", "refuse"] = _setting(
+    opentdf_bearer: Literal["allow", "refuse"] = setting(
         "OPENTDF_BEARER",
-        _one_of("allow", "refuse"),
+        one_of("allow", "refuse"),
         "allow, refuse",
         "refuse",
         "access tokens that are bound to no key, on OpenTDF routes; allow by default in local mode",
     )
-    opentdf_dpop_nonce: Literal["off", "offer", "require"] = _setting(
+    opentdf_dpop_nonce: Literal["off", "offer", "require"] = setting(
         "OPENTDF_DPOP_NONCE",
-        _one_of("off", "offer", "require"),
+        one_of("off", "offer", "require"),
         "off, offer, require",
         "offer",
         "nonces in DPoP proofs on OpenTDF routes; some of their clients cannot answer a challenge",
     )
-    opentdf_base_key: str = _setting(
+    opentdf_base_key: str = setting(
         "OPENTDF_BASE_KEY",
-        _one_of("off", "rsa:2048", "rsa:4096", "ec:secp256r1", "ec:secp384r1", "ec:secp521r1"),
+        one_of("off", "rsa:2048", "rsa:4096", "ec:secp256r1", "ec:secp384r1", "ec:secp521r1"),
         "off, rsa:2048, rsa:4096, ec:secp256r1, ec:secp384r1, ec:secp521r1",
         "off",
         "the key that OpenTDF clients are told to prefer, whatever they would choose",
     )
-    opentdf_empty_policy: Literal["allow", "refuse"] = _setting(
+    opentdf_empty_policy: Literal["allow", "refuse"] = setting(
         "OPENTDF_EMPTY_POLICY",
-        _one_of("allow", "refuse"),
+        one_of("allow", "refuse"),
         "allow, refuse",
         "refuse",
         "policies without attributes and recipients: any authenticated caller, or nobody; allow by default in local mode",
     )
-    replay_store_claims: int = _count(
+    replay_store_claims: int = count(
         "REPLAY_STORE_CLAIMS",
         8,
         10_000_000,
@@ -203,14 +134,14 @@ class Settings:
         100_000,
         "used proofs remembered at once; one caller or key may hold an eighth",
     )
-    cors_origins: frozenset[str] = _setting(
+    cors_origins: frozenset[str] = setting(
         "CORS_ORIGINS",
-        _origins,
+        origins,
         "origins, comma between; empty for none",
         "",
         "web origins whose pages may call this service, each exactly as the browser sends it",
     )
-    trusted_proxy_hops: int = _count(
+    trusted_proxy_hops: int = count(
         "TRUSTED_PROXY_HOPS",
         0,
         3,
@@ -218,7 +149,7 @@ class Settings:
         0,
         "load balancers in front of the platform's own: the caller's address stands so many entries before the last",
     )
-    rate_network: int = _count(
+    rate_network: int = count(
         "RATE_NETWORK_PER_MINUTE",
         1,
         1_000_000,
@@ -226,29 +157,27 @@ class Settings:
         600,
         "requests a minute of one network, before it is known who asks",
     )
-    rate_global: int = _count(
-        "RATE_GLOBAL_PER_MINUTE", 1, 1_000_000, "requests", 1000, "requests a minute of everybody"
-    )
-    rate_health: int = _count(
+    rate_global: int = count("RATE_GLOBAL_PER_MINUTE", 1, 1_000_000, "requests", 1000, "requests a minute of everybody")
+    rate_health: int = count(
         "RATE_HEALTH_PER_10_SECONDS", 1, 1_000_000, "requests", 50, "health requests in 10 s of one network"
     )
-    rate_rewrap: int = _count(
+    rate_rewrap: int = count(
         "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
     )
-    key_budget: Literal["metered", "all"] = _setting(
+    key_budget: Literal["metered", "all"] = setting(
         "KEY_BUDGET",
-        _one_of("metered", "all"),
+        one_of("metered", "all"),
         "metered, all",
         "metered",
         "which key operations the two budgets below count: those that cost money, or software keys' too",
     )
-    key_operations_per_minute: int = _count(
+    key_operations_per_minute: int = count(
         "KEY_OPERATIONS_PER_MINUTE", 1, 1_000_000, "operations", 1000, "key operations a minute of one caller"
     )
-    kms_operations_per_day: int = _count(
+    kms_operations_per_day: int = count(
         "KMS_OPERATIONS_PER_DAY", 1, 100_000_000, "operations", 20_000, "key operations in 24 hours of this process"
     )
-    dek_cache_seconds: int = _count(
+    dek_cache_seconds: int = count(
         "DEK_CACHE_SECONDS",
         0,
         3600,
@@ -256,48 +185,48 @@ class Settings:
         60,
         "how long an unwrapped key is kept for the next who may have it; 0: not at all",
     )
-    dek_cache_entries: int = _count("DEK_CACHE_ENTRIES", 1, 1_000_000, "keys", 10_000, "unwrapped keys kept at once")
-    jwks_cache_seconds: int = _count("JWKS_CACHE_SECONDS", 1, 86_400, "s", 3600, "how long an issuer's keys are fresh")
-    public_key_cache_seconds: int = _count(
+    dek_cache_entries: int = count("DEK_CACHE_ENTRIES", 1, 1_000_000, "keys", 10_000, "unwrapped keys kept at once")
+    jwks_cache_seconds: int = count("JWKS_CACHE_SECONDS", 1, 86_400, "s", 3600, "how long an issuer's keys are fresh")
+    public_key_cache_seconds: int = count(
         "PUBLIC_KEY_CACHE_SECONDS", 0, 86_400, "s", 3600, "how long others may keep our public keys"
     )
-    metrics: Literal["on", "off"] = _setting(
+    metrics: Literal["on", "off"] = setting(
         "METRICS",
-        _one_of("on", "off"),
+        one_of("on", "off"),
         "on, off",
         "off",
         "/metrics in Prometheus text, for whoever asks; on by default in local mode",
     )
-    gcp_project: str = _setting(
+    gcp_project: str = setting(
         "GCP_PROJECT",
-        _project,
+        project,
         "project id, or empty",
         "",
         "Google Cloud project, to name traces in log lines as Cloud Logging wants them",
     )
-    body_timeout_seconds: int = _count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
-    max_body_bytes: int = _count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")
-    max_groups: int = _count("MAX_GROUPS", 1, 10_000, "groups", 100, "groups (policies) in one request")
-    max_kaos: int = _count("MAX_KAOS", 1, 10_000, "KAOs", 500, "key access objects in one request")
-    max_json_depth: int = _count("MAX_JSON_DEPTH", 8, 100, "levels", 32, "nesting of a body; its outermost value is 1")
-    max_json_values: int = _count(
+    body_timeout_seconds: int = count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
+    max_body_bytes: int = count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")
+    max_groups: int = count("MAX_GROUPS", 1, 10_000, "groups", 100, "groups (policies) in one request")
+    max_kaos: int = count("MAX_KAOS", 1, 10_000, "KAOs", 500, "key access objects in one request")
+    max_json_depth: int = count("MAX_JSON_DEPTH", 8, 100, "levels", 32, "nesting of a body; its outermost value is 1")
+    max_json_values: int = count(
         "MAX_JSON_VALUES", 100, 10_000_000, "values", 50_000, "values in a body: members, items and the outermost"
     )
-    max_json_string_chars: int = _count(
+    max_json_string_chars: int = count(
         "MAX_JSON_STRING_CHARS", 1024, 32 * 2**20, "characters", 2**17, "length of any text in a body, names included"
     )
-    max_id_chars: int = _count("MAX_ID_CHARS", 16, 4096, "characters", 256, "length of an id, kid or sid")
-    max_url_chars: int = _count("MAX_URL_CHARS", 64, 8192, "characters", 2048, "length of a KAO's url")
-    max_client_key_chars: int = _count(
+    max_id_chars: int = count("MAX_ID_CHARS", 16, 4096, "characters", 256, "length of an id, kid or sid")
+    max_url_chars: int = count("MAX_URL_CHARS", 64, 8192, "characters", 2048, "length of a KAO's url")
+    max_client_key_chars: int = count(
         "MAX_CLIENT_KEY_CHARS", 512, 2**16, "characters", 8192, "length of clientPublicKey"
     )
-    max_wrapped_key_chars: int = _count(
+    max_wrapped_key_chars: int = count(
         "MAX_WRAPPED_KEY_CHARS", 512, 2**20, "characters", 8192, "length of a wrappedKey as sent"
     )
-    max_metadata_chars: int = _count(
+    max_metadata_chars: int = count(
         "MAX_METADATA_CHARS", 0, 2**20, "characters", 65536, "length of an encryptedMetadata as sent"
     )
-    max_policy_bytes: int = _count("MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON")
+    max_policy_bytes: int = count("MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON")
 
     @property
     def local(self) -> bool:

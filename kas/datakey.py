@@ -11,12 +11,16 @@ LENGTHS: Final = frozenset({16, 24, 32})
 
 
 class DataKey:
-    """A data encryption key or one split of it. It never shows in a log: it has no readable form and no equality."""
+    """A data encryption key or one split of it. It never shows in a log: it has no readable form and no equality.
+
+    Whoever has one may `wipe` it when it is done with. That overwrites the bytes of this object and no others: what it
+    was made from, what `reveal` gave away and what a library made of that stay until their memory is used again.
+    """
 
     __slots__ = ("_material",)
 
-    def __init__(self, material: bytes) -> None:
-        self._material = material
+    def __init__(self, material: bytes | bytearray) -> None:
+        self._material: bytearray | None = bytearray(material)
 
     def __repr__(self) -> str:
         return "DataKey(…)"
@@ -25,12 +29,28 @@ class DataKey:
         raise TypeError("a data key is not serialised")
 
     def has_valid_length(self) -> bool:
-        return len(self._material) in LENGTHS
+        return len(self._live()) in LENGTHS
 
     def hmac_sha256(self, message: bytes) -> bytes:
         """HMAC-SHA256 with the material as key, 32 bytes."""
-        return hmac.digest(self._material, message, hashlib.sha256)
+        return hmac.digest(self._live(), message, hashlib.sha256)
 
     def reveal(self) -> bytes:
         """The material, to wrap it for the client: the one way out."""
+        return bytes(self._live())
+
+    def copy(self) -> DataKey:
+        """The same key in memory of its own: wiping one leaves the other."""
+        return DataKey(self._live())
+
+    def wipe(self) -> None:
+        """Overwrites the material. Every use afterwards but this one raises RuntimeError."""
+        if self._material is not None:
+            self._material[:] = bytes(len(self._material))
+            self._material = None
+
+    def _live(self) -> bytearray:
+        """A wiped key is refused: its zeros, or no bytes at all, would be a key that everybody knows."""
+        if self._material is None:
+            raise RuntimeError("this data key was wiped")
         return self._material

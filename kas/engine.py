@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kas.auth.issuers import Issuer
-from kas.errors import KeyMaterialRejected
 from kas.policy.attribute_decision import Requester, decide_attributes
 from kas.policy.attributes import Definition
 from kas.policy.decision import Decision, decide
@@ -15,7 +14,7 @@ from kas.policy.dissem import caller_names
 from kas.policy.rules import Rules
 from kas.policy.subject import Subject, read_subject
 from kas.policy.view import subject_view
-from kas.protocol.values import LabelPolicy, Policy, UnreadablePolicy
+from kas.protocol.values import LabelPolicy, ReadablePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,10 @@ class PolicyEngine:
     definitions: Mapping[str, Definition]
     allow_empty_policy: bool
 
-    def decide(self, claims: Mapping[str, Any], sub: str, issuer: Issuer, policy: Policy, *, now: float) -> Decision:
-        """Whether the subject ``sub`` of ``issuer`` with verified ``claims`` satisfies ``policy``; ``now`` in seconds.
-
-        Raises KeyMaterialRejected for a policy that cannot be read: it is not the one that was bound.
-        """
-        if isinstance(policy, UnreadablePolicy):
-            raise KeyMaterialRejected
+    def decide(
+        self, claims: Mapping[str, Any], sub: str, issuer: Issuer, policy: ReadablePolicy, *, now: float
+    ) -> Decision:
+        """Whether the subject ``sub`` of ``issuer`` with verified ``claims`` satisfies ``policy``; ``now`` in seconds."""
         subject = read_subject(
             claims,
             names=issuer.claim_names,

@@ -45,6 +45,13 @@ class Journal:
     key_operations: int = 0
     cache_hits: int = 0
     cache_misses: int = 0
+    retry_after: float | None = None  # seconds until all that was refused for a while may succeed
+    refusal: str | None = None  # the code of the request's, None when it was answered
+
+    def wait(self, seconds: float | None) -> None:
+        """Notes that something may succeed after so many seconds."""
+        if seconds is not None:
+            self.retry_after = max(seconds, self.retry_after or 0.0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

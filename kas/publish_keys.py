@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kas.encoding import sha256_b64url
 from kas.jose import to_jwk
 from kas.keys.registry import KeyRegistry, KeyService
-
-CACHE_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,15 @@ body is read, an unentitled caller costs no key operation, and whatever depends 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 
 from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
-from kas.crypto.binding import check_binding
 from kas.crypto.wrapping import Wrap, WrappedKey, wrap_to
-from kas.datakey import DataKey
 from kas.engine import PolicyEngine
 from kas.errors import (
     ClientKeyUnbound,
@@ -27,8 +24,12 @@ from kas.errors import (
     NotSupported,
     UnknownKas,
 )
+from kas.events import KaoOutcome, kao_event
 from kas.jose import PublicJwk, is_valid_signature
-from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService
+from kas.journal import Journal
+from kas.keys.opener import KeyOpener
+from kas.keys.registry import Dialect
+from kas.metrics import Meter
 from kas.policy.decision import Decision
 from kas.protocol.values import (
     Answer,
@@ -39,12 +40,9 @@ from kas.protocol.values import (
     KeyAccessResult,
     PolicyGroup,
     RewrapRequest,
+    UnreadablePolicy,
 )
 from kas.uri import is_same_resource
-
-# A KAO without kid may be wrapped to one of so many keys: the only place where anything is tried.
-MAX_LEGACY_KEYS: Final = 2
-_BEFORE_DECISION: Final = frozenset({NotSupported, UnknownKas, KaoSignatureInvalid, ClientKeyUnbound})
 
 
 class Wire(Protocol):
@@ -63,25 +61,27 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP request as the edge hands it over. ``read_body`` checks media types and reads the bounded body when
-    it is called, and not before; ``request_id`` is ours.
+    """What of an HTTP request the rewrap needs, and no more; ``read_body`` reads the bounded body when it is called,
+    and not before.
     """
 
     credentials: Credentials
-    method: str
     read_body: Callable[[], bytes]
-    request_id: str
+    journal: Journal
 
 
 @dataclass(slots=True)
 class _Work:
-    """What is found out once per request and used by each KAO."""
+    """What is found out once per request and used by each KAO; ``decision`` is that about the KAO at hand."""
 
     principal: Principal
     request: RewrapRequest
+    journal: Journal
     now: float
     wrap: Wrap | None = None
     decisions: dict[str, Decision] = field(default_factory=dict)
+    decision: Decision | None = None
+    outcomes: list[KaoOutcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +91,17 @@ class Rewrap:
     authenticator: Authenticator
     wire: Wire
     engine: PolicyEngine
-    registry: KeyRegistry
-    key_service: KeyService
+    opener: KeyOpener
     audit: AuditLog
+    meter: Meter
     own_urls: frozenset[str]
     require_client_key_hash: bool
     clock: Callable[[], float]
 
     def answer(self, exchange: Exchange) -> Answer:
-        """Answers one request; route and method (step 1) are the edge's.
+        """Answers one request; route, method and the limits of step 1 are the edge's.
 
-        2–5. Who asks: access token, DPoP proof, nonce, each proof once.
+        2–5. Who asks: access token, DPoP proof, nonce, caller limit, each proof once.
         6. Media types and the bounded body.
         7. JSON and structure.
         8–15. Each KAO, see `_release`.
@@ -110,15 +110,20 @@ class Rewrap:
 
         Raises a leaf of KasError when the request as a whole is refused.
         """
-        principal = self.authenticator.authenticate(exchange.credentials, method=exchange.method)
-        body, now = exchange.read_body(), self.clock()
-        work = _Work(principal, self.wire.parse(body, key=principal.key, now=now), now)
-        groups = [self._group(group, work) for group in work.request.groups]
-        context = AnswerContext(exchange.request_id, principal.proof_hash, now)
-        answer = self.wire.render(work.request, groups, context)
-        for group, results in zip(work.request.groups, groups, strict=True):
-            for result in results.results:
-                self.audit.record(_event(result, group, work, exchange.request_id))
+        journal = exchange.journal
+        with journal.stage("authenticate"):
+            principal = self.authenticator.authenticate(exchange.credentials, journal)
+        with journal.stage("read"):
+            body, now = exchange.read_body(), self.clock()
+        with journal.stage("parse"):
+            request = self.wire.parse(body, key=principal.key, now=now)
+        work = _Work(principal, request, journal, now)
+        groups = [self._group(group, work) for group in request.groups]
+        with journal.stage("sign"):
+            answer = self.wire.render(request, groups, AnswerContext(journal.request_id, principal.proof_hash, now))
+        for outcome in work.outcomes:
+            self.audit.record(kao_event(journal, outcome, now=now), journal.trace)
+            self.meter.kao(outcome.dialect, None if outcome.refusal is None else outcome.refusal.code)
         return answer
 
     def _group(self, group: PolicyGroup, work: _Work) -> GroupResult:
@@ -126,22 +131,39 @@ class Rewrap:
         return GroupResult(group.policy_id, results)
 
     def _outcome(self, kao: KeyAccess, group: PolicyGroup, work: _Work) -> WrappedKey | type[KaoRefusal]:
+        journal = work.journal
+        operations, hits, work.decision = journal.key_operations, journal.cache_hits, None
+        outcome: WrappedKey | type[KaoRefusal]
         try:
-            return self._release(kao, group, work)
+            outcome = self._release(kao, group, work)
         except KaoRefusal as refusal:
-            return type(refusal)
+            outcome = type(refusal)
+            journal.wait(refusal.retry_after)
+        work.outcomes.append(
+            KaoOutcome(
+                dialect=self.wire.dialect,
+                policy_id=group.policy_id,
+                policy_hash=group.policy_hash,
+                kao_id=kao.id,
+                kid=kao.kid,
+                refusal=None if isinstance(outcome, WrappedKey) else outcome,
+                decision=work.decision,
+                key_operations=journal.key_operations - operations,
+                is_cache_hit=journal.cache_hits > hits,
+            )
+        )
+        return outcome
 
     def _release(self, kao: KeyAccess, group: PolicyGroup, work: _Work) -> WrappedKey:
         """Decides about one KAO.
 
         8. It asks for what this KAS does, and of this KAS.
         9. The proven key signed it, and with it the client's key.
-        10. The policy permits.
-        12. Its key is ours and unwraps it.
-        13. The material made the policy's binding.
+        10. The policy can be read, and permits.
+        11–13. The budget allows a key operation, the key is ours and unwraps, the material made the policy's binding.
         15. The material goes to the client's key and nowhere else.
 
-        The numbers are ACP-240's order of steps; 11 (a budget of key operations) and 14 (metadata) are not built yet.
+        The numbers are ACP-240's order of steps; 14 (metadata) is not built yet.
         """
         # 8.
         if not kao.is_supported:
@@ -151,15 +173,18 @@ class Rewrap:
         # 9.
         self._check_origin(kao, work)
         # 10.
-        refusal = self._decide(group, work).refusal
-        if refusal is not None:
-            raise refusal
-        # 12, 13.
-        data_key = self._open(kao)
+        with work.journal.stage("decide"):
+            self._decide(group, work)
+        # 11, 12, 13.
+        with work.journal.stage("unwrap"):
+            data_key = self.opener.open(
+                kao, dialect=self.wire.dialect, caller=work.principal.caller, journal=work.journal
+            )
         # 15.
-        if work.wrap is None:
-            work.wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
-        return work.wrap(data_key)
+        with work.journal.stage("wrap"):
+            if work.wrap is None:
+                work.wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
+            return work.wrap(data_key)
 
     def _check_origin(self, kao: KeyAccess, work: _Work) -> None:
         """DPoP does not cover the body: the KAO's signature does, and with the hash the client's key as well.
@@ -176,57 +201,19 @@ class Rewrap:
         if origin.client_key_hash != work.request.client_key_hash:
             raise ClientKeyUnbound
 
-    def _decide(self, group: PolicyGroup, work: _Work) -> Decision:
-        """Once per policy, however many KAOs and groups name it."""
-        if group.policy_hash not in work.decisions:
+    def _decide(self, group: PolicyGroup, work: _Work) -> None:
+        """Once per policy, however many KAOs and groups name it. Raises the Denial of a policy that does not permit,
+        and KeyMaterialRejected for one that cannot be read: it is not the one that was bound.
+        """
+        if isinstance(group.policy, UnreadablePolicy):
+            raise KeyMaterialRejected
+        decision = work.decisions.get(group.policy_hash)
+        if decision is None:
             principal = work.principal
-            work.decisions[group.policy_hash] = self.engine.decide(
+            decision = self.engine.decide(
                 principal.claims, principal.subject, principal.issuer, group.policy, now=work.now
             )
-        return work.decisions[group.policy_hash]
-
-    def _open(self, kao: KeyAccess) -> DataKey:
-        """One call of the key service and one HMAC, whatever is wrong: bad wrap, length and binding look alike.
-
-        Only a KAO without ``kid`` may cost two.
-        """
-        for record in self._records(kao):
-            with contextlib.suppress(KeyMaterialRejected):
-                return self._open_with(record, kao)
-        raise KeyMaterialRejected
-
-    def _open_with(self, record: KeyRecord, kao: KeyAccess) -> DataKey:
-        try:
-            data_key = self.key_service.unwrap(record, kao.wrapped)
-        except KeyMaterialRejected:
-            data_key = None
-        return check_binding(data_key, kao.binding_message, kao.policy_binding)
-
-    def _records(self, kao: KeyAccess) -> tuple[KeyRecord, ...]:
-        if kao.kid is None:
-            return self.registry.legacy(self.wire.dialect)[:MAX_LEGACY_KEYS]
-        return (self.registry.find(kao.kid, self.wire.dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
-
-
-def _event(result: KeyAccessResult, group: PolicyGroup, work: _Work, request_id: str) -> Mapping[str, Any]:
-    refusal = result.refusal
-    decision = None if refusal in _BEFORE_DECISION else work.decisions.get(group.policy_hash)
-    return {
-        "event": "rewrap",
-        "outcome": "released" if refusal is None else "refused",
-        "code": None if refusal is None else refusal.code,
-        "requestId": request_id,
-        "issuer": work.principal.issuer.issuer,
-        "subject": work.principal.subject,
-        "client": _text(work.principal.claims.get("client_id")),
-        "policyId": group.policy_id,
-        "policyHash": group.policy_hash,
-        "kaoId": result.key_access.id,
-        "kid": result.key_access.kid,
-        "checks": None if decision is None else {check.name: check.passed for check in decision.checks},
-        "time": work.now,
-    }
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+            work.decisions[group.policy_hash] = decision
+        work.decision = decision
+        if decision.refusal is not None:
+            raise decision.refusal

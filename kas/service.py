@@ -6,29 +6,23 @@ Runs in the parent process, before the host forks its worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import flask
 
-from kas.audit import AuditLog, descriptor_writer
-from kas.auth.authenticator import Authenticator
-from kas.auth.issuers import Issuer, load_issuers
-from kas.auth.jwks import JwksCache
-from kas.auth.nonce import NonceSource
-from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
+from kas.diagnostics import tell_operator
 from kas.engine import PolicyEngine
-from kas.fetch import HttpFetcher
-from kas.keys.folder import KeyFolder, load_key_folder, make_local_keys
-from kas.keys.registry import KeyRegistry, KeyService
-from kas.keys.software import SoftwareKeyService
+from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
+from kas.events import public_key_event
+from kas.health import Check, Readiness, keys_usable, one_holds
+from kas.journal import Journal
+from kas.keys.folder import KeyFolder
+from kas.parts import Clock, Parts, addresses
 from kas.platform import Platform
-from kas.policy.attributes import Definition, load_attributes
-from kas.policy.rules import Rules, load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
 from kas.protocol.bounds import JsonBounds
@@ -36,17 +30,19 @@ from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.publish_keys import Publication, publish_keys
 from kas.rewrap import Rewrap
-from kas.state.memory import MemoryReplayStore
-from kas.uri import has_secure_scheme, normalise_uri
+from kas.uri import has_secure_scheme
 from kas.web.body import Bounds
+from kas.web.cors import Cors
 from kas.web.edge import Edge
+from kas.web.health import READY, health_routes
+from kas.web.limits import edge_limits
+from kas.web.metrics import METRICS, metrics_route
 from kas.web.opentdf import CONNECT_REWRAP, REST_REWRAP, opentdf_routes
-from kas.web.replies import Routes
-from kas.web.routes import REWRAP, Mounts, health_route, jwks_route, mounts, rewrap_route
-
-Clock = Callable[[], float]
+from kas.web.replies import Route, Routes, recorded
+from kas.web.routes import REWRAP, Mounts, jwks_route, mounts, rewrap_route
 
 # Clients write the KAS's address into a KAO in these forms.
+_ACP240_URLS: Final = ("", "/", REWRAP)
 _OPENTDF_URLS: Final = ("", "/", "/kas", "/kas/", REST_REWRAP)
 
 
@@ -61,122 +57,117 @@ class Service:
         return self.edge.handle(request, routes)
 
 
-def build_service(settings: Settings, clock: Clock) -> Service:
-    """Builds the service. Raises ConfigError for anything that it cannot safely run with."""
-    files, audit = _load(settings), AuditLog(descriptor_writer())
-    rewraps = _Rewraps(settings, files, audit, clock)
+def build_service(settings: Settings, clock: Clock, timer: Clock) -> Service:
+    """Builds the service; ``clock`` gives seconds since 1970, ``timer`` from an arbitrary start.
+
+    Raises ConfigError for anything that it cannot safely run with.
+    """
+    parts = Parts(settings, clock, timer)
+    rewraps = _Rewraps(parts)
     bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, _json_bounds(settings))
-    publication = _publish(files)
+    publication = _publish(parts)
+
+    def record_public_key(journal: Journal) -> None:
+        parts.audit.record(public_key_event(journal, now=clock()), journal.trace)
+
+    jwks = jwks_route(lambda: publication, settings.public_key_cache_seconds)
     return Service(
-        Edge(local=settings.local, audit=audit),
+        _edge(parts),
         mounts(
             rewrap=rewrap_route(rewraps.acp240(), bounds),
-            jwks=jwks_route(lambda: publication),
-            health=health_route(),
+            jwks=recorded(jwks, record_public_key),
+            health=_health(parts),
             opentdf=opentdf_routes(
-                rewraps.opentdf(REST_REWRAP), rewraps.opentdf(CONNECT_REWRAP), _platform(settings, files), bounds
+                rewraps.opentdf(REST_REWRAP),
+                rewraps.opentdf(CONNECT_REWRAP),
+                _platform(parts),
+                bounds,
+                record_public_key,
             ),
+            others={} if parts.metrics is None else {METRICS: metrics_route(parts.metrics.text)},
         ),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """What the configured files say, checked."""
-
-    folder: KeyFolder
-    registry: KeyRegistry
-    key_service: KeyService
-    rules: Rules
-    definitions: Mapping[str, Definition]
-    issuers: Mapping[str, Issuer]
-
-
-def _load(settings: Settings) -> _Files:
-    if settings.local:
-        make_local_keys(settings.keys_dir)
-    folder, rules = load_key_folder(settings.keys_dir), load_rules(settings.policy_dir)
-    issuers = load_issuers(
-        settings.issuers_path,
-        countries=rules.countries,
-        authorities=frozenset(rules.clearances.authorities),
-        allow_loopback_http=settings.local,
+def _edge(parts: Parts) -> Edge:
+    settings = parts.settings
+    return Edge(
+        local=settings.local,
+        hops=settings.trusted_proxy_hops,
+        audit=parts.audit,
+        limits=edge_limits(
+            network=settings.rate_network,
+            everybody=settings.rate_global,
+            health=settings.rate_health,
+            clock=parts.timer,
+        ),
+        cors=Cors(settings.cors_origins),
+        meter=parts.meter,
+        clock=parts.clock,
+        timer=parts.timer,
     )
-    return _Files(
-        folder=folder,
-        registry=KeyRegistry(folder.records),
-        key_service=SoftwareKeyService(folder.unwrap_keys),
-        rules=rules,
-        definitions=load_attributes(settings.policy_dir / "attributes.json"),
-        issuers=issuers,
+
+
+def _health(parts: Parts) -> dict[str, Route]:
+    issuers = [partial(parts.jwks.is_usable, issuer) for issuer in parts.files.issuers.values()]
+    readiness = Readiness(
+        (
+            Check("keys", "required", keys_usable(parts.files.registry, parts.files.key_service)),
+            Check("issuers", "required", one_holds(issuers, IssuerKeysUnavailable)),
+            Check("replayStore", "required", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+        ),
+        parts.timer,
+        tell_operator,
     )
+    authenticator = parts.authenticator(READY, nonce_mode="offer")
+    return dict(health_routes(readiness, authenticator))
 
 
 class _Rewraps:
-    """The use case for each route. All share keys, rules, the audit, issuers' keys, nonces and the memory of proofs."""
+    """The use case for each route, over the same parts."""
 
-    def __init__(self, settings: Settings, files: _Files, audit: AuditLog, clock: Clock) -> None:
-        self._settings = settings
-        self._callers = _Callers(settings, files.issuers, clock)
+    def __init__(self, parts: Parts) -> None:
+        settings, files = parts.settings, parts.files
+        self._parts = parts
         self._build = partial(
             Rewrap,
             engine=PolicyEngine(files.rules, files.definitions, settings.opentdf_empty_policy == "allow"),
-            registry=files.registry,
-            key_service=files.key_service,
-            audit=audit,
+            opener=parts.opener,
+            audit=parts.audit,
+            meter=parts.meter,
             require_client_key_hash=settings.require_client_key_hash,
-            clock=clock,
+            clock=parts.clock,
         )
         is_kao_url = partial(has_secure_scheme, allow_loopback_http=settings.local)
         self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), _signer(settings.kas_id, files.folder))
         self._opentdf = OpenTdfWire(_opentdf_limits(settings))
 
     def acp240(self) -> Rewrap:
-        urls = _addresses(self._settings.public_bases, ("", "/", REWRAP))
-        return self._build(wire=self._acp240, authenticator=self._callers.of_acp240(), own_urls=urls)
+        settings = self._parts.settings
+        authenticator = self._parts.authenticator(
+            REWRAP,
+            nonce_mode=settings.rewrap_dpop_nonce,
+            schemes=settings.rewrap_schemes,
+            limit=self._parts.rewrap_limit,
+        )
+        urls = addresses(settings.public_bases, _ACP240_URLS)
+        return self._build(wire=self._acp240, authenticator=authenticator, own_urls=urls)
 
     def opentdf(self, path: str) -> Rewrap:
         """For the route at ``path``, which proofs name."""
-        urls = _addresses(self._settings.public_bases, _OPENTDF_URLS)
-        return self._build(wire=self._opentdf, authenticator=self._callers.of_opentdf(path), own_urls=urls)
-
-
-class _Callers:
-    """Authenticators that share issuers' keys, nonces and the memory of used proofs."""
-
-    def __init__(self, settings: Settings, issuers: Mapping[str, Issuer], clock: Clock) -> None:
-        jwks = JwksCache(issuers, HttpFetcher(allow_loopback_http=settings.local), clock)
-        replay_store = MemoryReplayStore(
-            capacity=settings.replay_store_claims, ttl_seconds=PROOF_MEMORY_SECONDS, clock=clock
+        settings = self._parts.settings
+        authenticator = self._parts.authenticator(
+            path,
+            nonce_mode=settings.opentdf_dpop_nonce,
+            takes_unbound=settings.opentdf_bearer == "allow",
+            limit=self._parts.rewrap_limit,
         )
-        self._settings = settings
-        self._build = partial(
-            Authenticator,
-            issuers=issuers,
-            find_key=jwks.find,
-            nonces=NonceSource(clock),
-            replay_store=replay_store,
-            clock=clock,
-        )
-
-    def of_acp240(self) -> Authenticator:
-        return self._build(
-            nonce_mode=self._settings.rewrap_dpop_nonce,
-            uris=_addresses(self._settings.public_bases, (REWRAP,)),
-            schemes=self._settings.rewrap_schemes,
-            takes_unbound=False,
-        )
-
-    def of_opentdf(self, path: str) -> Authenticator:
-        return self._build(
-            nonce_mode=self._settings.opentdf_dpop_nonce,
-            uris=_addresses(self._settings.public_bases, (path,)),
-            schemes=frozenset({"dpop"}),
-            takes_unbound=self._settings.opentdf_bearer == "allow",
-        )
+        urls = addresses(settings.public_bases, _OPENTDF_URLS)
+        return self._build(wire=self._opentdf, authenticator=authenticator, own_urls=urls)
 
 
-def _platform(settings: Settings, files: _Files) -> Platform:
+def _platform(parts: Parts) -> Platform:
+    settings, files = parts.settings, parts.files
     return Platform(
         kas_id=settings.kas_id,
         kas_uri=f"{settings.public_bases[0]}/kas",  # as clients write and compare it
@@ -189,7 +180,8 @@ def _platform(settings: Settings, files: _Files) -> Platform:
     )
 
 
-def _publish(files: _Files) -> Publication:
+def _publish(parts: Parts) -> Publication:
+    files = parts.files
     signing_keys = {kid: key.public_key() for kid, key in files.folder.signing_keys.items()}
     return publish_keys(files.registry, files.key_service, signing_keys)
 
@@ -228,9 +220,3 @@ def _limits(settings: Settings) -> Limits:
 def _signer(kas_id: str, folder: KeyFolder) -> ResultSigner:
     kid, private_key = next(iter(folder.signing_keys.items()))  # the current one is first
     return ResultSigner(kas_id, kid, private_key)
-
-
-def _addresses(bases: tuple[str, ...], paths: tuple[str, ...]) -> frozenset[str]:
-    """Every base with every path, normalised; the settings have checked the bases."""
-    addresses = (normalise_uri(base + path) for base in bases for path in paths)
-    return frozenset(address for address in addresses if address is not None)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
-from kas.auth.dpop import VerifiedProof, verify_proof
+from kas.auth.dpop import verify_proof
 from kas.auth.issuers import Issuer
 from kas.auth.nonce import NonceSource
 from kas.errors import AuthorizationMalformed, CredentialsMissing, NonceRequired, SchemeRefused, TokenUnbound
 from kas.jose import PublicJwk
+from kas.journal import Caller, Journal
+from kas.ratelimit import Quota
 
 NonceMode = Literal["off", "offer", "require"]
 _SCHEMES: Final = frozenset({"dpop", "bearer"})
@@ -22,6 +24,13 @@ class ReplayStore(Protocol):
 
     def claim(self, *, jkt: str, jti: str, caller: str) -> None:
         """Records a proof as used. Raises ProofReplayed, ReplayShareExhausted or ReplayStoreFull."""
+
+
+class CallerLimit(Protocol):
+    """How often one caller may ask."""
+
+    def admit(self, key: str) -> Quota:
+        """Counts one request of the caller ``key``. Raises a leaf of RateLimited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,47 +64,59 @@ class Principal:
 class Authenticator:
     """Authenticates callers of one route. ``uris`` are its public addresses, normalised; ``schemes`` those of
     Authorization that it takes for a bound token, in lower case; ``takes_unbound`` whether a token that is bound to
-    no key passes under Bearer; ``clock`` gives seconds since 1970.
+    no key passes under Bearer; ``limit`` is None where no caller is limited; ``clock`` gives seconds since 1970.
     """
 
     issuers: Mapping[str, Issuer]
     find_key: FindKey
     nonces: NonceSource
     nonce_mode: NonceMode
+    limit: CallerLimit | None
     replay_store: ReplayStore
     uris: frozenset[str]
     schemes: frozenset[str]
     takes_unbound: bool
     clock: Callable[[], float]
 
-    def authenticate(self, credentials: Credentials, *, method: str) -> Principal:
+    def authenticate(self, credentials: Credentials, journal: Journal) -> Principal:
         """Decides who asks.
 
         1. Exactly one Authorization header.
         2. The access token is genuine, current and meant for us.
         3. It is bound to a key and comes under a scheme that this route takes for such tokens. The one exception is
-           an unbound token under Bearer, where the route takes it: steps 4 to 6 have nothing to check then.
+           an unbound token under Bearer, where the route takes it: steps 4, 5 and 7 have nothing to check then.
         4. The DPoP proof is of that key, for this token, method and address, and recent.
         5. Its nonce is one of ours, where nonces are on.
-        6. It is used for the first time; last, so that an invalid proof burns no jti.
+        6. The caller is within its rate limit; before the next step, so that it cannot fill the memory of proofs.
+        7. The proof is used for the first time; last, so that an invalid proof burns no jti.
 
+        The journal learns whose genuine token was shown (after step 2) and what the caller has left (step 6).
         Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
         Unavailable.
         """
         scheme, unverified_token = _read_authorization(credentials.authorization)
         token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=self.clock())
+        journal.caller = _caller(token)
         if self.takes_unbound and scheme == "bearer" and "cnf" not in token.claims:
-            return Principal(token.issuer, token.subject, token.claims, key=None, proof_hash=None)
+            return self._admit(Principal(token.issuer, token.subject, token.claims, None, None), journal)
         if token.jkt is None:
             raise TokenUnbound
         if scheme not in self.schemes:
             raise SchemeRefused
         # The time is read anew: fetching the issuer's keys may have taken longer than used proofs are remembered for.
         proof = verify_proof(
-            credentials.dpop, jkt=token.jkt, token_hash=token.hash, method=method, uris=self.uris, now=self.clock()
+            credentials.dpop,
+            jkt=token.jkt,
+            token_hash=token.hash,
+            method=journal.method,
+            uris=self.uris,
+            now=self.clock(),
         )
         self._check_nonce(proof.unverified_nonce)
-        return self._claim(token, proof)
+        principal = Principal(token.issuer, token.subject, token.claims, proof.key, proof.hash)
+        self._admit(principal, journal)
+        self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=principal.caller)
+        return principal
 
     def next_nonce(self) -> str | None:
         """The nonce that the answer offers, None when nonces are off."""
@@ -109,10 +130,15 @@ class Authenticator:
         elif self.nonce_mode == "require":
             raise NonceRequired
 
-    def _claim(self, token: VerifiedToken, proof: VerifiedProof) -> Principal:
-        principal = Principal(token.issuer, token.subject, token.claims, proof.key, proof.hash)
-        self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=principal.caller)
+    def _admit(self, principal: Principal, journal: Journal) -> Principal:
+        if self.limit is not None:
+            journal.quotas.append(self.limit.admit(principal.caller))
         return principal
+
+
+def _caller(token: VerifiedToken) -> Caller:
+    client = token.claims.get("client_id")
+    return Caller(token.issuer.issuer, token.subject, client if isinstance(client, str) else None)
 
 
 def _read_authorization(header: str | None) -> tuple[str, str]:

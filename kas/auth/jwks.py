@@ -1,6 +1,6 @@
 """The signing keys of each issuer: fetched from its configured address, cached, refreshed sparingly.
 
-Keys are looked up by (issuer, ``kid``), never by ``kid`` alone. A set is fresh for an hour; a ``kid`` that it lacks
+Keys are looked up by (issuer, ``kid``), never by ``kid`` alone. A set is fresh for a set time; a ``kid`` that it lacks
 causes one refresh per cool-down, whoever asks how often; while the issuer is down the old set serves for a bounded
 time more. One request fetches, the others wait for its result. A ``kid`` that a set has twice names no key.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kas.auth.issuers import Issuer
+from kas.cache import Counts
 from kas.encoding import parse_json
 from kas.errors import InvalidRequest, IssuerKeysUnavailable
 from kas.fetch import DEADLINE_SECONDS, Fetcher, FetchError
@@ -51,33 +52,73 @@ class _KeySet:
 
 
 class JwksCache:
-    """Keys of all configured issuers. ``clock`` gives seconds since 1970."""
+    """Keys of all configured issuers. ``clock`` gives seconds since 1970; a set is fresh for ``fresh_seconds``."""
 
-    def __init__(self, issuers: Mapping[str, Issuer], fetch: Fetcher, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        issuers: Mapping[str, Issuer],
+        fetch: Fetcher,
+        clock: Callable[[], float],
+        fresh_seconds: float = FRESH_SECONDS,
+    ) -> None:
         self._sets = {name: _KeySet() for name in issuers}
         self._fetch = fetch
         self._clock = clock
+        self._fresh_seconds = fresh_seconds
+        self._lock = threading.Lock()  # of the counts
+        self._hits = self._misses = 0
 
     def find(self, issuer: Issuer, kid: str) -> IssuerKey | None:
         """The issuer's key of that ``kid``, or None. Raises IssuerKeysUnavailable when there is no usable set."""
         known = self._sets[issuer.issuer]
-        if not self._is_fresh(known) or kid not in (known.keys or {}):
-            self._refresh(issuer, known, kid)
-        if known.keys is None or self._clock() - known.fetched_at > FRESH_SECONDS + STALE_SECONDS:
+        fetched = not self._has(known, kid) and self._refresh(issuer, known, kid)
+        keys = self._serving(known)
+        self._count(is_hit=not fetched and keys is not None, is_miss=fetched)
+        if keys is None:
             raise IssuerKeysUnavailable from known.error
-        return known.keys.get(kid)
+        return keys.get(kid)
 
-    def _is_fresh(self, known: _KeySet) -> bool:
-        return known.keys is not None and self._clock() - known.fetched_at <= FRESH_SECONDS
+    def is_usable(self, issuer: Issuer) -> bool:
+        """Whether this issuer's tokens can be verified now: a set with a key in it serves, or can be fetched.
 
-    def _refresh(self, issuer: Issuer, known: _KeySet, kid: str) -> None:
+        It fetches only where no set serves, no sooner after a failure than anybody; it may wait for the network.
+        """
+        known = self._sets[issuer.issuer]
+        if not self._serving(known):
+            self._refresh(issuer, known, None)
+        return bool(self._serving(known))
+
+    def counts(self) -> Counts:
+        """How often `find` answered without a fetch, and how often it made one; a refusal without one is neither."""
+        with self._lock:
+            return Counts(self._hits, self._misses)
+
+    def _count(self, *, is_hit: bool, is_miss: bool) -> None:
+        with self._lock:
+            self._hits += is_hit
+            self._misses += is_miss
+
+    def _serving(self, known: _KeySet) -> Mapping[str, IssuerKey] | None:
+        """The set that is fresh, or stale within bounds; None when there is none."""
+        is_too_old = self._clock() - known.fetched_at > self._fresh_seconds + STALE_SECONDS
+        return None if is_too_old else known.keys
+
+    def _has(self, known: _KeySet, kid: str | None) -> bool:
+        """Whether there is a fresh set with this key in it; for None, with any."""
+        keys = known.keys or {}
+        is_fresh = self._clock() - known.fetched_at <= self._fresh_seconds
+        return is_fresh and (bool(keys) if kid is None else kid in keys)
+
+    def _refresh(self, issuer: Issuer, known: _KeySet, kid: str | None) -> bool:
+        """Whether this call fetched, with success or without."""
         if not known.lock.acquire(timeout=2 * DEADLINE_SECONDS):
-            return
+            return False
         try:
             # Another request may have fetched while this one waited for the lock.
-            if self._clock() < known.retry_at or (self._is_fresh(known) and kid in (known.keys or {})):
-                return
+            if self._clock() < known.retry_at or self._has(known, kid):
+                return False
             self._replace(issuer, known)
+            return True
         finally:
             known.lock.release()
 
@@ -89,7 +130,8 @@ class JwksCache:
             known.retry_at = self._clock() + RETRY_SECONDS  # counted from the end: a slow issuer fails slowly
             return
         known.keys, known.fetched_at, known.error = keys, self._clock(), None
-        known.retry_at = known.fetched_at + COOL_DOWN_SECONDS
+        # A set that is fresh for less than the cool-down is due again before it.
+        known.retry_at = known.fetched_at + min(COOL_DOWN_SECONDS, self._fresh_seconds)
 
 
 def parse_key_set(data: bytes) -> Mapping[str, IssuerKey]:

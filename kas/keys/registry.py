@@ -70,6 +70,10 @@ class KeyRecord:
 class KeyService(Protocol):
     """What holds the private keys and uses them."""
 
+    @property
+    def is_metered(self) -> bool:
+        """Whether each key operation costs money, so that they are budgeted."""
+
     def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
         """Opens ``wrapped``: one key operation.
 

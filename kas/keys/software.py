@@ -21,6 +21,8 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {"SHA-256": OAEP_SHA256, "S
 class SoftwareKeyService:
     """A `KeyService` over private keys by ``kid``."""
 
+    is_metered: Final = False
+
     def __init__(self, private_keys: Mapping[str, UnwrapPrivateKey]) -> None:
         self._private_keys = private_keys
 

@@ -71,7 +71,8 @@ class UnreadablePolicy:
     """A policy that is bound as bytes and does not parse: nobody can say what it demands, so nobody has it."""
 
 
-Policy = LabelPolicy | AttributePolicy | UnreadablePolicy
+ReadablePolicy = LabelPolicy | AttributePolicy
+Policy = ReadablePolicy | UnreadablePolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final
 
-from kas.errors import ProofReplayed, ReplayShareExhausted, ReplayStoreFull
+from kas.errors import KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull
 
 # One caller, and one key, may hold this part of the store, so that one valid token cannot lock the others out.
 SHARE: Final = 8
@@ -47,12 +47,23 @@ class MemoryReplayStore:
             if claim in self._claimed:
                 raise ProofReplayed
             if any(self._held[holder] >= self._share for holder in holders):
-                raise ReplayShareExhausted
+                raise self._until_room(ReplayShareExhausted(), now)
             if len(self._queue) >= self._capacity:
-                raise ReplayStoreFull
+                raise self._until_room(ReplayStoreFull(), now)
             self._claimed.add(claim)
             self._held.update(holders)
             self._queue.append((now + self._ttl_seconds, claim, holders))
+
+    def _until_room(self, refusal: KasError, now: float) -> KasError:
+        """The oldest claim is the first to go; whoever waits for one of his own may have to ask again."""
+        refusal.retry_after = max(0.0, self._queue[0][0] - now)
+        return refusal
+
+    def has_room(self) -> bool:
+        """Whether another proof can be remembered."""
+        with self._lock:
+            self._forget(self._clock())
+            return len(self._queue) < self._capacity
 
     def _forget(self, now: float) -> None:
         while self._queue and self._queue[0][0] < now:

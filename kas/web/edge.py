@@ -1,75 +1,106 @@
-"""From HTTP to an answer and back: routes, methods, errors in one form, headers.
+"""From HTTP to an answer and back: limits, routes, methods, errors in one form, headers.
 
 Every path and method that reaches us is answered here, in JSON. A `KasError` becomes the answer that its class
 states; anything else becomes 500 without a word of what happened, and a line in the log without a word of what was
-sent.
+sent. Every refusal is an audit line before it leaves.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import flask
 
 from kas.audit import AuditLog
-from kas.errors import (
-    HttpsRequired,
-    Internal,
-    KasError,
-    LoopbackOnly,
-    MethodNotAllowed,
-    NotFound,
-)
+from kas.diagnostics import tell_operator
+from kas.errors import HttpsRequired, Internal, KasError, LoopbackOnly, MethodNotAllowed, NotFound
+from kas.events import refusal_event
 from kas.fetch import FetchError
+from kas.journal import Journal
+from kas.metrics import Meter
 from kas.uri import is_loopback
 from kas.web.body import drop_body, limit_sending
+from kas.web.cors import Cors
+from kas.web.limits import Limits, limit_headers, retry_headers
+from kas.web.network import network_of
 from kas.web.replies import Reply, Route, Routes, error_reply
+from kas.web.trace import read_trace
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_STDERR: Final = 2
 _MAX_CAUSE_CHARS: Final = 200
+# There is nothing here to render, frame or embed; whatever a browser makes of an answer, it must not run.
+_SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+_RETRIED: Final = frozenset({429, 503})
+_HSTS: Final = "max-age=63072000"  # two years, this host alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """``local`` answers this machine only; otherwise whoever ends TLS must say that it did."""
+    """``local`` answers this machine only; otherwise whoever ends TLS must say that it did. ``hops`` is how many
+    proxies stand in front of the platform's; ``timer`` gives seconds from an arbitrary start, ``clock`` since 1970.
+    """
 
     local: bool
+    hops: int
     audit: AuditLog
+    limits: Limits
+    cors: Cors
+    meter: Meter
+    clock: Callable[[], float]
+    timer: Callable[[], float]
 
     def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
         """The answer to any request."""
-        request_id = _new_request_id()
-        route = routes.find(_path(request))
-        refuse = route.refuse if route else error_reply
+        journal, start = self._open_journal(request), self.timer()
+        route = routes.find(journal.path)
         try:
-            reply = self._dispatch(request, route, request_id)
+            reply = self._dispatch(request, route, journal)
         except KasError as refusal:
-            _log_cause(refusal, request_id)
-            reply = refuse(self._record(refusal, request, request_id), request_id)
+            _log_cause(refusal, journal.request_id)
+            reply = self._refuse(refusal, route, journal)
         except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
-            _log_unexpected(error, request_id)
-            reply = refuse(Internal(), request_id)
+            _log_unexpected(error, journal.request_id)
+            reply = self._refuse(Internal(), route, journal)
         extra = route.extra_headers() if route else {}
-        return _respond(reply, request, request_id, extra)
+        self.meter.answered(journal, routes.label(journal.path), reply.status, self.timer() - start)
+        return self._respond(reply, request, journal, extra)
 
-    def _dispatch(self, request: flask.Request, route: Route | None, request_id: str) -> Reply:
+    def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
+        """The answer where the host has decided by itself."""
+        journal = self._open_journal(request)
+        return self._respond(self._refuse(refusal, None, journal), request, journal, {})
+
+    def _dispatch(self, request: flask.Request, route: Route | None, journal: Journal) -> Reply:
+        """1. The connection is one that we answer on.
+        2. The network, and everybody together, are within their limits.
+        3. There is such a route, and it takes the method.
+        4. The route answers.
+        """
         self._check_connection(request)
+        network = network_of(
+            request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), None if self.local else self.hops
+        )
+        self.limits.admit(network, is_health=route is not None and route.is_health, note=journal.quotas.append)
         if route is None:
             raise NotFound
-        if request.method not in route.methods:
-            raise MethodNotAllowed(route.methods)
-        return route.answer(request, request_id)
+        if request.method == "OPTIONS":
+            headers = {"Allow": ", ".join(route.allowed), **self.cors.preflight(request, route.allowed)}
+            return Reply(204, b"", headers)
+        if request.method not in route.allowed:
+            raise MethodNotAllowed(route.allowed)
+        return route.answer(request, journal)
 
     def _check_connection(self, request: flask.Request) -> None:
         if self.local:
@@ -78,27 +109,45 @@ class Edge:
         elif request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() != "https":
             raise HttpsRequired
 
-    def _record(self, refusal: KasError, request: flask.Request, request_id: str) -> KasError:
-        """One audit line; the refusal itself, or, where the line cannot be written, that."""
-        event = {
-            "event": "refusal",
-            "code": refusal.code,
-            "status": refusal.status,
-            "method": request.method,
-            "path": _path(request),
-            "requestId": request_id,
-        }
+    def _open_journal(self, request: flask.Request) -> Journal:
+        return Journal(
+            request_id=uuid.uuid4().hex,
+            method=request.method,
+            path=_path(request),
+            timer=self.timer,
+            trace=read_trace(request),
+        )
+
+    def _refuse(self, refusal: KasError, route: Route | None, journal: Journal) -> Reply:
+        """After one audit line; where that cannot be written, the answer is that."""
+        journal.wait(refusal.retry_after)
         try:
-            self.audit.record(event)
+            self.audit.record(refusal_event(journal, type(refusal), now=self.clock()), journal.trace)
         except KasError as unavailable:
-            return unavailable
-        return refusal
+            refusal = unavailable
+        journal.refusal = refusal.code
+        return (route.refuse if route else error_reply)(refusal, journal.request_id)
 
-
-def refuse_alone(refusal: KasError, request: flask.Request) -> flask.Response:
-    """The answer where no route is at hand."""
-    request_id = _new_request_id()
-    return _respond(error_reply(refusal, request_id), request, request_id, {})
+    def _respond(
+        self, reply: Reply, request: flask.Request, journal: Journal, extra: Mapping[str, str]
+    ) -> flask.Response:
+        headers = {
+            **_SECURITY_HEADERS,
+            **({} if self.local else {"Strict-Transport-Security": _HSTS}),
+            **self.cors.headers(request),
+            **limit_headers(journal.quotas),
+            **(retry_headers(journal.retry_after) if reply.status in _RETRIED else {}),
+            **reply.headers,
+            **extra,
+            "X-Request-Id": journal.request_id,
+        }
+        theirs = request.headers.get("X-Request-Id", "")
+        if _CLIENT_REQUEST_ID.fullmatch(theirs):
+            headers["X-Client-Request-Id"] = theirs
+        response = flask.Response(reply.body, reply.status, headers, content_type=reply.content_type)
+        limit_sending(request.environ)
+        response.call_on_close(partial(drop_body, request.environ))
+        return response
 
 
 def _path(request: flask.Request) -> str:
@@ -107,36 +156,16 @@ def _path(request: flask.Request) -> str:
     return raw.encode("latin-1").decode("utf-8", "replace") or "/"
 
 
-def _new_request_id() -> str:
-    return uuid.uuid4().hex
-
-
-def _respond(reply: Reply, request: flask.Request, request_id: str, extra: Mapping[str, str]) -> flask.Response:
-    headers = {**reply.headers, **extra, "X-Request-Id": request_id, "X-Content-Type-Options": "nosniff"}
-    theirs = request.headers.get("X-Request-Id", "")
-    if _CLIENT_REQUEST_ID.fullmatch(theirs):
-        headers["X-Client-Request-Id"] = theirs
-    response = flask.Response(reply.body, reply.status, headers, content_type=reply.content_type)
-    limit_sending(request.environ)
-    response.call_on_close(partial(drop_body, request.environ))
-    return response
-
-
 def _log_cause(refusal: KasError, request_id: str) -> None:
     """Why the service cannot answer, for its operator: the text of a failed fetch or of the system, no caller's."""
     cause = refusal.__cause__
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(cause, FetchError | OSError | ValueError):
         line = {"severity": "WARNING", "event": "unavailable", "code": refusal.code, "requestId": request_id}
-        _write_stderr({**line, "cause": f"{type(cause).__name__}: {cause}"[:_MAX_CAUSE_CHARS]})
+        tell_operator({**line, "cause": f"{type(cause).__name__}: {cause}"[:_MAX_CAUSE_CHARS]})
 
 
 def _log_unexpected(error: Exception, request_id: str) -> None:
     """Where it happened and of what type; never its text, which may hold what was sent."""
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     line = {"severity": "ERROR", "event": "unexpected", "type": type(error).__name__, "requestId": request_id}
-    _write_stderr({**line, "frames": frames[-10:]})
-
-
-def _write_stderr(line: Mapping[str, Any]) -> None:
-    sys.stderr.flush()
-    os.write(_STDERR, json.dumps(line).encode() + b"\n")
+    tell_operator({**line, "frames": frames[-10:]})

@@ -13,38 +13,36 @@ from werkzeug.exceptions import HTTPException
 
 from kas.errors import Internal, NotFound
 from kas.web.body import BoundedRequest
-from kas.web.edge import refuse_alone
+from kas.web.edge import Edge
 
 
-def fit_into_host() -> None:
+def fit_into_host(edge: Edge) -> None:
     """Changes the application that is importing us; outside one there is nothing to do."""
+
+    def refuse_unrouted() -> flask.Response | None:
+        """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to
+        wherever the caller's Host header says.
+        """
+        return None if flask.request.routing_exception is None else edge.refuse(NotFound(), flask.request)
+
+    def not_found(_error: Exception) -> flask.Response:
+        """What the host refuses by itself, ``/robots.txt`` for one."""
+        return edge.refuse(NotFound(), flask.request)
+
+    def internal(_error: Exception) -> flask.Response:
+        return edge.refuse(Internal(), flask.request)
+
     if not flask.has_app_context():
         return
     app = flask.current_app
     app.request_class = BoundedRequest
     # The application takes the function's name for a package and would serve files from beside it.
     app.view_functions["static"] = _run
-    app.before_request(_refuse_unrouted)
-    app.register_error_handler(HTTPException, _not_found)
-    app.register_error_handler(500, _internal)
+    app.before_request(refuse_unrouted)
+    app.register_error_handler(HTTPException, not_found)
+    app.register_error_handler(500, internal)
 
 
 def _run(filename: str) -> flask.Response:
     view = cast("Callable[..., flask.Response]", flask.current_app.view_functions["run"])
     return view(path=filename)
-
-
-def _refuse_unrouted() -> flask.Response | None:
-    """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to wherever
-    the caller's Host header says.
-    """
-    return None if flask.request.routing_exception is None else refuse_alone(NotFound(), flask.request)
-
-
-def _not_found(_error: Exception) -> flask.Response:
-    """What the host refuses by itself, ``/robots.txt`` for one."""
-    return refuse_alone(NotFound(), flask.request)
-
-
-def _internal(_error: Exception) -> flask.Response:
-    return refuse_alone(Internal(), flask.request)

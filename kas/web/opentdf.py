@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import flask
 
-from kas.auth.authenticator import Credentials
 from kas.errors import CodecUnsupported, Fault, InvalidStructure, KasError, ProcedureUnknown
+from kas.journal import Journal
 from kas.platform import Platform
 from kas.protocol.connect import (
     CONTENT_TYPES,
@@ -23,11 +24,13 @@ from kas.protocol.faults import MESSAGES
 from kas.protocol.opentdf.response import error_text
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_body, read_json_body
-from kas.web.replies import Reply, Route, Routes, json_reply, refusal_headers
-from kas.web.routes import nonce_offer
+from kas.web.caller import credentials_of, nonce_offer
+from kas.web.replies import Reply, Route, Routes, json_reply, recorded, refusal_headers
 
 REST_REWRAP: Final = "/kas/v2/rewrap"
 CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
+_PUBLIC_KEYS: Final = ("/kas.AccessService/PublicKey", "/kas.AccessService/LegacyPublicKey")
+_GRPC_HEALTH: Final = "/grpc.health.v1.Health/Check"
 MAX_FQNS: Final = 100  # in one question: an answer has some 2 KB for each, and anybody may ask
 # Below these every path is a procedure, so an unknown one is answered as Connect does.
 SERVICES: Final = (
@@ -41,8 +44,12 @@ SERVICES: Final = (
 Ask = Callable[[Mapping[str, Any]], Any]
 
 
-def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bounds) -> Routes:
-    """``rest`` and ``connect`` differ in the address that proofs name."""
+def opentdf_routes(
+    rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bounds, record_public_key: Callable[[Journal], None]
+) -> Routes:
+    """``rest`` and ``connect`` differ in the address that proofs name; ``record_public_key`` is told when a public key is
+    handed out.
+    """
     procedures: dict[str, tuple[str, str, Ask]] = {
         "/kas.AccessService/PublicKey": ("PublicKeyRequest", "PublicKeyResponse", _public_key(platform)),
         "/kas.AccessService/LegacyPublicKey": (
@@ -70,7 +77,7 @@ def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bo
             "GetAttributeValuesByFqnsResponse",
             lambda asked: platform.attribute_values(_texts(asked, "fqns")),
         ),
-        "/grpc.health.v1.Health/Check": (
+        _GRPC_HEALTH: (
             "HealthCheckRequest",
             "HealthCheckResponse",
             lambda _asked: {"status": "SERVING"},
@@ -78,53 +85,60 @@ def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bo
     }
     exact = {
         REST_REWRAP: _rest_rewrap(rest, bounds),
-        "/kas/v2/kas_public_key": _rest_public_key(platform),
-        "/kas/kas_public_key": _rest_public_key(platform),
+        "/kas/v2/kas_public_key": recorded(_rest_public_key(platform), record_public_key),
+        "/kas/kas_public_key": recorded(_rest_public_key(platform), record_public_key),
         "/.well-known/opentdf-configuration": _document(platform.well_known),
-        "/healthz": _document(lambda: {"status": "SERVING"}),
         CONNECT_REWRAP: _connect_rewrap(connect, bounds),
         **{path: _procedure(*procedure, bounds) for path, procedure in procedures.items()},
     }
+    for path in _PUBLIC_KEYS:
+        exact[path] = recorded(exact[path], record_public_key)
+    exact[_GRPC_HEALTH] = replace(exact[_GRPC_HEALTH], is_health=True)
     unknown = Route(("GET", "POST"), _unknown_procedure, refuse=_connect_refusal)
     return Routes(exact, dict.fromkeys(SERVICES, unknown))
 
 
 def _rest_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
-    def answer(request: flask.Request, request_id: str) -> Reply:
+    def answer(request: flask.Request, journal: Journal) -> Reply:
         def read() -> bytes:
             return read_json_body(request, bounds)
 
-        result = rewrap.answer(_exchange(request, request_id, read))
+        result = rewrap.answer(Exchange(credentials_of(request), read, journal))
         if result.refusal is None:
             return json_reply(result.status, result.body)
         refusal = result.refusal
-        body = {"error": refusal.error, "code": refusal.code, "message": error_text(refusal), "requestId": request_id}
+        body = {
+            "error": refusal.error,
+            "code": refusal.code,
+            "message": error_text(refusal),
+            "requestId": journal.request_id,
+        }
         return json_reply(result.status, body)
 
-    return Route(("POST",), answer, nonce_offer(rewrap))
+    return Route(("POST",), answer, nonce_offer(rewrap.authenticator))
 
 
 def _connect_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
-    def answer(request: flask.Request, request_id: str) -> Reply:
+    def answer(request: flask.Request, journal: Journal) -> Reply:
         def read() -> bytes:
             codec, data = _read_post(request, bounds)
             if codec == "json":
                 return data
             return encode_message("json", "", decode_message(codec, "RewrapRequest", data, bounds.json))
 
-        result = rewrap.answer(_exchange(request, request_id, read))
+        result = rewrap.answer(Exchange(credentials_of(request), read, journal))
         if result.refusal is not None:
             status, body = error_of(result.refusal(), error_text(result.refusal))
             return json_reply(status, body)
         return _message_reply(_codec(request), "RewrapResponse", result.body)
 
-    return Route(("POST",), answer, nonce_offer(rewrap), _connect_refusal)
+    return Route(("POST",), answer, nonce_offer(rewrap.authenticator), _connect_refusal)
 
 
 def _procedure(request_type: str, response_type: str, ask: Ask, bounds: Bounds) -> Route:
     """A public procedure without side effects, which Connect lets be asked by GET."""
 
-    def answer(request: flask.Request, _request_id: str) -> Reply:
+    def answer(request: flask.Request, _journal: Journal) -> Reply:
         is_get = request.method == "GET"
         codec, data = read_get(request.args, bounds.max_bytes) if is_get else _read_post(request, bounds)
         return _message_reply(codec, response_type, ask(decode_message(codec, request_type, data, bounds.json)))
@@ -132,12 +146,12 @@ def _procedure(request_type: str, response_type: str, ask: Ask, bounds: Bounds) 
     return Route(("GET", "POST"), answer, refuse=_connect_refusal)
 
 
-def _unknown_procedure(_request: flask.Request, _request_id: str) -> Reply:
+def _unknown_procedure(_request: flask.Request, _journal: Journal) -> Reply:
     raise ProcedureUnknown
 
 
 def _rest_public_key(platform: Platform) -> Route:
-    def answer(request: flask.Request, _request_id: str) -> Reply:
+    def answer(request: flask.Request, _journal: Journal) -> Reply:
         asked = request.args
         return json_reply(
             200, platform.public_key(asked.get("algorithm", ""), asked.get("fmt", ""), asked.get("v", ""))
@@ -147,16 +161,11 @@ def _rest_public_key(platform: Platform) -> Route:
 
 
 def _document(make: Callable[[], Any]) -> Route:
-    return Route(("GET", "HEAD"), lambda _request, _request_id: json_reply(200, make()))
+    return Route(("GET", "HEAD"), lambda _request, _journal: json_reply(200, make()))
 
 
 def _public_key(platform: Platform) -> Ask:
     return lambda asked: platform.public_key(_text(asked, "algorithm"), _text(asked, "fmt"), _text(asked, "v"))
-
-
-def _exchange(request: flask.Request, request_id: str, read: Callable[[], bytes]) -> Exchange:
-    credentials = Credentials(request.headers.get("Authorization"), request.headers.get("DPoP"))
-    return Exchange(credentials, request.method, read, request_id)
 
 
 def _codec(request: flask.Request) -> Codec:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import flask
 
 from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated
 from kas.jose import ALGORITHMS
+from kas.journal import Journal
 
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 
@@ -63,13 +64,31 @@ def _challenge(refusal: Unauthenticated) -> str:
 @dataclass(frozen=True, slots=True)
 class Route:
     """``answer`` serves the methods; ``extra_headers`` go on every answer of the path, refusals included; ``refuse``
-    gives a refusal the form that the route's clients read.
+    gives a refusal the form that the route's clients read; ``is_health`` counts it against the limit of health routes.
     """
 
     methods: tuple[str, ...]
-    answer: Callable[[flask.Request, str], Reply]
+    answer: Callable[[flask.Request, Journal], Reply]
     extra_headers: Callable[[], Mapping[str, str]] = dict
     refuse: Callable[[KasError, str], Reply] = error_reply
+    is_health: bool = False
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The methods, with those that the edge answers: what may be had by GET has a HEAD, and all have OPTIONS."""
+        head = ("HEAD",) if "GET" in self.methods and "HEAD" not in self.methods else ()
+        return (*self.methods, *head, "OPTIONS")
+
+
+def recorded(route: Route, record: Callable[[Journal], None]) -> Route:
+    """The route, with ``record`` called before each of its answers leaves; when that raises, nothing does."""
+
+    def answer(request: flask.Request, journal: Journal) -> Reply:
+        reply = route.answer(request, journal)
+        record(journal)
+        return reply
+
+    return replace(route, answer=answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,11 @@ class Routes:
 
     def find(self, path: str) -> Route | None:
         """The route of a path, None when there is none."""
+        label = self.label(path)
+        return None if label is None else self.exact.get(label) or self.prefixes[label]
+
+    def label(self, path: str) -> str | None:
+        """The path or prefix of that route in the table, None when there is none."""
         if path in self.exact:
-            return self.exact[path]
-        return next((route for prefix, route in self.prefixes.items() if path.startswith(prefix)), None)
+            return path
+        return next((prefix for prefix in self.prefixes if path.startswith(prefix)), None)

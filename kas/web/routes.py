@@ -8,59 +8,40 @@ from typing import Final
 
 import flask
 
-from kas.auth.authenticator import Credentials
-from kas.publish_keys import CACHE_SECONDS, Publication
+from kas.journal import Journal
+from kas.publish_keys import Publication
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_json_body
+from kas.web.caller import credentials_of, nonce_offer
+from kas.web.health import HEALTH
 from kas.web.replies import Reply, Route, Routes, json_reply
 
 REWRAP: Final = "/rewrap"
 JWKS: Final = "/.well-known/jwks.json"
-HEALTH: Final = "/health"
 
 
 def rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     """``POST /rewrap`` (ACP-240). Every answer of the path offers the next DPoP nonce (RFC 9449 §8.2)."""
 
-    def answer(request: flask.Request, request_id: str) -> Reply:
-        exchange = Exchange(
-            credentials=Credentials(request.headers.get("Authorization"), request.headers.get("DPoP")),
-            method=request.method,
-            read_body=lambda: read_json_body(request, bounds),
-            request_id=request_id,
-        )
+    def answer(request: flask.Request, journal: Journal) -> Reply:
+        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds), journal)
         result = rewrap.answer(exchange)
         return json_reply(result.status, result.body)
 
-    return Route(("POST",), answer, nonce_offer(rewrap))
+    return Route(("POST",), answer, nonce_offer(rewrap.authenticator))
 
 
-def nonce_offer(rewrap: Rewrap) -> Callable[[], Mapping[str, str]]:
-    """The header that offers the next nonce, where nonces are on."""
-
-    def offer() -> Mapping[str, str]:
-        next_nonce = rewrap.authenticator.next_nonce()
-        return {} if next_nonce is None else {"DPoP-Nonce": next_nonce}
-
-    return offer
-
-
-def jwks_route(publish: Callable[[], Publication]) -> Route:
+def jwks_route(publish: Callable[[], Publication], max_age_seconds: int) -> Route:
     """``GET /.well-known/jwks.json``, cacheable, with an entity tag (RFC 9110 §13.1.2)."""
 
-    def answer(request: flask.Request, _request_id: str) -> Reply:
+    def answer(request: flask.Request, _journal: Journal) -> Reply:
         publication = publish()
-        headers = {"ETag": publication.etag, "Cache-Control": f"public, max-age={CACHE_SECONDS}"}
+        headers = {"ETag": publication.etag, "Cache-Control": f"public, max-age={max_age_seconds}"}
         if request.if_none_match.contains_weak(publication.etag.strip('"')):
             return Reply(304, b"", headers)
         return Reply(200, publication.body, headers)
 
     return Route(("GET", "HEAD"), answer)
-
-
-def health_route() -> Route:
-    """``GET /health``: this process answers. It touches no key and no other service."""
-    return Route(("GET", "HEAD"), lambda _request, _request_id: json_reply(200, {"status": "ok"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +57,14 @@ class Mounts:
     health: Routes
 
 
-def mounts(*, rewrap: Route, jwks: Route, health: Route, opentdf: Routes) -> Mounts:
+def mounts(
+    *, rewrap: Route, jwks: Route, health: Mapping[str, Route], opentdf: Routes, others: Mapping[str, Route]
+) -> Mounts:
     """The table of routes."""
+    everything = {REWRAP: rewrap, JWKS: jwks, **health, **opentdf.exact, **others}
     return Mounts(
-        everything=Routes({REWRAP: rewrap, JWKS: jwks, HEALTH: health, **opentdf.exact}, opentdf.prefixes),
+        everything=Routes(everything, opentdf.prefixes),
         rewrap=Routes({REWRAP: rewrap, "/": rewrap}),
         public_keys=Routes({JWKS: jwks, "/": jwks}),
-        health=Routes({HEALTH: health, "/": health}),
+        health=Routes({**health, "/": health[HEALTH]}),
     )

@@ -167,6 +167,6 @@ def test_environment_is_read_at_the_entry_point() -> None:
 
 
 def test_settings_go_no_further_than_the_wiring() -> None:
-    """No module but `service` receives them whole."""
+    """No module but `service` and `parts` receives them whole."""
     users = {module.name for module in KAS if "kas.config" in set(module.imported())}
-    assert users <= {"kas.service"}
+    assert users <= {"kas.service", "kas.parts"}

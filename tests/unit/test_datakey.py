@@ -47,3 +47,37 @@ def test_lengths_are_those_of_aes(length):
 
 def test_the_hmac_is_that_of_the_standard_library():
     assert DataKey(CANARY).hmac_sha256(b"message") == hmac.new(CANARY, b"message", hashlib.sha256).digest()
+
+
+def test_a_copy_is_the_same_key_in_memory_of_its_own():
+    key = DataKey(CANARY)
+    copied = key.copy()
+    key.wipe()
+    assert copied.reveal() == CANARY
+
+
+def test_a_key_does_not_change_with_what_it_was_made_from():
+    source = bytearray(CANARY)
+    key = DataKey(source)
+    source[:] = bytes(32)
+    assert key.reveal() == CANARY
+
+
+def test_wiping_overwrites_the_bytes_in_place():
+    key = DataKey(CANARY)
+    held = key._material
+    key.wipe()
+    assert held == bytes(32)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [DataKey.reveal, DataKey.copy, DataKey.has_valid_length, lambda key: key.hmac_sha256(b"message")],
+    ids=["reveal", "copy", "length", "hmac"],
+)
+def test_a_wiped_key_is_no_key_of_zeros(use):
+    key = DataKey(CANARY)
+    key.wipe()
+    key.wipe()
+    with pytest.raises(RuntimeError):
+        use(key)

@@ -20,6 +20,7 @@ from kas.auth.jwks import (
     STALE_SECONDS,
     JwksCache,
 )
+from kas.cache import Counts
 from kas.errors import IssuerKeysUnavailable
 from kas.fetch import FetchError
 from local.client.keys import new_proof_key
@@ -58,14 +59,18 @@ class World:
 
     network: Network = field(default_factory=Network)
     now: float = 1_790_000_000.0
+    fresh_seconds: float = FRESH_SECONDS
     cache: JwksCache = None
 
     def __post_init__(self):
         issuers = {one.issuer: one for one in (issuer("a"), issuer("b"))}
-        self.cache = JwksCache(issuers, self.network, lambda: self.now)
+        self.cache = JwksCache(issuers, self.network, lambda: self.now, self.fresh_seconds)
 
     def find(self, kid="k1", name="a"):
         return self.cache.find(issuer(name), kid)
+
+    def is_usable(self, name="a"):
+        return self.cache.is_usable(issuer(name))
 
     @property
     def fetches(self):
@@ -234,3 +239,124 @@ def test_a_failed_fetch_leaves_the_lock_free(world):
     world.now += RETRY_SECONDS
     world.network.reply = key_set("k1")
     assert world.find() is not None
+
+
+@pytest.mark.parametrize("fresh_seconds", [1, 59, 60, 61, 7200])
+def test_a_set_is_fresh_and_stale_for_as_long_as_the_setting_says(fresh_seconds):
+    world = World(fresh_seconds=fresh_seconds)
+    world.find()
+    world.now += fresh_seconds
+    assert world.find() is not None
+    assert world.fetches == 1
+    world.network.reply = FetchError("away")
+    world.now += 1
+    assert world.find() is not None
+    assert world.fetches == 2
+    world.now += STALE_SECONDS
+    with pytest.raises(IssuerKeysUnavailable):
+        world.find()
+
+
+def test_attack_c05_a_short_freshness_does_not_shorten_the_cool_down_below_itself():
+    """Each second at most one fetch, which would be due anyway."""
+    world = World(fresh_seconds=1)
+    for number in range(20):
+        assert world.find(f"unknown-{number}") is None
+    assert world.fetches == 1
+
+
+def test_an_hour_is_the_default(world):
+    cache = JwksCache({issuer().issuer: issuer()}, world.network, lambda: world.now)
+    cache.find(issuer(), "k1")
+    world.now += 3600
+    cache.find(issuer(), "k1")
+    assert world.fetches == 1
+    world.now += 1
+    cache.find(issuer(), "k1")
+    assert world.fetches == 2
+
+
+def test_a_hit_is_what_is_answered_without_a_fetch(world):
+    world.find()
+    assert world.cache.counts() == Counts(hits=0, misses=1)
+    world.find()
+    world.find("unknown")
+    assert world.cache.counts() == Counts(hits=2, misses=1)
+    world.now += COOL_DOWN_SECONDS
+    world.find("unknown")
+    assert world.cache.counts() == Counts(hits=2, misses=2)
+
+
+def test_a_fetch_that_failed_is_a_miss_and_a_refusal_without_one_is_neither(world):
+    world.network.reply = FetchError("away")
+    for _ in range(3):
+        with pytest.raises(IssuerKeysUnavailable):
+            world.find()
+    assert world.cache.counts() == Counts(hits=0, misses=1)
+
+
+def test_an_issuer_is_usable_when_its_keys_can_be_fetched_and_then_without_fetching(world):
+    assert world.is_usable()
+    assert world.is_usable()
+    assert world.network.fetched == ["https://a.example/jwks"]
+    assert world.find() is not None
+    assert world.fetches == 1
+
+
+def test_an_issuer_is_usable_while_its_old_set_serves_and_no_longer(world):
+    world.find()
+    world.network.reply = FetchError("away")
+    world.now += FRESH_SECONDS + STALE_SECONDS
+    assert world.is_usable()
+    assert world.fetches == 1
+    world.now += 0.5
+    assert not world.is_usable()
+    assert world.fetches == 2
+
+
+@pytest.mark.parametrize("reply", [FetchError("away"), b"<html>", b'{"keys":[]}', key_set("k1", use="enc")], ids=repr)
+def test_an_issuer_without_a_usable_key_is_not_usable_until_it_has_one(world, reply):
+    world.network.reply = reply
+    assert not world.is_usable()
+    world.network.reply = key_set("k1")
+    world.now += COOL_DOWN_SECONDS
+    assert world.is_usable()
+
+
+def test_attack_c05_asking_whether_an_issuer_is_usable_causes_no_flood_of_fetches(world):
+    world.network.reply = FetchError("away")
+    for _ in range(20):
+        assert not world.is_usable()
+    assert world.fetches == 1
+    world.now += RETRY_SECONDS
+    assert not world.is_usable()
+    assert world.fetches == 2
+
+
+def test_asking_whether_an_issuer_is_usable_is_not_counted_as_a_look_up(world):
+    world.is_usable()
+    world.is_usable()
+    assert world.cache.counts() == Counts(0, 0)
+
+
+POISON = {
+    "empty": b'{"keys":[]}',
+    "html": b"<html>",
+    "not-a-set": b'[{"kid":"k1"}]',
+    "kid-twice": key_set("k1", "k1"),
+    "symmetric": json.dumps({"keys": [{"kty": "oct", "k": "AAAA", "kid": "k1", "alg": "HS256"}]}).encode(),
+    "for-encryption": key_set("k1", use="enc"),
+    "other-issuer-s-kid": key_set("k2"),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_attack_c05_a_poisoned_set_of_one_issuer_reaches_no_other(world, name):
+    good = world.find(name="b")
+    world.network.reply = POISON[name]
+    try:
+        assert world.find(name="a") is None
+    except IssuerKeysUnavailable:
+        assert name in {"html", "not-a-set"}
+    assert world.find(name="b") is good
+    assert world.network.fetched == ["https://b.example/jwks", "https://a.example/jwks"]

@@ -84,3 +84,7 @@ def test_a_key_that_is_not_there_is_unavailable():
 def test_the_public_half_is_that_of_the_key():
     assert SERVICE.public_key(SHA256).public_numbers() == KEY.public_key().public_numbers()
     assert SERVICE.public_key(SEALED).public_numbers() == EC_KEY.public_key().public_numbers()
+
+
+def test_operations_of_software_keys_cost_no_money():
+    assert SERVICE.is_metered is False

@@ -1,0 +1,110 @@
+"""What the audit says: one event for each key access object, and one for each request that is refused as a whole.
+
+Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
+ACP-240's terms:
+
+- DECRYPT: a key was released.
+- ACCESS_DENIED: it was not, and the reason is who asks, what the policy says, or what the request lacks.
+- ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
+- ENCRYPT: a public key to wrap with was handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kas.errors import ClientKeyUnbound, KaoRefusal, KaoSignatureInvalid, KasError, KeyMaterialRejected
+from kas.journal import Journal
+from kas.policy.decision import Decision
+
+_INTEGRITY: Final = (KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound)
+_SERVER_FAULT: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KaoOutcome:
+    """What became of one key access object; ``refusal`` None when it was released, ``decision`` None when it was refused
+    before one.
+    """
+
+    dialect: str
+    policy_id: str
+    policy_hash: str
+    kao_id: str
+    kid: str | None
+    refusal: type[KaoRefusal] | None
+    decision: Decision | None
+    key_operations: int
+    is_cache_hit: bool
+
+
+def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[str, Any]:
+    """The event of one key access object, with the whole request's latency by stage."""
+    refusal, decision = outcome.refusal, outcome.decision
+    return {
+        **_head("rewrap", journal, refusal, now),
+        "category": "DECRYPT" if refusal is None else _category(refusal),
+        "outcome": "released" if refusal is None else "refused",
+        "code": None if refusal is None else refusal.code,
+        "dialect": outcome.dialect,
+        "policyId": outcome.policy_id,
+        "policyHash": outcome.policy_hash,
+        "kaoId": outcome.kao_id,
+        "kid": outcome.kid,
+        "checks": None if decision is None else {check.name: check.passed for check in decision.checks},
+        "keyOperations": outcome.key_operations,
+        "cacheHit": outcome.is_cache_hit,
+        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+    }
+
+
+def refusal_event(journal: Journal, refusal: type[KasError], *, now: float) -> Mapping[str, Any]:
+    """The event of a request that was refused as a whole; the caller is whose genuine token was shown, if one was."""
+    return {
+        **_head("refusal", journal, refusal, now),
+        "category": "ACCESS_DENIED",
+        "code": refusal.code,
+        "status": refusal.status,
+        "method": journal.method,
+        "path": journal.path,
+        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+    }
+
+
+def public_key_event(journal: Journal, *, now: float) -> Mapping[str, Any]:
+    """The event of a public key that was handed out; nobody is asked who he is."""
+    return {
+        **_head("public_key", journal, None, now),
+        "category": "ENCRYPT",
+        "method": journal.method,
+        "path": journal.path,
+    }
+
+
+def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: float) -> dict[str, Any]:
+    caller = journal.caller
+    return {
+        "severity": _severity(refusal),
+        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "event": event,
+        "requestId": journal.request_id,
+        "issuer": None if caller is None else caller.issuer,
+        "subject": None if caller is None else caller.subject,
+        "client": None if caller is None else caller.client,
+    }
+
+
+def _category(refusal: type[KaoRefusal]) -> str:
+    return "ACCESS_MODIFIED" if issubclass(refusal, _INTEGRITY) else "ACCESS_DENIED"
+
+
+def _severity(refusal: type[KasError] | None) -> str:
+    """One level for everything that depends on key material, so that the log tells no more than the answer."""
+    if refusal is None:
+        return "INFO"
+    if refusal.status >= _SERVER_FAULT:
+        return "ERROR"
+    return "WARNING" if issubclass(refusal, _INTEGRITY) else "NOTICE"

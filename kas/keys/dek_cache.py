@@ -1,0 +1,46 @@
+"""Unwrapped keys, kept for a short time for the next who may have them (security model, caches).
+
+A key is found only by what it was unwrapped from, all of it: dialect, kind of wrap, ``kid``, ephemeral key and
+ciphertext. Nothing of a caller or a policy is in there, so finding one permits nothing: `kas.keys.opener` is asked
+after the decision, and the binding is verified each time.
+
+How far wiping goes. What is kept is a `bytearray`, overwritten when it expires, is evicted, replaced or cleared. Out of
+reach are the `bytes` that the cryptography library returned and those that are handed to it to wrap for a client, its
+own buffers, and what the system wrote to swap space or a core file. An expired key is overwritten at the next call
+of the cache, whoever makes it; in a process that nobody asks it stays. So the cache bounds for how long a key is
+*kept*; it does not promise that memory is clean afterwards. Whoever can read this process's memory can have the keys
+that pass through it, with or without a cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from kas.cache import TtlCache
+from kas.datakey import DataKey
+from kas.keys.registry import Dialect, WrappedMaterial
+
+DekCache = TtlCache[DataKey]
+
+_LENGTH_BYTES: Final = 8
+
+
+def new_dek_cache(*, capacity: int, ttl_seconds: float, clock: Callable[[], float]) -> DekCache:
+    """An empty cache of at most ``capacity`` keys for ``ttl_seconds`` each; where none are to be kept, make none."""
+    return TtlCache(capacity=capacity, ttl_seconds=ttl_seconds, clock=clock, copy=DataKey.copy, wipe=DataKey.wipe)
+
+
+def dek_digest(dialect: Dialect, kid: str, wrapped: WrappedMaterial) -> bytes:
+    """What a key is kept under: SHA-256 of every part with its length before it, so that no part runs into the next."""
+    ephemeral = wrapped.ephemeral_key
+    kind = b"wrapped" if ephemeral is None else b"ec-wrapped"
+    point = b"" if ephemeral is None else ephemeral.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = hashlib.sha256()
+    for part in (dialect.encode(), kind, kid.encode(), point, wrapped.ciphertext):
+        digest.update(len(part).to_bytes(_LENGTH_BYTES, "big"))
+        digest.update(part)
+    return digest.digest()

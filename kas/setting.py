@@ -1,0 +1,106 @@
+"""What settings are made of: how each kind of value is read from text, and what the table in the docs says of it.
+
+A parser raises ValueError for anything that it does not take.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from kas.uri import normalise_uri
+
+PREFIX: Final = "KAS_"
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
+_PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+
+Value = TypeVar("Value")
+Parse = Callable[[str], Value]
+
+
+def whole_number(low: int, high: int) -> Parse[int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError
+        return int(text)
+
+    return parse
+
+
+def one_of(*options: str) -> Parse[str]:
+    """One of these words, exactly."""
+
+    def parse(text: str) -> str:
+        if text not in options:
+            raise ValueError
+        return text
+
+    return parse
+
+
+def flag(text: str) -> bool:
+    """``true`` or ``false``."""
+    return one_of("true", "false")(text) == "true"
+
+
+def path(text: str) -> Path:
+    """A path, from the root of the project where it is not absolute."""
+    if not text:
+        raise ValueError
+    return _ROOT / text  # an absolute path stays as it is
+
+
+def identifier(text: str) -> str:
+    """A name of this service or a part of it."""
+    if not _ID.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def schemes(text: str) -> frozenset[str]:
+    """Schemes of Authorization, in lower case; DPoP is always among them."""
+    schemes = frozenset(text.split(","))
+    if not schemes <= {"DPoP", "Bearer"} or "DPoP" not in schemes:
+        raise ValueError
+    return frozenset(scheme.lower() for scheme in schemes)
+
+
+def bases(text: str) -> tuple[str, ...]:
+    """Public addresses: ``https://host[:port][/prefix]``, without trailing slash, query or fragment."""
+    bases = tuple(text.split(","))
+    if any(normalise_uri(base) is None or base.endswith("/") or {"?", "#"} & set(base) for base in bases):
+        raise ValueError
+    return bases
+
+
+def origins(text: str) -> frozenset[str]:
+    """Web origins exactly as a browser sends them (RFC 6454 §6.1): ``https://host[:port]``, nothing after."""
+    origins = tuple(text.split(",")) if text else ()
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return frozenset(origins)
+
+
+def project(text: str) -> str:
+    """The id of a Google Cloud project, or nothing."""
+    if text and not _PROJECT.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def setting(name: str, parse: Parse[Any], takes: str, default: str | None, meaning: str) -> Any:
+    """One setting; ``default`` is the text of the value when absent, None when it must be given."""
+    metadata = {"name": PREFIX + name, "parse": parse, "takes": takes, "default": default, "meaning": meaning}
+    return dataclasses.field(metadata=metadata)
+
+
+def count(name: str, low: int, high: int, unit: str, default: int, meaning: str) -> Any:
+    """A setting that is a number of ``unit``."""
+    return setting(name, whole_number(low, high), f"{low}–{high} {unit}", str(default), meaning)
