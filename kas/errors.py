@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 
 class ConfigError(Exception):
@@ -43,6 +43,16 @@ def leaves(tree: type[KasError] = KasError) -> Iterator[type[KasError]]:
         if child.code:
             yield child
         yield from leaves(child)
+
+
+def error_members(refusal: type[KasError] | KasError, request_id: str, message: str | None = None) -> dict[str, Any]:
+    """The one form of errors (ACP-240 §2); ``message`` where a dialect's clients look for another sentence."""
+    return {
+        "error": refusal.error,
+        "code": refusal.code,
+        "message": refusal.message() if message is None else message,
+        "requestId": request_id,
+    }
 
 
 class Internal(KasError, code="internal"):

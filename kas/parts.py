@@ -170,7 +170,7 @@ class Parts:
         caches = {"jwks": self.jwks.counts}
         if self.dek_cache is not None:
             caches["dek"] = self.dek_cache.counts
-        return Metrics(Readings(caches=caches))
+        return Metrics(Readings(caches=caches, budget_left=None if self.budget is None else self.budget.left))
 
     @property
     def meter(self) -> Meter:

@@ -184,7 +184,10 @@ class Rewrap:
         with work.journal.stage("wrap"):
             if work.wrap is None:
                 work.wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
-            return work.wrap(data_key)
+            try:
+                return work.wrap(data_key)
+            finally:
+                data_key.wipe()
 
     def _check_origin(self, kao: KeyAccess, work: _Work) -> None:
         """DPoP does not cover the body: the KAO's signature does, and with the hash the client's key as well.

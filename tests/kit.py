@@ -31,6 +31,12 @@ from local.client.rewrap import (
 )
 from local.processes import World, world
 
+UNLIMITED = {
+    "KAS_RATE_NETWORK_PER_MINUTE": "1000000",
+    "KAS_RATE_GLOBAL_PER_MINUTE": "1000000",
+    "KAS_RATE_HEALTH_PER_10_SECONDS": "1000000",
+    "KAS_RATE_REWRAP_PER_MINUTE": "1000000",
+}
 NATO_SECRET = {
     "classification": "SECRET",
     "releasabilityTo": ["USA", "FRA"],
@@ -203,9 +209,9 @@ class Kit:
 
 @contextlib.contextmanager
 def running_kit(folder: Path, **settings: str) -> Iterator[Kit]:
-    """A fresh pair with these ``KAS_…`` settings, stopped at the end."""
+    """A fresh pair with these ``KAS_…`` settings, stopped at the end; rates are unlimited unless they say otherwise."""
     log = folder / "log"
-    with log.open("wb") as file, world(folder, settings, file) as pair:
+    with log.open("wb") as file, world(folder, {**UNLIMITED, **settings}, file) as pair:
         kit = Kit(pair, log)
         yield kit
         kit.http.close()  # a connection that is kept alive holds up the end of a process

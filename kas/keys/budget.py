@@ -53,6 +53,11 @@ class KeyOperationBudget:
         if spent is not None:
             self._warn({"severity": "WARNING", "event": "key_budget_low", "operations": spent, "limit": self._per_day})
 
+    def left(self) -> int:
+        """Operations left of the day."""
+        with self._lock:
+            return self._day.left(self._clock())
+
 
 def _exhausted(seconds: float) -> BudgetExhausted:
     refusal = BudgetExhausted()
@@ -79,13 +84,16 @@ class _Day:
         self._is_low = False
         self._grains: deque[_Grain] = deque()
 
-    def check(self, now: float) -> None:
-        """Moves the time on. Raises BudgetExhausted when nothing is left."""
+    def left(self, now: float) -> int:
+        """Moves the time on; how many are left then."""
         self._now = max(self._now, now)
         while self._grains and self._grains[0].until <= self._now:
             self._spent -= self._grains.popleft().operations
-        self._is_low = self._is_low and self._is_beyond_alarm()
-        if self._spent >= self._quota:
+        return self._quota - self._spent
+
+    def check(self, now: float) -> None:
+        """Moves the time on. Raises BudgetExhausted when nothing is left."""
+        if not self.left(now):
             raise _exhausted(self._grains[0].until - self._now)
 
     def count(self) -> int | None:
@@ -95,8 +103,5 @@ class _Day:
         grain = self._grains[-1]
         grain.until, grain.operations = self._now + _DAY, grain.operations + 1
         self._spent += 1
-        was_low, self._is_low = self._is_low, self._is_beyond_alarm()
+        was_low, self._is_low = self._is_low, 100 * self._spent >= ALARM_PERCENT * self._quota
         return self._spent if self._is_low and not was_low else None
-
-    def _is_beyond_alarm(self) -> bool:
-        return 100 * self._spent >= ALARM_PERCENT * self._quota

@@ -74,13 +74,15 @@ class Edge:
             _log_unexpected(error, journal.request_id)
             reply = self._refuse(Internal(), route, journal)
         extra = route.extra_headers() if route else {}
-        self.meter.answered(journal, routes.label(journal.path), reply.status, self.timer() - start)
+        self.meter.answered(journal, routes.label(journal.path), reply.status, self.timer() - start, journal.refusal)
         return self._respond(reply, request, journal, extra)
 
     def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
         """The answer where the host has decided by itself."""
         journal = self._open_journal(request)
-        return self._respond(self._refuse(refusal, None, journal), request, journal, {})
+        reply = self._refuse(refusal, None, journal)
+        self.meter.answered(journal, None, reply.status, 0.0, journal.refusal)
+        return self._respond(reply, request, journal, {})
 
     def _dispatch(self, request: flask.Request, route: Route | None, journal: Journal) -> Reply:
         """1. The connection is one that we answer on.

@@ -20,4 +20,4 @@ def metrics_route(text: Callable[[], bytes]) -> Route:
     def answer(_request: flask.Request, _journal: Journal) -> Reply:
         return Reply(200, text(), {"Cache-Control": "no-store"}, CONTENT_TYPE)
 
-    return Route(("GET", "HEAD"), answer)
+    return Route(("GET",), answer)

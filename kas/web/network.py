@@ -12,7 +12,6 @@ from typing import Final
 
 UNKNOWN: Final = "unknown"  # one key for all that cannot be told apart
 _TAIL_CHARS: Final = 512  # more than the entries of every trusted proxy and the one before them
-_ADDRESS_CHARS: Final = 45  # the longest spelling of an IPv6 address
 _IPV6_PREFIX: Final = 64  # what one subscriber has at least, so single addresses cost him nothing
 
 
@@ -37,7 +36,7 @@ def _network(unverified_address: str) -> str:
     An IPv4-mapped address is the IPv4 address, as a socket for both families shows it. Others that carry one (6to4,
     Teredo, NAT64) count by /64 like any: the embedded address is a claim, and whoever has a /48 has as many networks.
     """
-    if len(unverified_address) > _ADDRESS_CHARS or "%" in unverified_address:
+    if "%" in unverified_address:
         return UNKNOWN
     try:
         address = ipaddress.ip_address(unverified_address)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import flask
 
-from kas.errors import CodecUnsupported, Fault, InvalidStructure, KasError, ProcedureUnknown
+from kas.errors import CodecUnsupported, Fault, InvalidStructure, KasError, ProcedureUnknown, error_members
 from kas.journal import Journal
 from kas.platform import Platform
 from kas.protocol.connect import (
@@ -106,13 +106,7 @@ def _rest_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
         result = rewrap.answer(Exchange(credentials_of(request), read, journal))
         if result.refusal is None:
             return json_reply(result.status, result.body)
-        refusal = result.refusal
-        body = {
-            "error": refusal.error,
-            "code": refusal.code,
-            "message": error_text(refusal),
-            "requestId": journal.request_id,
-        }
+        body = error_members(result.refusal, journal.request_id, error_text(result.refusal))
         return json_reply(result.status, body)
 
     return Route(("POST",), answer, nonce_offer(rewrap.authenticator))
@@ -157,11 +151,11 @@ def _rest_public_key(platform: Platform) -> Route:
             200, platform.public_key(asked.get("algorithm", ""), asked.get("fmt", ""), asked.get("v", ""))
         )
 
-    return Route(("GET", "HEAD"), answer)
+    return Route(("GET",), answer)
 
 
 def _document(make: Callable[[], Any]) -> Route:
-    return Route(("GET", "HEAD"), lambda _request, _journal: json_reply(200, make()))
+    return Route(("GET",), lambda _request, _journal: json_reply(200, make()))
 
 
 def _public_key(platform: Platform) -> Ask:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import flask
 
-from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated
+from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated, error_members
 from kas.jose import ALGORITHMS
 from kas.journal import Journal
 
@@ -34,12 +34,7 @@ def json_reply(status: int, value: object, headers: Mapping[str, str] | None = N
 
 def error_reply(refusal: KasError, request_id: str) -> Reply:
     """The one form of errors (ACP-240 §2), with the headers that the status asks for."""
-    body: dict[str, Any] = {
-        "error": refusal.error,
-        "code": refusal.code,
-        "message": refusal.message(),
-        "requestId": request_id,
-    }
+    body = error_members(refusal, request_id)
     if isinstance(refusal, InvalidStructure):
         body["validationErrors"] = [
             {"code": fault.code, "message": fault.message, "field": fault.field} for fault in refusal.faults

@@ -13,7 +13,7 @@ from kas.publish_keys import Publication
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_json_body
 from kas.web.caller import credentials_of, nonce_offer
-from kas.web.health import HEALTH
+from kas.web.health import HEALTH, LIVE, READY
 from kas.web.replies import Reply, Route, Routes, json_reply
 
 REWRAP: Final = "/rewrap"
@@ -41,12 +41,12 @@ def jwks_route(publish: Callable[[], Publication], max_age_seconds: int) -> Rout
             return Reply(304, b"", headers)
         return Reply(200, publication.body, headers)
 
-    return Route(("GET", "HEAD"), answer)
+    return Route(("GET",), answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Mounts:
-    """The routes of each entry point: all of them, or one that is also served at the root.
+    """The routes of each entry point: all of them, or some that are also served from the root.
 
     ``cloudfunctions.net`` strips the function's name from the path, so a function alone sees ``/``.
     """
@@ -66,5 +66,5 @@ def mounts(
         everything=Routes(everything, opentdf.prefixes),
         rewrap=Routes({REWRAP: rewrap, "/": rewrap}),
         public_keys=Routes({JWKS: jwks, "/": jwks}),
-        health=Routes({**health, "/": health[HEALTH]}),
+        health=Routes({**health, "/": health[HEALTH], "/live": health[LIVE], "/ready": health[READY]}),
     )

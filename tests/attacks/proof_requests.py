@@ -16,7 +16,7 @@ from typing import Any
 from local.client import Answer, ProofKey
 from local.client.encoding import b64url, parse_json
 from local.processes import Service, World, environment_without_settings, free_port, start_kas, stop, wait_until_answers
-from tests.kit import Attempt, Kit, refused
+from tests.kit import UNLIMITED, Attempt, Kit, refused
 
 _WAIT_SECONDS = 15.0
 
@@ -137,7 +137,7 @@ def _another(kit: Kit, port: int, **settings: str) -> Iterator[Kit]:
     folder = kit.log.parent
     log = folder / f"log-{port}-{time.monotonic_ns()}"
     with log.open("wb") as file:
-        env = {**environment_without_settings(), **settings}
+        env = {**environment_without_settings(), **UNLIMITED, **settings}
         service = start_kas(port, folder / "issuers.json", folder / "keys", env, file)
         try:
             wait_until_answers(service)

@@ -19,18 +19,25 @@ from kas.crypto.signatures import ResultSigner
 from kas.datakey import DataKey
 from kas.engine import PolicyEngine
 from kas.jose import parse_public_jwk, to_jwk
+from kas.journal import Journal
+from kas.keys.budget import KeyOperationBudget
+from kas.keys.dek_cache import DekCache
+from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService, UnwrapPrivateKey
+from kas.metrics import NoMetrics
 from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
 from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import Answer
+from kas.ratelimit import SlidingWindow
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
 from local.client.proofs import compact_jws, make_proof
 from local.client.rewrap import KasKeys, build_kao, build_request
+from tests.unit.journals import journal
 
 NOW = 1_790_000_000.0
 URL = "https://kas.example/rewrap"
@@ -103,6 +110,10 @@ class World:
     records: tuple[KeyRecord, ...] = (RECORD, OPENTDF, SEALED)
     claims: dict[str, Any] = field(default_factory=lambda: dict(CLAIMS))
     require_client_key_hash: bool = False
+    limit: SlidingWindow | None = None
+    cache: DekCache | None = None
+    budget: KeyOperationBudget | None = None
+    journal: Journal = field(default_factory=journal)
     proof_key: ProofKey = field(default_factory=new_proof_key)
     receiving: ReceivingKey = field(default_factory=new_receiving_key)
     lines: list[bytes] = field(default_factory=list)
@@ -132,6 +143,7 @@ class World:
                 find_key=lambda _issuer, _kid: IssuerKey(parse_public_jwk(ISSUER_KEY.jwk), "ES256"),
                 nonces=NonceSource(lambda: NOW),
                 nonce_mode="off",
+                limit=self.limit,
                 replay_store=MemoryReplayStore(capacity=100, ttl_seconds=90, clock=lambda: NOW),
                 uris=frozenset({URL}),
                 schemes=frozenset({"dpop", "bearer"}),
@@ -143,9 +155,11 @@ class World:
                 ResultSigner("kas-usa", "sig-1", SIGNING_KEY),
             ),
             engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
-            registry=KeyRegistry(self.records),
-            key_service=self.keys,
+            opener=KeyOpener(
+                registry=KeyRegistry(self.records), key_service=self.keys, cache=self.cache, budget=self.budget
+            ),
             audit=AuditLog(self._write),
+            meter=NoMetrics(),
             own_urls=frozenset({URL}),
             require_client_key_hash=self.require_client_key_hash,
             clock=lambda: NOW,
@@ -160,7 +174,8 @@ class World:
 
         token = self.token() if token is None else token
         self.proof = make_proof(self.proof_key, "POST", URL, NOW, token=token)
-        return self.rewrap().answer(Exchange(Credentials(f"DPoP {token}", self.proof), "POST", read_body, "request-1"))
+        self.journal = journal()
+        return self.rewrap().answer(Exchange(Credentials(f"DPoP {token}", self.proof), read_body, self.journal))
 
     def token(self) -> str:
         claims = self.claims | {"cnf": {"jkt": self.proof_key.thumbprint}}

@@ -18,9 +18,9 @@ from kas.audit import MAX_LINE_BYTES, AuditLog, descriptor_writer
 from kas.errors import AuditUnavailable
 from kas.protocol.bounds import JsonBounds
 from kas.web.body import Bounds
-from kas.web.edge import Edge
 from kas.web.replies import Routes
 from kas.web.routes import rewrap_route
+from tests.unit.good_edge import good_edge
 from tests.vectors.replay import EXCHANGES, SETTING, replay
 
 EVENT: dict[str, Any] = {"event": "rewrap", "kaoId": "kao-1", "checks": {"clearance": True}, "time": 1.5}
@@ -201,7 +201,7 @@ def test_kas_req_104_answer_without_record_is_503(headers: dict[str, str]) -> No
     route = rewrap_route(service.rewrap, Bounds(max_bytes=2**20, timeout_seconds=5, json=JsonBounds(32, 50_000, 2**17)))
     environ = EnvironBuilder("/rewrap", method="POST", headers=headers, data=BODIES["good-ec"]).get_environ()
     request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
-    answer = Edge(local=True, audit=AuditLog(refuse)).handle(request, Routes({"/rewrap": route}))
+    answer = good_edge(refuse).handle(request, Routes({"/rewrap": route}))
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (503, "unavailable", "audit_unavailable")
     assert set(body) == {"error", "code", "message", "requestId"}

@@ -218,3 +218,41 @@ def test_under_many_threads_no_value_is_found_wiped_and_each_is_wiped_once():
     assert counts.hits == sum(value is not None for value in found)
     world.cache.clear()
     assert Counter(map(tuple, world.wiped)) == Counter((thread, number) for thread in range(8) for number in range(500))
+
+
+WIPING = {
+    "put": lambda world: world.cache.put("a", [2]),
+    "clear": lambda world: world.cache.clear(),
+    "find-expired": lambda world: world.cache.find("b"),
+    "counts-expired": lambda world: world.cache.counts(),
+}
+
+
+@pytest.mark.parametrize("name", WIPING)
+def test_nothing_is_wiped_while_it_is_copied_for_somebody(world, name):
+    """The copy takes its time, in which another thread wants to drop the original."""
+    world.cache.put("a", [1])
+    copying, wiped, found_unwiped = threading.Event(), threading.Event(), []
+
+    def copy_slowly(value):
+        copying.set()
+        found_unwiped.append(not wiped.wait(0.3))
+        world.cache._copy = list.copy
+        return value.copy()
+
+    def wipe(value):
+        value.clear()
+        wiped.set()
+
+    def drop():
+        copying.wait(10)
+        world.now += TTL if "expired" in name else 0
+        WIPING[name](world)
+
+    world.cache._copy, world.cache._wipe = copy_slowly, wipe
+    with ThreadPoolExecutor(1) as pool:
+        dropping = pool.submit(drop)
+        assert world.cache.find("a") == [1]
+        dropping.result(10)
+    assert found_unwiped == [True]
+    assert wiped.is_set()

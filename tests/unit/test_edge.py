@@ -12,7 +12,6 @@ import flask
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from kas.audit import AuditLog
 from kas.errors import (
     CredentialsMissing,
     Fault,
@@ -27,9 +26,10 @@ from kas.errors import (
     leaves,
 )
 from kas.fetch import FetchError
+from kas.journal import Journal
 from kas.web.body import SEND_SECONDS
-from kas.web.edge import Edge, refuse_alone
 from kas.web.replies import Route, Routes, error_reply, json_reply
+from tests.unit.good_edge import good_edge
 
 CANARY = "canary-4711"
 LOOPBACK = "127.0.0.1"
@@ -38,16 +38,16 @@ LOOPBACK = "127.0.0.1"
 class Fixture:
     """An edge with one route that answers, or raises ``failure``; ``events`` is what was recorded."""
 
-    def __init__(self, failure: Exception | None = None, *, local: bool = True) -> None:
+    def __init__(self, failure: Exception | None = None, *, local: bool = True, **changes: Any) -> None:
         self.failure = failure
         self.events: list[dict[str, Any]] = []
-        self.edge = Edge(local=local, audit=AuditLog(self._write))
+        self.edge = good_edge(self._write, local=local, **changes)
 
     def _write(self, line: bytes) -> int:
         self.events.append(json.loads(line))
         return len(line)
 
-    def _answer(self, _request: flask.Request, _request_id: str) -> Any:
+    def _answer(self, _request: flask.Request, _journal: Journal) -> Any:
         if self.failure is not None:
             raise self.failure
         return json_reply(200, {"ok": True})
@@ -159,11 +159,18 @@ def test_path_is_exact(path: str) -> None:
     assert "DPoP-Nonce" not in answer.headers
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "PATCH", "TRACE"])
 def test_kas_req_020_other_method_is_405(method: str) -> None:
     """With the methods that there are."""
     answer = Fixture().send(method=method)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+
+
+def test_options_says_what_the_path_takes() -> None:
+    """Without a body, and without asking who it is."""
+    answer = Fixture().send(method="OPTIONS")
+    assert (answer.status_code, answer.headers["Allow"], answer.get_data()) == (204, "POST, OPTIONS", b"")
+    assert "Access-Control-Allow-Methods" not in answer.headers
 
 
 @pytest.mark.parametrize("address", ["192.168.1.2", "::ffff:10.0.0.1", "", "8.8.8.8"])
@@ -236,7 +243,7 @@ def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
     with ours, theirs, ours.makefile("rb", buffering=0) as body:
         environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5"}
         with flask.Flask("host").test_request_context("/", method="POST", environ_overrides=environ):
-            response = refuse_alone(NotFound(), flask.request)
+            response = good_edge(len).refuse(NotFound(), flask.request)
         assert ours.gettimeout() == SEND_SECONDS  # nor does whoever does not read the answer
         response.close()
         assert response.status_code == 404

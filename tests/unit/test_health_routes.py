@@ -177,8 +177,14 @@ def test_answer_offers_the_nonce_that_a_proof_needs() -> None:
 def test_head_and_get_are_the_methods(path: str) -> None:
     """HEAD has GET's status and headers; the host leaves out the body."""
     fixture = Fixture()
-    assert fixture.routes[path].methods == ("GET", "HEAD")
+    assert fixture.routes[path].allowed == ("GET", "HEAD", "OPTIONS")
     assert fixture.ask(path, method="HEAD") == fixture.ask(path)
+
+
+@pytest.mark.parametrize("path", [HEALTH, LIVE, READY])
+def test_health_routes_count_against_the_limit_of_their_own(path: str) -> None:
+    """Probes use up nobody's requests, and a flood of others does not stop the probes."""
+    assert Fixture().routes[path].is_health
 
 
 def test_head_is_authenticated_too() -> None:

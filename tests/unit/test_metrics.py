@@ -181,7 +181,7 @@ def test_route_answers_in_prometheus_media_type(method: str) -> None:
     reply = route.answer(flask.Request(EnvironBuilder("/metrics", method=method).get_environ()), journal(method))
     assert (reply.status, reply.content_type, reply.body) == (200, CONTENT_TYPE, metrics.text())
     assert reply.headers == {"Cache-Control": "no-store"}
-    assert method in route.methods
+    assert method in route.allowed
 
 
 def test_no_metrics_take_what_metrics_take() -> None:

@@ -91,7 +91,13 @@ def test_an_event_says_who_what_and_why_and_holds_no_key(world):
     (event,) = world.events()
     (group,) = request["requests"]
     assert event | {"checks": None, "policyHash": None} == {
+        "severity": "NOTICE",
         "event": "rewrap",
+        "category": "ACCESS_DENIED",
+        "dialect": "acp240",
+        "keyOperations": 0,
+        "cacheHit": False,
+        "latencyMs": dict.fromkeys(["authenticate", "read", "parse", "decide", "sign"], 0.0),
         "outcome": "refused",
         "code": "clearance_insufficient",
         "requestId": "request-1",
@@ -103,7 +109,7 @@ def test_an_event_says_who_what_and_why_and_holds_no_key(world):
         "kaoId": "kao-0-0",
         "kid": "rsa-1",
         "checks": None,
-        "time": NOW,
+        "time": "2026-09-21T14:13:20.000Z",
     }
     assert event["checks"]["clearance"] is False
     assert event["checks"]["releasability"] is True

@@ -18,13 +18,14 @@ from werkzeug.test import EnvironBuilder
 from kas.config import Settings
 from kas.errors import ConfigError
 from kas.fetch import FetchError
+from kas.parts import Parts, addresses
 from kas.protocol.acp240.request import Limits
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
-from kas.service import Service, _addresses, _Callers, _limits, _opentdf_limits, build_service
+from kas.service import Service, _limits, _opentdf_limits, _Rewraps, build_service
 from kas.web.opentdf import SERVICES
 from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
-from tests.vectors.replay import KEYS, clock, issuers, unwrap_key
+from tests.vectors.replay import KEYS, clock, unwrap_key
 
 ISSUERS = {
     "issuers": [
@@ -43,6 +44,8 @@ LIMIT_SETTINGS = {
     "KAS_MAX_GROUPS": "11",
     "KAS_MAX_KAOS": "12",
     "KAS_MAX_JSON_DEPTH": "13",
+    "KAS_MAX_JSON_VALUES": "1013",
+    "KAS_MAX_JSON_STRING_CHARS": "2013",
     "KAS_MAX_ID_CHARS": "114",
     "KAS_MAX_URL_CHARS": "115",
     "KAS_MAX_CLIENT_KEY_CHARS": "1016",
@@ -91,7 +94,12 @@ def write_keys(folder: Path) -> None:
 
 def production(folder: Path, **changes: str) -> Service:
     write_keys(folder / "keys")
-    return build_service(settings(folder, **changes), clock)
+    return build_service(settings(folder, **changes), clock, clock)
+
+
+def rewraps(folder: Path, **changes: str) -> _Rewraps:
+    write_keys(folder / "keys")
+    return _Rewraps(Parts(settings(folder, **changes), clock, clock))
 
 
 def ask(service: Service, routes: Routes, method: str, path: str, headers: Mapping[str, str] | None = None) -> Any:
@@ -103,14 +111,14 @@ def ask(service: Service, routes: Routes, method: str, path: str, headers: Mappi
 def test_production_without_keys_does_not_start(tmp_path: Path) -> None:
     """Nothing falls back to keys made on the spot."""
     with pytest.raises(ConfigError, match=r"keys\.json"):
-        build_service(settings(tmp_path), clock)
+        build_service(settings(tmp_path), clock, clock)
     assert not (tmp_path / "keys").exists()
 
 
 def test_local_mode_makes_keys_once(tmp_path: Path) -> None:
     """A second start serves the same ones."""
     local = settings(tmp_path, KAS_MODE="local", HOST="127.0.0.1", KAS_PUBLIC_BASES="http://127.0.0.1:8080")
-    services = [build_service(local, clock) for _ in range(2)]
+    services = [build_service(local, clock, clock) for _ in range(2)]
     first, second = (
         ask(service, service.mounts.everything, "GET", "/.well-known/jwks.json").get_data() for service in services
     )
@@ -131,13 +139,12 @@ def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "issuers.json").write_text(json.dumps({"issuers": [entry]}), "utf-8")
     write_keys(tmp_path / "keys")
     with pytest.raises(ConfigError, match="must be https"):
-        build_service(configured, clock)
+        build_service(configured, clock, clock)
 
 
 def test_fault_20_production_fetches_over_tls_alone(tmp_path: Path) -> None:
     """A second line behind the check of the file: the fetcher itself refuses, loopback included."""
-    production(tmp_path)
-    find_key = _Callers(settings(tmp_path), issuers(), clock).of_acp240().find_key
+    find_key = rewraps(tmp_path).acp240().authenticator.find_key
     fetch = find_key.__self__._fetch  # type: ignore[attr-defined]
     with pytest.raises(FetchError, match="address not allowed"):
         fetch("http://127.0.0.1/jwks.json")
@@ -150,12 +157,12 @@ def test_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     assert threading.active_count() == before
 
 
+HEALTH = {"/health", "/health/live", "/health/ready", "/healthz"}
 OPENTDF = {
     "/kas/v2/rewrap",
     "/kas/v2/kas_public_key",
     "/kas/kas_public_key",
     "/.well-known/opentdf-configuration",
-    "/healthz",
     "/kas.AccessService/Rewrap",
     "/kas.AccessService/PublicKey",
     "/kas.AccessService/LegacyPublicKey",
@@ -170,10 +177,10 @@ OPENTDF = {
 @pytest.mark.parametrize(
     ("mount", "paths"),
     [
-        ("everything", {"/rewrap", "/.well-known/jwks.json", "/health"} | OPENTDF),
+        ("everything", {"/rewrap", "/.well-known/jwks.json"} | HEALTH | OPENTDF),
         ("rewrap", {"/rewrap", "/"}),
         ("public_keys", {"/.well-known/jwks.json", "/"}),
-        ("health", {"/health", "/"}),
+        ("health", HEALTH | {"/", "/live", "/ready"}),
     ],
 )
 def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set[str]) -> None:
@@ -182,7 +189,7 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
     assert set(routes.prefixes) == (set(SERVICES) if mount == "everything" else set())
-    everywhere = {"/rewrap", "/.well-known/jwks.json", "/health", "/"} | OPENTDF
+    everywhere = {"/rewrap", "/.well-known/jwks.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 
@@ -211,7 +218,7 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
     assert limits == {
         "groups": 11,
         "kaos": 12,
-        "json_depth": 13,
+        "json": {"depth": 13, "values": 1013, "string_chars": 2013},
         "id_chars": 114,
         "url_chars": 115,
         "client_key_chars": 1016,
@@ -226,6 +233,7 @@ def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
     """The same settings; a policy comes in base64 there, so it may have twice as many characters."""
     limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
+        "json": {"depth": 13, "values": 1013, "string_chars": 2013},
         "groups": 11,
         "kaos": 12,
         "id_chars": 114,
@@ -239,8 +247,10 @@ def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
 
 def test_routes_share_what_is_remembered_and_nothing_that_is_allowed(tmp_path: Path) -> None:
     """One memory of used proofs, one nonce key, one set of issuers' keys; addresses and leniency are each route's."""
-    callers = _Callers(settings(tmp_path, KAS_OPENTDF_BEARER="allow"), issuers(), clock)
-    acp240, opentdf = callers.of_acp240(), callers.of_opentdf("/kas/v2/rewrap")
+    built = rewraps(tmp_path, KAS_OPENTDF_BEARER="allow")
+    acp240, opentdf = built.acp240().authenticator, built.opentdf("/kas/v2/rewrap").authenticator
+    assert acp240.limit is opentdf.limit is not None
+    assert built.acp240().opener is built.opentdf("/kas/v2/rewrap").opener
     assert acp240.replay_store is opentdf.replay_store
     assert acp240.nonces is opentdf.nonces
     assert acp240.find_key == opentdf.find_key
@@ -252,15 +262,15 @@ def test_routes_share_what_is_remembered_and_nothing_that_is_allowed(tmp_path: P
 
 def test_unbound_tokens_are_taken_nowhere_by_default(tmp_path: Path) -> None:
     """Outside local mode an operator must say so."""
-    callers = _Callers(settings(tmp_path), issuers(), clock)
-    assert not callers.of_acp240().takes_unbound
-    assert not callers.of_opentdf("/kas/v2/rewrap").takes_unbound
+    built = rewraps(tmp_path)
+    assert not built.acp240().authenticator.takes_unbound
+    assert not built.opentdf("/kas/v2/rewrap").authenticator.takes_unbound
 
 
 def test_addresses_are_every_base_with_every_path() -> None:
     """Normalised, so that they can be compared."""
     bases = ("https://A.example:443", "https://b.example:8443/kas")
-    assert _addresses(bases, ("", "/rewrap")) == {
+    assert addresses(bases, ("", "/rewrap")) == {
         "https://a.example/",
         "https://a.example/rewrap",
         "https://b.example:8443/kas",

@@ -20,8 +20,11 @@ from kas.auth.nonce import NonceSource
 from kas.crypto.signatures import ResultSigner
 from kas.datakey import DataKey
 from kas.engine import PolicyEngine
+from kas.journal import Journal
+from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyRecord, KeyRegistry, UnwrapPublicKey, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
+from kas.metrics import NoMetrics
 from kas.policy.rules import load_rules
 from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
@@ -69,6 +72,7 @@ class Counting:
     """The real key service, which also counts what it is asked."""
 
     keys: SoftwareKeyService
+    is_metered: bool = False
     calls: list[str] = field(default_factory=list)
 
     def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
@@ -90,7 +94,8 @@ class Replay:
     def send(self, body: str, **credentials: str | None) -> Answer:
         """The answer to ``body`` with the vectors' own credentials, or those given."""
         headers = {"authorization": SETTING["headers"]["Authorization"], "dpop": SETTING["headers"]["DPoP"]}
-        exchange = Exchange(Credentials(**{**headers, **credentials}), SETTING["method"], body.encode, REQUEST_ID)
+        journal = Journal(request_id=REQUEST_ID, method=SETTING["method"], path="/rewrap", timer=clock)
+        exchange = Exchange(Credentials(**{**headers, **credentials}), body.encode, journal)
         return self.rewrap.answer(exchange)
 
     def events(self) -> list[dict[str, Any]]:
@@ -107,9 +112,9 @@ def replay(write: Callable[[bytes], int] | None = None) -> Replay:
         authenticator=_authenticator(),
         wire=Acp240Wire(PARSER, ResultSigner(kas["id"], published[1]["kid"], ec_key(KEYS["keys"]["signing"]))),
         engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
-        registry=KeyRegistry((record,)),
-        key_service=key_service,
+        opener=KeyOpener(registry=KeyRegistry((record,)), key_service=key_service, cache=None, budget=None),
         audit=AuditLog(write or partial(_keep, lines)),
+        meter=NoMetrics(),
         own_urls=frozenset({kas["base"] + path for path in ("/", "/rewrap")}),
         require_client_key_hash=False,
         clock=clock,
@@ -149,6 +154,7 @@ def _authenticator() -> Authenticator:
         find_key=JwksCache(trusted, fetch_jwks, clock).find,
         nonces=NonceSource(clock),
         nonce_mode="off",
+        limit=None,
         replay_store=MemoryReplayStore(capacity=8, ttl_seconds=80, clock=clock),
         uris=frozenset({SETTING["url"]}),
         schemes=frozenset({"dpop", "bearer"}),

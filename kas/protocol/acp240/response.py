@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from kas.crypto.wrapping import WrappedKey
 from kas.encoding import b64_encode, canonical_json
-from kas.errors import KaoRefusal
+from kas.errors import KaoRefusal, error_members
 from kas.jose import to_jwk
 from kas.protocol.values import Answer, AnswerContext, GroupResult, KeyAccessResult
 
@@ -43,15 +43,6 @@ def render(groups: Iterable[GroupResult], signer: Signer, context: AnswerContext
     refusal = shared_refusal(result.refusal for group in groups for result in group.results)
     summary = {} if refusal is None else error_members(refusal, context.request_id)
     return Answer({**summary, "responses": responses}, 200 if refusal is None else refusal.status)
-
-
-def error_members(refusal: type[KaoRefusal], request_id: str) -> dict[str, Any]:
-    return {
-        "error": refusal.error,
-        "code": refusal.code,
-        "message": refusal.message(),
-        "requestId": request_id,
-    }
 
 
 def shared_refusal(refusals: Iterable[type[KaoRefusal] | None]) -> type[KaoRefusal] | None:

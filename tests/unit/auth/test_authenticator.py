@@ -28,9 +28,11 @@ from kas.errors import (
     TokenUnbound,
 )
 from kas.jose import parse_public_jwk
+from kas.ratelimit import SlidingWindow
 from local.client import new_proof_key
 from local.client.encoding import sha256_b64url
 from local.client.proofs import compact_jws, make_proof
+from tests.unit.journals import journal
 
 ISSUER = Issuer("https://idp.example", "https://idp.example/jwks", "kas", frozenset({"at+jwt"}), {}, {}, frozenset())
 ISSUER_KEY, KEY = new_proof_key(), new_proof_key()
@@ -59,7 +61,9 @@ class Claims:
         self.seen.append((jkt, jti, caller))
 
 
-def authenticator(clock: Time, mode: NonceMode = "off", *, takes_unbound: bool = False) -> tuple[Authenticator, Claims]:
+def authenticator(
+    clock: Time, mode: NonceMode = "off", *, takes_unbound: bool = False, limit: SlidingWindow | None = None
+) -> tuple[Authenticator, Claims]:
     claims = Claims()
     key = IssuerKey(parse_public_jwk(ISSUER_KEY.jwk), None)
     return (
@@ -68,6 +72,7 @@ def authenticator(clock: Time, mode: NonceMode = "off", *, takes_unbound: bool =
             find_key=lambda _issuer, kid: key if kid == "k" else None,
             nonces=NonceSource(clock),
             nonce_mode=mode,
+            limit=limit,
             replay_store=claims,
             uris=frozenset({URL}),
             schemes=frozenset({"dpop", "bearer"}),
@@ -88,7 +93,7 @@ def ask(who: Authenticator, text: str | None = None, nonce: str | None = None, *
     """The good request with these claims of the proof changed."""
     text = text or token()
     proof = make_proof(KEY, "POST", URL, who.clock(), token=text, nonce=nonce, claims=claims)
-    return who.authenticate(Credentials(f"DPoP {text}", proof), method="POST")
+    return who.authenticate(Credentials(f"DPoP {text}", proof), journal())
 
 
 def test_caller_is_issuer_and_subject() -> None:
@@ -96,7 +101,7 @@ def test_caller_is_issuer_and_subject() -> None:
     who, claims = authenticator(Time())
     text = token()
     proof = make_proof(KEY, "POST", URL, NOW, token=text, claims={"jti": "j"})
-    principal = who.authenticate(Credentials(f"Bearer {text}", proof), method="POST")
+    principal = who.authenticate(Credentials(f"Bearer {text}", proof), journal())
     assert principal.caller == "https://idp.example alice"
     assert (principal.subject, principal.claims["sub"], principal.issuer) == ("alice", "alice", ISSUER)
     assert (principal.key.thumbprint, principal.proof_hash) == (KEY.thumbprint, sha256_b64url(proof.encode()))
@@ -108,7 +113,7 @@ def test_no_credentials_of_ours(header: str | None) -> None:
     """Absent or under another scheme."""
     who, claims = authenticator(Time())
     with pytest.raises(CredentialsMissing):
-        who.authenticate(Credentials(header, "x"), method="POST")
+        who.authenticate(Credentials(header, "x"), journal())
     assert claims.seen == []
 
 
@@ -116,7 +121,7 @@ def test_no_credentials_of_ours(header: str | None) -> None:
 def test_malformed_authorization(header: str) -> None:
     """Not one scheme and one token."""
     with pytest.raises(AuthorizationMalformed):
-        authenticator(Time())[0].authenticate(Credentials(header, "x"), method="POST")
+        authenticator(Time())[0].authenticate(Credentials(header, "x"), journal())
 
 
 @pytest.mark.parametrize("takes_unbound", [False, True])
@@ -125,9 +130,9 @@ def test_bound_token_under_a_scheme_that_the_route_does_not_take(*, takes_unboun
     who, claims = authenticator(Time(), takes_unbound=takes_unbound)
     who = replace(who, schemes=frozenset({"dpop"}))
     with pytest.raises(SchemeRefused):
-        who.authenticate(Credentials(f"Bearer {token()}", "x"), method="POST")
+        who.authenticate(Credentials(f"Bearer {token()}", "x"), journal())
     with pytest.raises(TokenExpired):
-        who.authenticate(Credentials(f"Bearer {token(exp=NOW - 100)}", "x"), method="POST")
+        who.authenticate(Credentials(f"Bearer {token(exp=NOW - 100)}", "x"), journal())
     assert claims.seen == []
 
 
@@ -138,14 +143,14 @@ def test_unbound_token(cnf: object) -> None:
     with pytest.raises(TokenUnbound):
         ask(who, token(cnf=cnf), htm="GET")
     with pytest.raises(TokenUnbound):
-        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), method="POST")
+        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), journal())
 
 
 @pytest.mark.parametrize("proof", [None, "x"])
 def test_unbound_token_where_the_route_takes_it(proof: str | None) -> None:
     """Under Bearer it names the caller and no key, whatever stands in the DPoP header; nothing is claimed."""
     who, claims = authenticator(Time(), "require", takes_unbound=True)
-    principal = who.authenticate(Credentials(f"Bearer {token(cnf=None)}", proof), method="POST")
+    principal = who.authenticate(Credentials(f"Bearer {token(cnf=None)}", proof), journal())
     assert (principal.caller, principal.key, principal.proof_hash) == ("https://idp.example alice", None, None)
     assert claims.seen == []
 
@@ -156,14 +161,14 @@ def test_token_with_any_cnf_is_never_taken_for_an_unbound_one(cnf: object, *, ta
     """What its issuer bound to something is refused where that is not a key that can be proven."""
     who, _ = authenticator(Time(), takes_unbound=takes_unbound)
     with pytest.raises(TokenUnbound):
-        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), method="POST")
+        who.authenticate(Credentials(f"Bearer {token(cnf=cnf)}", None), journal())
 
 
 def test_unbound_token_under_dpop_is_refused_everywhere() -> None:
     """The scheme says that there is a proof, and there is nothing to prove."""
     who, _ = authenticator(Time(), takes_unbound=True)
     with pytest.raises(TokenUnbound):
-        who.authenticate(Credentials(f"DPoP {token(cnf=None)}", None), method="POST")
+        who.authenticate(Credentials(f"DPoP {token(cnf=None)}", None), journal())
 
 
 def test_bound_token_demands_its_proof_where_unbound_ones_are_taken() -> None:
@@ -171,7 +176,7 @@ def test_bound_token_demands_its_proof_where_unbound_ones_are_taken() -> None:
     who, _ = authenticator(Time(), takes_unbound=True)
     for scheme in ("DPoP", "Bearer"):
         with pytest.raises(ProofMissing):
-            who.authenticate(Credentials(f"{scheme} {token()}", None), method="POST")
+            who.authenticate(Credentials(f"{scheme} {token()}", None), journal())
 
 
 @pytest.mark.parametrize("changes", [{"exp": NOW - 100}, {"aud": "other"}, {"sub": None}, {"iss": "https://x.example"}])
@@ -179,7 +184,7 @@ def test_unbound_token_is_verified_like_any_other(changes: dict[str, Any]) -> No
     """Time, audience, subject and issuer: nothing is let off."""
     who, _ = authenticator(Time(), takes_unbound=True)
     with pytest.raises(InvalidToken):
-        who.authenticate(Credentials(f"Bearer {token(cnf=None, **changes)}", None), method="POST")
+        who.authenticate(Credentials(f"Bearer {token(cnf=None, **changes)}", None), journal())
 
 
 def test_token_is_judged_before_the_proof() -> None:
@@ -215,7 +220,7 @@ def test_attack_p13_nothing_is_claimed_by_an_invalid_proof(changes: dict[str, An
 def test_proof_is_missing() -> None:
     """The token alone proves nothing."""
     with pytest.raises(ProofMissing):
-        authenticator(Time())[0].authenticate(Credentials(f"Bearer {token()}", None), method="POST")
+        authenticator(Time())[0].authenticate(Credentials(f"Bearer {token()}", None), journal())
 
 
 def test_proof_is_taken_once() -> None:
@@ -283,4 +288,4 @@ def test_a_used_proof_does_not_pass_again_while_keys_are_fetched_slowly() -> Non
     text = token()
     proof = make_proof(KEY, "POST", URL, NOW, token=text)
     with pytest.raises(ProofTimeInvalid):
-        replace(subject, find_key=slow).authenticate(Credentials(f"DPoP {text}", proof), method="POST")
+        replace(subject, find_key=slow).authenticate(Credentials(f"DPoP {text}", proof), journal())

@@ -135,6 +135,8 @@ def test_attack_l07_clock_that_goes_back_gives_nothing_back():
     assert world.spend("a") == 60.0
     assert world.spend("b") is None
     assert world.spend("c") == DAY
+    world.now += 11 * DAY - 1
+    assert world.spend("c") == 1.0
 
 
 def test_attack_l07_threads_together_get_the_day_and_no_more():
@@ -184,12 +186,8 @@ def test_alarm_rings_once_until_the_budget_has_recovered():
 
 def test_alarm_does_not_ring_again_while_the_budget_stays_low():
     """Old operations go, new ones come, and it never falls below."""
-    world = World(per_minute=1000, per_day=10)
-    for _ in range(10):
-        world.spend()
-        world.now += 3600
-    world.now += 14 * 3600
-    for _ in range(20):
+    world = World(per_day=25)
+    for _ in range(100):  # 24 of 25 from the first day's end on
         assert world.spend() is None
         world.now += 3600
     assert len(world.warnings) == 1
@@ -206,3 +204,14 @@ def test_operation_whose_alarm_cannot_be_told_does_not_go_on():
         budget.spend("a")
     with pytest.raises(BudgetExhausted):
         budget.spend("a")
+
+
+def test_what_is_left_of_the_day_is_told_at_any_time():
+    """Also when nothing has been spent for so long that old operations are forgotten; asking takes none."""
+    world = World(per_day=3)
+    world.spend()
+    world.now += 3600
+    world.spend()
+    assert [world.budget.left(), world.budget.left()] == [1, 1]
+    world.now += DAY - 3600
+    assert world.budget.left() == 2
