@@ -28,7 +28,7 @@ try:
     _SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time, timer=time.perf_counter)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
-fit_into_host(_SERVICE.edge)
+fit_into_host(_SERVICE.edge.refuse)
 
 
 @functions_framework.http

@@ -11,26 +11,27 @@ from typing import cast
 import flask
 from werkzeug.exceptions import HTTPException
 
-from kas.errors import Internal, NotFound
+from kas.errors import Internal, KasError, NotFound
 from kas.web.body import BoundedRequest
-from kas.web.edge import Edge
+
+Refuse = Callable[[KasError, flask.Request], flask.Response]
 
 
-def fit_into_host(edge: Edge) -> None:
-    """Changes the application that is importing us; outside one there is nothing to do."""
+def fit_into_host(refuse: Refuse) -> None:
+    """Changes the application that is importing us; outside one there is nothing to do. ``refuse`` answers in our form."""
 
     def refuse_unrouted() -> flask.Response | None:
         """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to
         wherever the caller's Host header says.
         """
-        return None if flask.request.routing_exception is None else edge.refuse(NotFound(), flask.request)
+        return None if flask.request.routing_exception is None else refuse(NotFound(), flask.request)
 
     def not_found(_error: Exception) -> flask.Response:
         """What the host refuses by itself, ``/robots.txt`` for one."""
-        return edge.refuse(NotFound(), flask.request)
+        return refuse(NotFound(), flask.request)
 
     def internal(_error: Exception) -> flask.Response:
-        return edge.refuse(Internal(), flask.request)
+        return refuse(Internal(), flask.request)
 
     if not flask.has_app_context():
         return

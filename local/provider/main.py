@@ -20,7 +20,7 @@ import functions_framework
 
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import refuse_other_servers
-from kas.errors import ConfigError
+from kas.errors import ConfigError, KasError
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_loopback
 from kas.web.host import fit_into_host
@@ -105,7 +105,11 @@ def _error(status: int, error: str, description: str, headers: Mapping[str, str]
     return _json(status, {"error": error, "error_description": description}, headers)
 
 
-fit_into_host()
+def _refuse(refusal: KasError, _request: flask.Request) -> flask.Response:
+    return _error(refusal.status, refusal.error, refusal.message())
+
+
+fit_into_host(_refuse)
 _ROUTES: Final = build_routes(load_endpoint(os.environ))
 
 
