@@ -3,8 +3,8 @@
 Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A bad value
 stops the start, and the error names the setting and what it takes. The host's own variables are read for what they
 could break: ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``WORKERS`` (memory is not
-shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run). `docs/configuration.md` prints the table
-and a test holds both together.
+shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run).
+`docs/configuration.md` prints the table and a test holds both together.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Settings:
         "token issuers: JWKS, audience, accepted types, claim names, acr levels, countries",
     )
     policy_dir: Path = _setting(
-        "POLICY_DIR", _path, "path", "config", "folder of labels.json, clearances.json, countries.json"
+        "POLICY_DIR", _path, "path", "config", "folder of labels.json, clearances.json, countries.json, attributes.json"
     )
     keys_dir: Path = _setting(
         "KEYS_DIR",
@@ -203,7 +203,14 @@ class Settings:
     max_metadata_chars: int = _count(
         "MAX_METADATA_CHARS", 0, 2**20, "characters", 65536, "length of an encryptedMetadata as sent"
     )
-    max_policy_bytes: int = _count("MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON")
+    max_policy_bytes: int = _count(
+        "MAX_POLICY_BYTES",
+        256,
+        2**20,
+        "bytes",
+        65536,
+        "size of a policy as canonical JSON; of OpenTDF's, before base64",
+    )
 
     @property
     def local(self) -> bool:

@@ -26,6 +26,7 @@ from kas.errors import (
     KeyMaterialRejected,
     NotSupported,
     UnknownKas,
+    UnknownKey,
 )
 from kas.jose import PublicJwk, is_valid_signature
 from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService
@@ -168,12 +169,14 @@ class Rewrap:
         """
         origin, key = kao.origin, work.principal.key
         if isinstance(origin, CoveredByRequestToken):
+            # Its dialect verified the request token. Without a proven key it proves nothing, and nothing here does:
+            # the authenticator admits such a caller only where the deployment says so.
             return
         if key is None or not is_valid_signature(origin.algorithm, key, origin.message, origin.signature):
             raise KaoSignatureInvalid
         if origin.client_key_hash is None and not self.require_client_key_hash:
             return
-        if origin.client_key_hash != work.request.client_key_hash:
+        if origin.client_key_hash is None or origin.client_key_hash != work.request.client_key_hash:
             raise ClientKeyUnbound
 
     def _decide(self, group: PolicyGroup, work: _Work) -> Decision:
@@ -203,8 +206,10 @@ class Rewrap:
         return check_binding(data_key, kao.binding_message, kao.policy_binding)
 
     def _records(self, kao: KeyAccess) -> tuple[KeyRecord, ...]:
-        if kao.kid is None:
+        if kao.kid is None and kao.wrapped.ephemeral_key is None:
             return self.registry.legacy(self.wire.dialect)[:MAX_LEGACY_KEYS]
+        if kao.kid is None:  # only RSA keys are tried, and none of them opens what was sealed over ECDH
+            raise UnknownKey
         return (self.registry.find(kao.kid, self.wire.dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
 
 

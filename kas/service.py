@@ -201,7 +201,7 @@ def _opentdf_limits(settings: Settings) -> OpenTdfLimits:
         url_chars=settings.max_url_chars,
         client_key_chars=settings.max_client_key_chars,
         wrapped_key_chars=settings.max_wrapped_key_chars,
-        policy_chars=2 * settings.max_policy_bytes,  # base64 of the policy as sent
+        policy_chars=4 * -(-settings.max_policy_bytes // 3),  # in base64
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -28,7 +29,11 @@ from kas.web.routes import nonce_offer
 
 REST_REWRAP: Final = "/kas/v2/rewrap"
 CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
-MAX_FQNS: Final = 100  # in one question: an answer has some 2 KB for each, and anybody may ask
+MAX_ASKED_FQNS: Final = 100  # in one question: an answer has some 2 KB for each, and anybody may ask
+# Anybody may ask a public procedure, and protobuf makes much of little: 100 names fit into these, and few can stall.
+_PUBLIC_BYTES: Final = 2**16
+_PUBLIC_SECONDS: Final = 1.0
+_PUBLIC_BODIES: Final = 8
 # Below these every path is a procedure, so an unknown one is answered as Connect does.
 SERVICES: Final = (
     "/kas.AccessService/",
@@ -76,6 +81,7 @@ def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bo
             lambda _asked: {"status": "SERVING"},
         ),
     }
+    public = Bounds(min(_PUBLIC_BYTES, bounds.max_bytes), _PUBLIC_SECONDS, threading.BoundedSemaphore(_PUBLIC_BODIES))
     exact = {
         REST_REWRAP: _rest_rewrap(rest, bounds),
         "/kas/v2/kas_public_key": _rest_public_key(platform),
@@ -83,7 +89,7 @@ def opentdf_routes(rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bo
         "/.well-known/opentdf-configuration": _document(platform.well_known),
         "/healthz": _document(lambda: {"status": "SERVING"}),
         CONNECT_REWRAP: _connect_rewrap(connect, bounds),
-        **{path: _procedure(*procedure, bounds) for path, procedure in procedures.items()},
+        **{path: _procedure(*procedure, public) for path, procedure in procedures.items()},
     }
     unknown = Route(("GET", "POST"), _unknown_procedure, refuse=_connect_refusal)
     return Routes(exact, dict.fromkeys(SERVICES, unknown))
@@ -159,7 +165,7 @@ def _exchange(request: flask.Request, request_id: str, read: Callable[[], bytes]
 
 def _codec(request: flask.Request) -> Codec:
     codec = CONTENT_TYPES.get(request.mimetype)
-    if codec is None:
+    if codec is None or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise CodecUnsupported
     return codec
 
@@ -183,14 +189,18 @@ def _connect_refusal(refusal: KasError, _request_id: str) -> Reply:
 def _text(asked: Mapping[str, Any], name: str) -> str:
     value = asked.get(name) if asked.get(name) is not None else ""  # protobuf's JSON form takes null for absent
     if not isinstance(value, str):
-        raise InvalidStructure(())
+        raise _fault("wrong_type", name)
     return value
 
 
 def _texts(asked: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = asked.get(name) if asked.get(name) is not None else []  # as above
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidStructure(())
-    if len(value) > MAX_FQNS:
-        raise InvalidStructure((Fault("too_many", name, MESSAGES["too_many"]),))
+        raise _fault("wrong_type", name)
+    if len(value) > MAX_ASKED_FQNS:
+        raise _fault("too_many", name)
     return tuple(value)
+
+
+def _fault(code: str, name: str) -> InvalidStructure:
+    return InvalidStructure((Fault(code, name, MESSAGES[code]),))

@@ -195,3 +195,13 @@ def test_without_kid_two_operations_are_the_most(kid: str, asked: int) -> None:
     world.kao.update(wrap(SHARE, KEYS[kid].public_key()), kid=None)
     status = world.answer().body["responses"][0]["results"][0]["status"]
     assert (status, world.keys.asked) == ("fail" if kid == "rsa-2" else "permit", ["rsa-0", "rsa-1"][:asked])
+
+
+@pytest.mark.parametrize("wrapped_to", ["rsa-0", "ec"])
+def test_attack_r03_opentdf_what_is_sealed_and_names_no_key_costs_no_operation(wrapped_to: str) -> None:
+    """Only RSA keys are tried, and none of them opens it, whatever it holds."""
+    world = World()
+    world.kao.update(wrap(SHARE, KEYS[wrapped_to].public_key()), kid=None, type="ec-wrapped")
+    world.kao.setdefault("ephemeralPublicKey", pem(ec.generate_private_key(ec.SECP521R1())))
+    world.answer()
+    assert (world.event()["code"], world.keys.asked) == ("unknown_key", [])

@@ -134,6 +134,22 @@ def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:
         build_service(configured, clock)
 
 
+@pytest.mark.parametrize("name", ["rsa:4096", "ec:secp384r1"])
+def test_a_preferred_key_that_is_not_there_stops_the_start(tmp_path: Path, name: str) -> None:
+    """Clients would be told to use it and be left without the whole configuration."""
+    with pytest.raises(ConfigError, match=f"^KAS_OPENTDF_BASE_KEY: .*{name}"):
+        production(tmp_path, KAS_OPENTDF_BASE_KEY=name)
+
+
+@pytest.mark.parametrize("name", ["off", "rsa:2048", "ec:secp256r1"])
+def test_a_preferred_key_that_is_there_starts(tmp_path: Path, name: str) -> None:
+    """Its algorithm is one of an active key of OpenTDF."""
+    service = production(tmp_path, KAS_OPENTDF_BASE_KEY=name)
+    answer = ask(service, service.mounts.everything, "GET", "/.well-known/opentdf-configuration")
+    base_key = json.loads(answer.get_data()).get("base_key", {"public_key": {"algorithm": "off"}})
+    assert base_key["public_key"]["algorithm"] == name
+
+
 def test_fault_20_production_fetches_over_tls_alone(tmp_path: Path) -> None:
     """A second line behind the check of the file: the fetcher itself refuses, loopback included."""
     production(tmp_path)
@@ -223,7 +239,7 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
 
 
 def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
-    """The same settings; a policy comes in base64 there, so it may have twice as many characters."""
+    """The same settings; a policy comes in base64 there, four characters for three bytes."""
     limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "groups": 11,
@@ -232,7 +248,7 @@ def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
         "url_chars": 115,
         "client_key_chars": 1016,
         "wrapped_key_chars": 1017,
-        "policy_chars": 2 * 1019,
+        "policy_chars": 4 * 340,
     }
     assert set(limits) == {field.name for field in dataclasses.fields(OpenTdfLimits)}
 
