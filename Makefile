@@ -14,6 +14,7 @@ run: $(READY)
 	@exec $(BIN)/python -m local.run --port $(PORT) --idp-port $(IDP_PORT)
 
 demo: $(READY)
+	@PYTHON=$(BIN)/python local/otdf/setup.sh
 	@exec $(BIN)/python -m local.demo
 
 test: $(READY)

@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script beside what it writes, not a package
-"""Writes the tables of the documents from the code that they describe: settings, errors, structural faults.
+"""Writes the tables of the documents from the code that they describe: settings, errors, structural faults, Connect's codes.
 
     python docs/tables.py            rewrites the tables
-    python docs/tables.py --check    exit status 1 when one is out of date
+    python docs/tables.py --check    exit status 1 when one is out of date or in no document
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from kas.config import Settings  # noqa: E402 - after the path
 from kas.errors import Internal, KaoRefusal, leaves  # noqa: E402
+from kas.protocol.connect import CODES  # noqa: E402
 from kas.protocol.faults import MESSAGES  # noqa: E402
 
 
@@ -59,11 +60,17 @@ def faults() -> str:
     return _table(("code", "message"), ((f"`{code}`", message) for code, message in MESSAGES.items()))
 
 
+def connect() -> str:
+    rows = ((str(ours), f"`{code}`", str(status)) for ours, (code, status) in CODES.items())
+    return _table(("status", "Connect's code", "Connect's status"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "errors": errors,
     "kao errors": kao_errors,
     "faults": faults,
+    "connect": connect,
 }
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -74,16 +81,19 @@ def refreshed(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    outdated = []
+    outdated, unprinted = [], set(TABLES)
     for path in sorted((ROOT / "docs").glob("*.md")):
         text = path.read_text("utf-8")
+        unprinted -= {match[2] for match in _PLACE.finditer(text)}
         if refreshed(text) != text:
             outdated.append(path.name)
             if "--check" not in arguments:
                 path.write_text(refreshed(text), "utf-8")
     if outdated:
         print(f"{'out of date' if '--check' in arguments else 'rewritten'}: {', '.join(outdated)}")  # noqa: T201
-    return int("--check" in arguments and bool(outdated))
+    if unprinted:
+        print(f"in no document: {', '.join(sorted(unprinted))}")  # noqa: T201
+    return int("--check" in arguments and bool(outdated or unprinted))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ policy; the service checks who asks and what the policy says, unwraps, and rewra
 
 Trust boundaries
     Everything in a request is a stranger's until the module that proves it says otherwise. While a token, proof or key
-    is being proved such values are named ``unverified_…``; what `protocol` returns is read and not proved. Trusted are the configuration, the configured issuers for the countries they may speak for, and
-    the key service. Whoever ends TLS is not trusted with keys: a client that sends ``clientKeyHash`` is safe from it.
+    is being proved such values are named ``unverified_…``; what `protocol` returns is read and not proved. Trusted are
+    the configuration, the configured issuers for the countries they may speak for, and the key service. Whoever ends
+    TLS is not trusted with keys: a client that sends ``clientKeyHash`` is safe from it.
 
 Where things are (a module imports only from rows below its own)
     service                      wiring
@@ -25,7 +26,7 @@ Where things are (a module imports only from rows below its own)
     jose, datakey, schema, fetch
     cache, ratelimit, diagnostics
     encoding, config
-    setting
+    setting, host_variables
     uri
     errors                       every refusal and its answer
 """

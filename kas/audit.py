@@ -24,6 +24,7 @@ MAX_LINE_BYTES: Final = 4000
 _MAX_TEXT_BYTES: Final = 300
 _WAIT_SECONDS: Final = 1
 STDOUT: Final = 1
+_HASHED: Final = "sha256:"
 
 Write = Callable[[bytes], int]
 
@@ -91,6 +92,7 @@ def _line(event: Mapping[str, Any]) -> bytes:
 
 
 def _shorten(value: Any) -> Any:
-    if isinstance(value, str) and len(json.dumps(value)) > _MAX_TEXT_BYTES:
-        return "sha256:" + b64url_encode(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
+    """A long text becomes its hash, and so does one that would pass for a hash."""
+    if isinstance(value, str) and (len(json.dumps(value)) > _MAX_TEXT_BYTES or value.startswith(_HASHED)):
+        return _HASHED + b64url_encode(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
     return value

@@ -1,10 +1,8 @@
 """Settings: the only reader of the environment, once, into one frozen object.
 
 Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A bad value
-stops the start, and the error names the setting and what it takes. The host's own variables are read for what they
-could break: ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``WORKERS`` (memory is not
-shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (no keys in files on Cloud Run).
-`docs/configuration.md` prints the table and a test holds both together.
+stops the start, and the error names the setting and what it takes. `docs/configuration.md` prints the table and a test
+holds both together.
 """
 
 from __future__ import annotations
@@ -13,9 +11,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from kas.errors import ConfigError
+from kas.host_variables import refuse_host_variables, refuse_open_local_mode
 from kas.setting import (
     PREFIX,
     bases,
@@ -29,10 +28,7 @@ from kas.setting import (
     schemes,
     setting,
 )
-from kas.uri import is_loopback, is_secure_url
-
-_REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI")
-_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+from kas.uri import is_secure_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +64,7 @@ class Settings:
         "token issuers: JWKS, audience, accepted types, claim names, acr levels, countries",
     )
     policy_dir: Path = setting(
-        "POLICY_DIR", path, "path", "config", "folder of labels.json, clearances.json, countries.json"
+        "POLICY_DIR", path, "path", "config", "folder of labels.json, clearances.json, countries.json, attributes.json"
     )
     keys_dir: Path = setting(
         "KEYS_DIR",
@@ -226,7 +222,14 @@ class Settings:
     max_metadata_chars: int = count(
         "MAX_METADATA_CHARS", 0, 2**20, "characters", 65536, "length of an encryptedMetadata as sent"
     )
-    max_policy_bytes: int = count("MAX_POLICY_BYTES", 256, 2**20, "bytes", 65536, "size of a policy as canonical JSON")
+    max_policy_bytes: int = count(
+        "MAX_POLICY_BYTES",
+        256,
+        2**20,
+        "bytes",
+        65536,
+        "size of a policy as canonical JSON; of OpenTDF's, before base64",
+    )
 
     @property
     def local(self) -> bool:
@@ -235,7 +238,7 @@ class Settings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Reads and checks the whole environment. Raises ConfigError, which names the setting."""
-        _refuse_host_variables(environ)
+        refuse_host_variables(environ)
         fields = {field.metadata["name"]: field for field in dataclasses.fields(cls)}
         unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in fields)
         if unknown:
@@ -247,7 +250,7 @@ class Settings:
         }
         settings = cls(**values)
         if settings.local:
-            _refuse_open_local_mode(environ)
+            refuse_open_local_mode(environ)
         if not all(is_secure_url(base, allow_loopback_http=settings.local) for base in settings.public_bases):
             raise ConfigError("KAS_PUBLIC_BASES: every base must be https (http on loopback in local mode only)")
         return settings
@@ -271,25 +274,3 @@ def _local_defaults(environ: Mapping[str, str]) -> dict[str, str]:
         "KAS_OPENTDF_EMPTY_POLICY": "allow",
         "KAS_METRICS": "on",
     }
-
-
-def refuse_other_servers(environ: Mapping[str, str]) -> None:
-    """Raises ConfigError for variables that make the host start another server than the one that is tested."""
-    for name in _REFUSED:
-        if environ.get(name, "").lower() not in _OFF:
-            raise ConfigError(f"{name}: must not be set: it starts another server than the one that is tested")
-
-
-def _refuse_host_variables(environ: Mapping[str, str]) -> None:
-    refuse_other_servers(environ)
-    if "K_SERVICE" in environ and environ.get("KAS_MODE") == "local":
-        raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
-    if "K_SERVICE" in environ:
-        raise ConfigError("K_SERVICE: private keys in files, the only kind there is yet, are refused on Cloud Run")
-    if environ.get("WORKERS", "1") != "1":
-        raise ConfigError("WORKERS: must be 1: used proofs are remembered in the memory of one process")
-
-
-def _refuse_open_local_mode(environ: Mapping[str, str]) -> None:
-    if not is_loopback(environ.get("HOST", "0.0.0.0")):  # noqa: S104 - the host's own default, refused here
-        raise ConfigError("HOST: must be a loopback address in local mode")

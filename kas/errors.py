@@ -2,8 +2,8 @@
 
 A class names its stable ``code``; its parent fixes the HTTP ``status`` and the ``error`` class of ACP-240 §4.
 The docstring of a leaf is the sentence that the caller reads: it is constant, so no caller's text and no secret
-can travel in it. What happened in detail is chained by ``raise … from``; of a 503 the edge logs it. `docs/api.md` prints this tree and
-a test holds both together.
+can travel in it. What happened in detail is chained by ``raise … from``; of a 503 the edge logs it. `docs/api.md`
+prints this tree and a test holds both together.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Fault:
 
 @final
 class InvalidStructure(InvalidRequest, code="invalid_structure"):
-    """The request does not have the structure of ACP-240; validationErrors lists what is wrong."""
+    """The request does not have the structure of this route's requests; the answer names what is wrong."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__(", ".join(f"{fault.field}: {fault.code}" for fault in faults[:5]))
@@ -348,6 +348,10 @@ class ReplayShareExhausted(TooManyRequests, code="replay_share_exhausted"):
 
 class Unavailable(KasError, status=503, error="unavailable"):
     """The service cannot answer now and releases nothing."""
+
+
+class TooManyBodies(Unavailable, code="too_many_bodies"):
+    """Too many bodies of unknown callers are on their way already; try again in a second."""
 
 
 class ReplayStoreFull(Unavailable, code="replay_store_full"):

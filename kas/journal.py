@@ -42,6 +42,7 @@ class Journal:
     caller: Caller | None = None
     quotas: list[Quota] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    opened_with: str | None = None  # kid of the key that opened the last key access object
     key_operations: int = 0
     cache_hits: int = 0
     cache_misses: int = 0

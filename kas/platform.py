@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kas.auth.issuers import Issuer
-from kas.crypto.certificate import certificate_of
-from kas.errors import AttributeUnknown, AttributeValueUnknown, PublicKeyUnknown
+from kas.crypto.certificate import Certificates
+from kas.errors import AttributeUnknown, AttributeValueUnknown, ConfigError, PublicKeyUnknown
 from kas.jose import ALGORITHMS, to_jwk
 from kas.keys.registry import KeyRecord, KeyRegistry, KeyService
 from kas.policy.attributes import Definition, Rule, parse_fqn
 
-# OpenTDF's name of a key's algorithm -> ours, and the name in the policy service's enumeration.
+# OpenTDF's name of a key's algorithm -> ours, and the name in the policy service's enumeration; the preferred first.
 _ALGORITHMS: Final[Mapping[str, tuple[str, str]]] = {
     "rsa:2048": ("RSA-2048", "ALGORITHM_RSA_2048"),
     "rsa:4096": ("RSA-4096", "ALGORITHM_RSA_4096"),
@@ -45,6 +45,12 @@ class Platform:
     definitions: Mapping[str, Definition]
     base_key: str | None
     nonce_required: bool
+    certificates: Certificates = field(default_factory=Certificates)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError: a key that clients are told to prefer is there."""
+        if self.base_key is not None and self._find(self.base_key) is None:
+            raise ConfigError(f"KAS_OPENTDF_BASE_KEY: no active key for OpenTDF is {self.base_key}")
 
     def public_key(self, algorithm: str, fmt: str, version: str) -> dict[str, str]:
         """``kas.PublicKeyResponse``: SPKI PEM, or a JWK as text. Raises PublicKeyUnknown."""
@@ -59,20 +65,21 @@ class Platform:
         record = self._active(algorithm or DEFAULT_ALGORITHM)
         if record.is_rsa:
             return self._pem(record)
-        return certificate_of(self.key_service.public_key(record), self.kas_id)
+        return self.certificates.of(record.kid, self.key_service.public_key(record), self.kas_id)
 
     def well_known(self) -> dict[str, Any]:
         """The configuration document; the first issuer is the one that clients log in with."""
         issuer = self.issuers[0]
+        provider = {
+            "issuer": issuer.issuer,
+            "authorization_endpoint": issuer.authorization_endpoint,
+            "token_endpoint": issuer.token_endpoint,
+            "jwks_uri": issuer.jwks_url,
+        }
         document: dict[str, Any] = {
             "platform_issuer": issuer.issuer,
-            "idp": {
-                "issuer": issuer.issuer,
-                "authorization_endpoint": issuer.authorization_endpoint,
-                "token_endpoint": issuer.token_endpoint,
-                "jwks_uri": issuer.jwks_url,
-            },
-            "health": {"endpoint": "/healthz"},
+            "idp": {name: value for name, value in provider.items() if value},
+            "health": {"endpoint": "/health"},  # not /healthz, which Google's front end may answer itself
             "supports_dpop": True,
             "dpop_signing_alg_values_supported": list(ALGORITHMS),
             "dpop_nonce_required": self.nonce_required,
@@ -81,7 +88,7 @@ class Platform:
             document["base_key"] = {
                 "kas_uri": self.kas_uri,
                 "kas_id": self.kas_id,
-                "public_key": self._named(self.base_key),
+                "public_key": self._named(self.base_key, self._active(self.base_key)),
             }
         return document
 
@@ -134,24 +141,28 @@ class Platform:
         return definition if definition is not None and value in definition.entitlements else None
 
     def _kas_keys(self) -> list[dict[str, Any]]:
-        """The key to wrap to, as the policy service hands it out with attribute values."""
-        name = self.base_key or DEFAULT_ALGORITHM
-        key = {**self._named(name), "algorithm": _ALGORITHMS[name][1]}
-        return [{"kasUri": self.kas_uri, "kasId": self.kas_id, "publicKey": key}]
+        """The key to wrap to, as the policy service hands it out with attribute values; none where there is none."""
+        for name in _ALGORITHMS if self.base_key is None else (self.base_key,):
+            record = self._find(name)
+            if record is not None:
+                key = {**self._named(name, record), "algorithm": _ALGORITHMS[name][1]}
+                return [{"kasUri": self.kas_uri, "kasId": self.kas_id, "publicKey": key}]
+        return []
 
-    def _named(self, name: str) -> dict[str, str]:
-        record = self._active(name)
+    def _named(self, name: str, record: KeyRecord) -> dict[str, str]:
         return {"algorithm": name, "kid": record.kid, "pem": self._pem(record)}
 
     def _active(self, name: str) -> KeyRecord:
-        record = self._find(_ALGORITHMS[name][0]) if name in _ALGORITHMS else None
+        record = self._find(name)
         if record is None:
             raise PublicKeyUnknown
         return record
 
-    def _find(self, algorithm: str) -> KeyRecord | None:
+    def _find(self, name: str) -> KeyRecord | None:
+        if name not in _ALGORITHMS:
+            return None
         published = (record for record in self.registry.published() if "opentdf" in record.dialects)
-        return next((record for record in published if record.algorithm == algorithm), None)
+        return next((record for record in published if record.algorithm == _ALGORITHMS[name][0]), None)
 
     def _pem(self, record: KeyRecord) -> str:
         key = self.key_service.public_key(record)

@@ -132,7 +132,8 @@ class Rewrap:
 
     def _outcome(self, kao: KeyAccess, group: PolicyGroup, work: _Work) -> WrappedKey | type[KaoRefusal]:
         journal = work.journal
-        operations, hits, work.decision = journal.key_operations, journal.cache_hits, None
+        operations, hits = journal.key_operations, journal.cache_hits
+        journal.opened_with = work.decision = None
         outcome: WrappedKey | type[KaoRefusal]
         try:
             outcome = self._release(kao, group, work)
@@ -145,7 +146,7 @@ class Rewrap:
                 policy_id=group.policy_id,
                 policy_hash=group.policy_hash,
                 kao_id=kao.id,
-                kid=kao.kid,
+                kid=kao.kid or journal.opened_with,
                 refusal=None if isinstance(outcome, WrappedKey) else outcome,
                 decision=work.decision,
                 key_operations=journal.key_operations - operations,
@@ -196,12 +197,14 @@ class Rewrap:
         """
         origin, key = kao.origin, work.principal.key
         if isinstance(origin, CoveredByRequestToken):
+            # Its dialect verified the request token. Without a proven key it proves nothing, and nothing here does:
+            # the authenticator admits such a caller only where the deployment says so.
             return
         if key is None or not is_valid_signature(origin.algorithm, key, origin.message, origin.signature):
             raise KaoSignatureInvalid
         if origin.client_key_hash is None and not self.require_client_key_hash:
             return
-        if origin.client_key_hash != work.request.client_key_hash:
+        if origin.client_key_hash is None or origin.client_key_hash != work.request.client_key_hash:
             raise ClientKeyUnbound
 
     def _decide(self, group: PolicyGroup, work: _Work) -> None:

@@ -76,6 +76,11 @@ class Node:
             self.fail(f"must be a whole number from {low} to {high}")
         return self.value
 
+    def pair(self) -> tuple[str, str]:
+        """Two different texts."""
+        texts = self.texts()
+        return (texts[0], texts[1]) if len(texts) == 2 else self.fail("must be a pair")  # noqa: PLR2004 - a pair
+
     def texts(self) -> tuple[str, ...]:
         """A list of non-empty texts, without repetition."""
         texts = tuple(item.text() for item in self.items())

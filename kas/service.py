@@ -32,12 +32,13 @@ from kas.publish_keys import Publication, publish_keys
 from kas.rewrap import Rewrap
 from kas.uri import has_secure_scheme
 from kas.web.body import Bounds
+from kas.web.connect import CONNECT_REWRAP
 from kas.web.cors import Cors
 from kas.web.edge import Edge
 from kas.web.health import READY, health_routes
 from kas.web.limits import edge_limits
 from kas.web.metrics import METRICS, metrics_route
-from kas.web.opentdf import CONNECT_REWRAP, REST_REWRAP, opentdf_routes
+from kas.web.opentdf import REST_REWRAP, opentdf_routes
 from kas.web.replies import Route, Routes, recorded
 from kas.web.routes import REWRAP, Mounts, jwks_route, mounts, rewrap_route
 
@@ -199,7 +200,7 @@ def _opentdf_limits(settings: Settings) -> OpenTdfLimits:
         url_chars=settings.max_url_chars,
         client_key_chars=settings.max_client_key_chars,
         wrapped_key_chars=settings.max_wrapped_key_chars,
-        policy_chars=2 * settings.max_policy_bytes,  # base64 of the policy as sent
+        policy_chars=4 * -(-settings.max_policy_bytes // 3),  # in base64
     )
 
 

@@ -1,5 +1,6 @@
 """`make demo`: a file encrypted under a policy, opened by two people, refused to two others, and three attacks refused.
 
+Then the same with a published OpenTDF client, which knows nothing of this project: opened by one, refused to another.
 Everything is real: processes, HTTP, keys, signatures. The exit status is 0 only when every expectation held.
 """
 
@@ -23,6 +24,8 @@ from local.client.container import read_container, write_container
 from local.client.keys import new_receiving_key
 from local.client.proofs import make_proof
 from local.client.rewrap import build_request, post_rewrap
+from local.otdf.act import OtdfAct
+from local.otdf.client import HOME, ClientUnavailable
 from local.processes import ROOT, StartFailed, World, world
 
 FILE: Final = ROOT / "README.md"
@@ -51,11 +54,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The pair it plays on, and where it tells of it."""
+    """The pair it plays on, and where it tells of it; ``otdf_home`` is where otdf-python is installed."""
 
     stage: Stage
     world: World
     http: Http
+    otdf_home: Path = HOME
 
     def session(self, client_id: str) -> Session:
         """A client's session at the KAS."""
@@ -80,6 +84,7 @@ class Demo:
         self.tampered_policy(container)
         self.stolen_token(container)
         self.replayed_proof(container)
+        self.published_client()
 
     def opens(self, client_id: str, container: bytes, data: bytes) -> None:
         """Expects the same bytes back, with the KAS's signature verified by the client."""
@@ -132,6 +137,15 @@ class Demo:
         self.stage.expect(held, f"{who}: {answer.status} {members.get('code')}")
         self.stage.say(f"        “{members.get('message')}”")
 
+    def published_client(self) -> None:
+        """A file of otdf-python, for SECRET and USA, in its own format and opened by itself."""
+        self.stage.say("\nA published OpenTDF client, unmodified: the command line of otdf-python", _BOLD)
+        with tempfile.TemporaryDirectory() as folder:
+            for finding in OtdfAct(self.world.kas.base, Path(folder), self.otdf_home).play(FILE):
+                self.stage.expect(finding.held, finding.text)
+                if finding.words:
+                    self.stage.say(f"        “{finding.words}”")
+
 
 @contextmanager
 def terminating() -> Iterator[None]:
@@ -147,14 +161,14 @@ def terminating() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def main() -> int:
+def main(otdf_home: Path = HOME) -> int:
     stage = Stage(colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     try:
         with terminating(), tempfile.TemporaryDirectory() as folder, (Path(folder) / "audit.log").open("wb") as log:
             stage.say("Starting a Key Access Service and an identity provider on free ports …")
             with world(Path(folder), log=log) as pair, closing(Http()) as http:
-                Demo(stage, pair, http).play()
-    except (StartFailed, ClientError) as error:
+                Demo(stage, pair, http, otdf_home).play()
+    except (StartFailed, ClientError, ClientUnavailable) as error:
         kind = "the answer cannot be trusted: " if isinstance(error, AnswerInvalid) else ""
         stage.expect(held=False, text=f"{kind}{error}")
     except KeyboardInterrupt:

@@ -2,6 +2,9 @@
 
 A status is ``""`` (aligned, with a test), or says what is missing; ``part: …`` is aligned but for what it
 names, ``see …`` has tests in that file that carry no id.
+
+A status is that of both dialects. R12 and R13 are about ACP-240's signature of each KAO; in OpenTDF they are about the
+signed request token. R14 is ACP-240's alone: OpenTDF's results are not signed, TLS is what protects them on the way.
 """
 
 from __future__ import annotations

@@ -23,6 +23,21 @@ def test_tables_of_settings_and_errors_are_those_of_the_code():
     assert (result.returncode, result.stdout) == (0, "")
 
 
+def test_a_table_that_no_document_prints_fails_the_check(tmp_path):
+    """Nobody would see when it is wrong."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "kas").symlink_to(ROOT / "kas")
+    tables = (ROOT / "docs" / "tables.py").read_text("utf-8")
+    (tmp_path / "docs" / "tables.py").write_text(tables.replace('"faults": faults', '"unseen": faults'), "utf-8")
+    for path in (ROOT / "docs").glob("*.md"):
+        text = re.sub(r"<!-- table: faults -->", "", path.read_text("utf-8"))
+        (tmp_path / "docs" / path.name).write_text(text, "utf-8")
+    result = subprocess.run(
+        [sys.executable, "docs/tables.py", "--check"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (1, "in no document: unseen\n")
+
+
 def test_every_file_that_a_document_names_exists():
     documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {
@@ -51,4 +66,6 @@ def test_the_settings_of_a_deployment_are_accepted_and_strict():
 @pytest.mark.parametrize("name", ["issuers.example.json"])
 def test_the_example_of_an_issuer_is_accepted(name):
     countries = load_rules(ROOT / "config").countries
-    assert load_issuers(ROOT / "config" / name, countries=countries, allow_loopback_http=False)
+    issuers = load_issuers(ROOT / "config" / name, countries=countries, allow_loopback_http=False)
+    assert all(issuer.authorization_endpoint and issuer.token_endpoint for issuer in issuers.values())
+    assert issuers

@@ -2,8 +2,9 @@
 
 Each issuer is pinned: its JWKS address and audience are configuration, never read from a token. The entry also says
 which ``typ`` its tokens have, what its claims are called, what its ``acr`` values mean and for which countries it
-may speak. An issuer without countries speaks for none. Two members are optional, and nothing without them: the
-clearance authorities that its tokens may name, and the domains of the e-mail addresses that it may assert.
+may speak. An issuer without countries speaks for none. Optional, and nothing when absent, are the clearance authorities
+that its tokens may name, the domains of the e-mail addresses that it may assert, and the two endpoints that clients are
+told to log in at.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -82,14 +84,12 @@ def load_issuers(
 def _read_issuer(
     node: Node, countries: frozenset[str], authorities: frozenset[str], *, allow_loopback_http: bool
 ) -> Issuer:
-    jwks_url = node["jwksUrl"]
+    read_url = partial(_read_url, allow_loopback_http=allow_loopback_http)
     asserted = node.get("clearanceAuthorities")
     domains = node.get("emailDomains")
-    if not is_secure_url(jwks_url.text(), allow_loopback_http=allow_loopback_http):
-        jwks_url.fail("must be https (http on loopback in local mode only)")
     entry = Issuer(
         issuer=_read_issuer_name(node["issuer"]),
-        jwks_url=jwks_url.text(),
+        jwks_url=read_url(node["jwksUrl"]),
         audience=node["audience"].text(),
         accepted_types=frozenset(item.choice(TYPES) for item in node["acceptedTypes"].items()),
         claim_names=_read_claim_names(node["claims"]),
@@ -99,15 +99,19 @@ def _read_issuer(
             item.choice(countries | authorities) for item in (asserted.items() if asserted else ())
         ),
         email_domains=frozenset(_read_domain(item) for item in (domains.items() if domains else ())),
-        authorization_endpoint=_read_endpoint(node.get("authorizationEndpoint")),
-        token_endpoint=_read_endpoint(node.get("tokenEndpoint")),
+        authorization_endpoint=read_url(node.get("authorizationEndpoint")),
+        token_endpoint=read_url(node.get("tokenEndpoint")),
     )
     node.done()
     return entry
 
 
-def _read_endpoint(node: Node | None) -> str:
-    return node.text() if node else ""
+def _read_url(node: Node | None, *, allow_loopback_http: bool) -> str:
+    if node is None:
+        return ""
+    if not is_secure_url(node.text(), allow_loopback_http=allow_loopback_http):
+        node.fail("must be https (http on loopback in local mode only)")
+    return node.text()
 
 
 def _read_domain(node: Node) -> str:

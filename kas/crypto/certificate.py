@@ -6,6 +6,7 @@ the key inside only unwraps and may live where it cannot sign. Clients trust it 
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,6 +19,21 @@ from cryptography.x509.oid import NameOID
 # RFC 5280 §4.1.2.5: the end of a certificate that has none. How long a key is used is the registry's to say.
 _START: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NO_END: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+class Certificates:
+    """The certificate of each key, made when it is first asked for, in the worker, and kept: one for each ``kid``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, str] = {}
+
+    def of(self, kid: str, public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, name: str) -> str:
+        """The certificate in PEM of the key ``kid``; ``name`` as of `certificate_of`."""
+        with self._lock:
+            if kid not in self._made:
+                self._made[kid] = certificate_of(public_key, name)
+            return self._made[kid]
 
 
 def certificate_of(public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, name: str) -> str:

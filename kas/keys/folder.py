@@ -179,4 +179,4 @@ def _check_kids(document: Node, kids: list[str]) -> None:
 def _check_keys(document: Node, keys: list[UnwrapPrivateKey]) -> None:
     form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if len({key.public_key().public_bytes(*form) for key in keys}) != len(keys):
-        document.fail("one key is listed under two kids; a key has one dialect")
+        document.fail("one key is listed under two kids")

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from kas.crypto.binding import check_binding
 from kas.datakey import DataKey
-from kas.errors import KeyMaterialRejected
+from kas.errors import KeyMaterialRejected, UnknownKey
 from kas.journal import Journal
 from kas.keys.dek_cache import DekCache, dek_digest
 from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService, WrappedMaterial
@@ -76,8 +76,10 @@ class KeyOpener:
         raise KeyMaterialRejected
 
     def _records(self, kao: BoundKey, dialect: Dialect) -> tuple[KeyRecord, ...]:
-        if kao.kid is None:
+        if kao.kid is None and kao.wrapped.ephemeral_key is None:
             return self.registry.legacy(dialect)[:MAX_LEGACY_KEYS]
+        if kao.kid is None:  # only RSA keys are tried, and none of them opens what was sealed over ECDH
+            raise UnknownKey
         return (self.registry.find(kao.kid, dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
 
     def _find(
@@ -91,7 +93,7 @@ class KeyOpener:
             if data_key is not None:
                 with contextlib.suppress(KeyMaterialRejected):
                     data_key = _check(data_key, kao)
-                    journal.cache_hits += 1
+                    journal.cache_hits, journal.opened_with = journal.cache_hits + 1, record.kid
                     return data_key
         journal.cache_misses += 1
         return None
@@ -109,6 +111,7 @@ class KeyOpener:
         except KeyMaterialRejected:
             unwrapped = None
         data_key = _check(unwrapped, kao)
+        journal.opened_with = record.kid
         if self.cache is not None:
             self.cache.put(dek_digest(dialect, record.kid, kao.wrapped), data_key)
         return data_key

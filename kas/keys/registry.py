@@ -58,13 +58,18 @@ class KeyRecord:
 
     @property
     def jwk_algorithm(self) -> str:
-        """The key's ``alg`` in the JWKS; an RSA key has one dialect."""
-        return DIALECTS[next(iter(self.dialects))][1] if self.is_rsa else "ECDH-ES"
+        """The key's ``alg`` in the JWKS."""
+        return DIALECTS[self._rsa_dialect()][1] if self.is_rsa else "ECDH-ES"
 
     @property
     def hash(self) -> str:
-        """The OAEP hash of an RSA key."""
-        return DIALECTS[next(iter(self.dialects))][0]
+        """The OAEP hash of an RSA key. Raises ValueError for any other: it has none."""
+        return DIALECTS[self._rsa_dialect()][0]
+
+    def _rsa_dialect(self) -> str:
+        if not self.is_rsa or len(self.dialects) != 1:
+            raise ValueError("not an RSA key of one dialect")
+        return next(iter(self.dialects))
 
 
 class KeyService(Protocol):

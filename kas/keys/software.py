@@ -30,9 +30,9 @@ class SoftwareKeyService:
         """Opens with the record's mechanism. Raises KeyMaterialRejected, KeyUnavailable."""
         private_key = self._find(record)
         try:
-            if isinstance(private_key, rsa.RSAPrivateKey):
+            if isinstance(private_key, rsa.RSAPrivateKey) and wrapped.ephemeral_key is None:
                 return DataKey(private_key.decrypt(wrapped.ciphertext, oaep(_HASHES[record.hash])))
-            if wrapped.ephemeral_key is not None:
+            if isinstance(private_key, ec.EllipticCurvePrivateKey) and wrapped.ephemeral_key is not None:
                 return unseal(private_key, wrapped.ephemeral_key, wrapped.ciphertext)
         except ValueError as error:
             raise KeyMaterialRejected from error

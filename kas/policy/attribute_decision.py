@@ -30,7 +30,7 @@ from kas.policy.rules import Rules
 from kas.policy.standing import country_of, is_complete
 from kas.policy.subject import Subject
 
-MAX_FQNS: Final = 1000
+MAX_POLICY_FQNS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ def decide_attributes(
     """
     subject = requester.subject
     demands = _demands(fqns, definitions)
+    # Where nobody can say what is demanded, nobody can say that it does not build on the rules.
     is_derived = demands is None or any(demand.definition.is_derived for demand in demands)
     country = country_of(subject, rules)
     return Decision(
@@ -94,9 +95,11 @@ def decide_attributes(
 
 def _demands(fqns: Sequence[str], definitions: Mapping[str, Definition]) -> list[_Demand] | None:
     """The attributes on the data; None when one of them is unknown or there are too many."""
+    if len(fqns) > MAX_POLICY_FQNS:
+        return None
     values: dict[str, set[str]] = {}
     try:
-        for fqn in fqns if len(fqns) <= MAX_FQNS else [""]:
+        for fqn in fqns:
             name, value = parse_fqn(fqn)
             if name not in definitions or value not in definitions[name].entitlements:
                 return None

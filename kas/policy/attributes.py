@@ -20,7 +20,6 @@ from kas.policy.entitlements import Entitlement, read_entitlement, uses_derived
 from kas.schema import Node, load_document
 
 MAX_FQN_CHARS: Final = 512
-_PAIR: Final = 2
 
 _HOST: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _WORD: Final = r"[a-z0-9](?:[a-z0-9_-]{0,251}[a-z0-9])?"
@@ -131,8 +130,11 @@ def _read_requires(node: Node | None, names: Collection[str]) -> tuple[frozenset
 
 
 def _read_pairs(node: Node | None, values: Collection[str]) -> tuple[frozenset[str], ...]:
-    pairs = {pair: frozenset(text.lower() for text in pair.texts()) for pair in (node.items() if node else [])}
-    for pair, texts in pairs.items():
-        if len(texts) != _PAIR or not texts <= set(values):
-            pair.fail("must be two of values")
-    return tuple(pairs.values())
+    return tuple(_read_pair(pair, values) for pair in (node.items() if node else []))
+
+
+def _read_pair(node: Node, values: Collection[str]) -> frozenset[str]:
+    first, second = (text.lower() for text in node.pair())
+    if first == second or not {first, second} <= set(values):
+        node.fail("must be two of values")
+    return frozenset({first, second})

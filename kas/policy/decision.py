@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from kas.errors import (
     AuthenticationTooWeak,
@@ -37,16 +36,22 @@ from kas.policy.standing import (
 )
 from kas.policy.subject import Subject
 
-_DENIALS: Final = {denial.code: denial for denial in Denial.__subclasses__()}
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the table; ``code`` is that of the denial, empty when the check passed."""
+    """One line of the table; ``denial`` is why it denies, None when the check passed."""
 
     name: str
-    passed: bool
-    code: str
+    denial: type[Denial] | None
+
+    @property
+    def passed(self) -> bool:
+        return self.denial is None
+
+    @property
+    def code(self) -> str:
+        """That of the denial, empty when the check passed."""
+        return "" if self.denial is None else self.denial.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,8 @@ class Decision:
         """The class of the first failing check; None exactly when ``permitted``."""
         if self.permitted:
             return None
-        failing = (line.code for line in self.checks if not line.passed)
         # Without any check nothing is known of the subject.
-        return _DENIALS[next(failing, SubjectIncomplete.code)]
+        return next((line.denial for line in self.checks if line.denial is not None), SubjectIncomplete)
 
 
 def decide(subject: Subject, policy: Mapping[str, object], rules: Rules, *, now: float) -> Decision:
@@ -104,7 +108,7 @@ def decide(subject: Subject, policy: Mapping[str, object], rules: Rules, *, now:
 
 def check(name: str, denial: type[Denial], *, passed: bool) -> Check:
     """The line of a check that denies with ``denial`` when it fails."""
-    return Check(name, passed, "" if passed else denial.code)
+    return Check(name, None if passed else denial)
 
 
 def _label(policy: Mapping[str, object], rules: Rules) -> Label | None:

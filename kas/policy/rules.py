@@ -18,7 +18,6 @@ from kas.policy.clearances import Clearances, read_clearances
 from kas.schema import Node, load_document
 
 _ALPHA_3: Final = re.compile("[A-Z]{3}")
-_PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +158,7 @@ def _read_coherence(node: Node, countries: Collection[str]) -> CoherenceRule:
 
 
 def _read_pairs(node: Node) -> tuple[frozenset[str], ...]:
-    pairs = node.items()
-    for pair in pairs:
-        if len(pair.texts()) != _PAIR:
-            pair.fail("must be a pair")
-    return tuple(frozenset(pair.texts()) for pair in pairs)
+    return tuple(frozenset(pair.pair()) for pair in node.items())
 
 
 def _read_caveat(node: Node, countries: Collection[str]) -> CaveatRule:

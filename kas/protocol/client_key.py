@@ -26,7 +26,7 @@ _PEM_END: Final = "-----END PUBLIC KEY-----"
 
 def parse_client_key(unverified_key: object) -> ClientKey:
     """Parses a JWK object or an SPKI PEM text. Raises ValueError for anything else, weaker or for another use."""
-    key = parse_wrapping_key(unverified_key)
+    key = _parse_key(unverified_key)
     if isinstance(unverified_key, dict):
         _check_use(unverified_key, is_rsa=isinstance(key, rsa.RSAPublicKey))
     return key
@@ -34,13 +34,13 @@ def parse_client_key(unverified_key: object) -> ClientKey:
 
 def parse_ephemeral_key(unverified_key: object) -> ec.EllipticCurvePublicKey:
     """The key that a client sealed with: JWK or SPKI PEM, EC. Raises ValueError."""
-    key = parse_wrapping_key(unverified_key)
+    key = _parse_key(unverified_key)
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise ValueError("an ephemeral key is EC")  # noqa: TRY004 - one error for every fault of a client's key
     return key
 
 
-def parse_wrapping_key(unverified_key: object) -> ClientKey:
+def _parse_key(unverified_key: object) -> ClientKey:
     """A sound RSA or EC public key from a JWK object or an SPKI PEM text. Raises ValueError."""
     if isinstance(unverified_key, str):
         return _parse_pem(unverified_key)

@@ -14,7 +14,14 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from kas.encoding import parse_json
-from kas.errors import CodecUnsupported, CompressionUnsupported, ContentTooLarge, KasError, MessageInvalid
+from kas.errors import (
+    CodecUnsupported,
+    CompressionUnsupported,
+    ContentTooLarge,
+    InvalidStructure,
+    KasError,
+    MessageInvalid,
+)
 from kas.protocol.bounds import JsonBounds, check_bounds
 
 Codec = Literal["json", "proto"]
@@ -23,7 +30,7 @@ CONTENT_TYPES: Final[Mapping[str, Codec]] = {"application/json": "json", "applic
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 # Status of a refusal -> (Connect's code, the HTTP status that Connect gives it).
-_CODES: Final[Mapping[int, tuple[str, int]]] = {
+CODES: Final[Mapping[int, tuple[str, int]]] = {
     400: ("invalid_argument", 400),
     401: ("unauthenticated", 401),
     403: ("permission_denied", 403),
@@ -41,8 +48,17 @@ _CODES: Final[Mapping[int, tuple[str, int]]] = {
 
 def error_of(refusal: KasError, text: str | None = None) -> tuple[int, dict[str, str]]:
     """HTTP status and body of an error; ``text`` replaces the message where clients look for one."""
-    code, status = _CODES.get(refusal.status, ("unknown", refusal.status))
-    return status, {"code": code, "message": text or f"{refusal.code}: {refusal.message()}"}
+    code, status = CODES.get(refusal.status, ("unknown", refusal.status))
+    return status, {"code": code, "message": text or _message(refusal)}
+
+
+def _message(refusal: KasError) -> str:
+    """Code and sentence; there is no other place for what is wrong with a structure, so its first fault follows."""
+    text = f"{refusal.code}: {refusal.message()}"
+    if not isinstance(refusal, InvalidStructure) or not refusal.faults:
+        return text
+    fault = refusal.faults[0]
+    return f"{text} {fault.field or 'body'}: {fault.code}"
 
 
 def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:

@@ -19,6 +19,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "bad_url": "this is not an https URL",
     "bad_client_key": "this is not a public key that this service wraps to",
     "bad_ephemeral_key": "this is not an EC public key that this service opens with",
+    "two_names": "this member occurs under two of its names",
     "duplicate_id": "this keyAccessObjectId occurs before",
     "policy_mismatch": "this policyId occurs before with another policy",
 }

@@ -13,6 +13,7 @@ from kas.auth.times import LEEWAY_SECONDS, parse_time
 from kas.errors import SignedRequestTokenInvalid
 from kas.jose import ALGORITHMS, CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
 
+_OTHER_TYPES: Final = ("dpop+jwt", "at+jwt", "application/at+jwt")
 ACP240_LIFETIME_SECONDS: Final = 300
 OPENTDF_LIFETIME_SECONDS: Final = 7200  # some clients sign for so long
 
@@ -20,9 +21,9 @@ OPENTDF_LIFETIME_SECONDS: Final = 7200  # some clients sign for so long
 def open_request_token(unverified_token: object, *, key: PublicJwk | None, now: float, lifetime_seconds: int) -> bytes:
     """The request body inside.
 
-    1. A strict compact JWS with an algorithm of the allow-list.
+    1. A strict compact JWS with an algorithm of the allow-list, and not of another kind of token.
     2. Signed by ``key``, if one is proven.
-    3. ``iat`` and ``exp`` at most ``lifetime_seconds`` apart, and ``now`` between them.
+    3. ``iat`` and ``exp`` at most ``lifetime_seconds`` apart, and ``now`` between them, and not before ``nbf``.
     4. ``requestBody`` is a text.
 
     Raises SignedRequestTokenInvalid.
@@ -31,7 +32,7 @@ def open_request_token(unverified_token: object, *, key: PublicJwk | None, now: 
         # 1.
         jws = parse_compact_jws(unverified_token if isinstance(unverified_token, str) else "")
         algorithm = jws.unverified_header.get("alg")
-        if algorithm not in ALGORITHMS or jws.has_extensions:
+        if algorithm not in ALGORITHMS or jws.has_extensions or jws.unverified_header.get("typ") in _OTHER_TYPES:
             raise SignedRequestTokenInvalid
         # 2.
         if key is not None and not is_valid_signature(str(algorithm), key, jws.signing_input, jws.signature):
@@ -50,6 +51,8 @@ def open_request_token(unverified_token: object, *, key: PublicJwk | None, now: 
 def _check_times(jws: CompactJws, now: float, lifetime_seconds: int) -> None:
     issued, expires = (parse_time(jws.unverified_claims.get(name)) for name in ("iat", "exp"))
     if not 0 <= expires - issued <= lifetime_seconds:
+        raise SignedRequestTokenInvalid
+    if now < parse_time(jws.unverified_claims.get("nbf", issued)) - LEEWAY_SECONDS:
         raise SignedRequestTokenInvalid
     if not issued - LEEWAY_SECONDS <= now < expires + LEEWAY_SECONDS:
         raise SignedRequestTokenInvalid

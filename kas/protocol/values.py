@@ -29,7 +29,9 @@ class KaoSignature:
 
 @dataclass(frozen=True, slots=True)
 class CoveredByRequestToken:
-    """The KAO came in a signed request token, which its dialect has verified under the proven key, if there is one."""
+    """The KAO came in a signed request token, which its dialect has verified under the proven key. A caller whose token
+    is bound to no key has proved none: his request token is read and proves nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,13 @@ class PolicyGroup:
 
 @dataclass(frozen=True, slots=True)
 class RewrapRequest:
-    """``client_key_hash`` is base64url(SHA-256(canonical JSON of the client's key as sent)); ``version`` is that of the
-    dialect, in which the answer is due.
+    """``client_key_hash`` is base64url(SHA-256(canonical JSON of the client's key as sent)), None in a dialect whose
+    KAOs do not name it; ``version`` is that of the dialect, in which the answer is due.
     """
 
     version: int
     client_key: ClientKey
-    client_key_hash: str
+    client_key_hash: str | None
     groups: tuple[PolicyGroup, ...]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ import flask
 import gunicorn.http.errors
 from werkzeug.exceptions import HTTPException
 
-from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, UnsupportedMediaType
+from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, TooManyBodies, UnsupportedMediaType
 from kas.protocol.bounds import JsonBounds
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ _IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of a body: its size in bytes, compressed and not, the seconds in which it must arrive, and its JSON."""
+    """Of a body: its size in bytes, compressed and not, the seconds in which it must arrive, and its JSON.
+
+    ``slots`` is how many such bodies may be awaited at once, None for any number: whoever need not say who he is could
+    else hold every thread by sending nothing.
+    """
 
     max_bytes: int
     timeout_seconds: float
     json: JsonBounds
+    slots: threading.BoundedSemaphore | None = None
 
 
 class BoundedRequest(flask.Request):
@@ -64,13 +70,30 @@ def read_json_body(request: flask.Request, bounds: Bounds) -> bytes:
 
 
 def read_body(request: flask.Request, bounds: Bounds) -> bytes:
-    """The whole body as sent. Raises ContentTooLarge, RequestTimeout, and InvalidJson for one that is cut short."""
+    """The whole body as sent.
+
+    Raises ContentTooLarge, RequestTimeout, InvalidJson for one that is cut short, and TooManyBodies.
+    """
     if (request.content_length or 0) > bounds.max_bytes:
         raise ContentTooLarge
-    body = _read(request, bounds.max_bytes + 1, bounds.timeout_seconds)
+    with _slot(bounds.slots):
+        body = _read(request, bounds.max_bytes + 1, bounds.timeout_seconds)
     if len(body) > bounds.max_bytes:
         raise ContentTooLarge
     return body
+
+
+@contextlib.contextmanager
+def _slot(slots: threading.BoundedSemaphore | None) -> Iterator[None]:
+    if slots is None:
+        yield
+    elif not slots.acquire(blocking=False):
+        raise TooManyBodies
+    else:
+        try:
+            yield
+        finally:
+            slots.release()
 
 
 def _check_media_types(request: flask.Request) -> None:

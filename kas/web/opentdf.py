@@ -1,201 +1,61 @@
-"""The routes of OpenTDF: REST for older clients, Connect for newer ones; both ask the same `Rewrap` and `Platform`."""
+"""The REST routes of OpenTDF's older clients, and the table of all its routes: both kinds ask the same use case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import flask
 
-from kas.errors import CodecUnsupported, Fault, InvalidStructure, KasError, ProcedureUnknown, error_members
+from kas.errors import error_members
 from kas.journal import Journal
 from kas.platform import Platform
-from kas.protocol.connect import (
-    CONTENT_TYPES,
-    Codec,
-    decode_message,
-    decompress,
-    encode_message,
-    error_of,
-    read_get,
-)
-from kas.protocol.faults import MESSAGES
 from kas.protocol.opentdf.response import error_text
 from kas.rewrap import Exchange, Rewrap
-from kas.web.body import Bounds, read_body, read_json_body
+from kas.web.body import Bounds, read_json_body
 from kas.web.caller import credentials_of, nonce_offer
-from kas.web.replies import Reply, Route, Routes, json_reply, recorded, refusal_headers
+from kas.web.connect import connect_routes, unknown_procedures
+from kas.web.replies import Reply, Route, Routes, json_reply, recorded
 
 REST_REWRAP: Final = "/kas/v2/rewrap"
-CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
-_PUBLIC_KEYS: Final = ("/kas.AccessService/PublicKey", "/kas.AccessService/LegacyPublicKey")
-_GRPC_HEALTH: Final = "/grpc.health.v1.Health/Check"
-MAX_FQNS: Final = 100  # in one question: an answer has some 2 KB for each, and anybody may ask
-# Below these every path is a procedure, so an unknown one is answered as Connect does.
-SERVICES: Final = (
-    "/kas.AccessService/",
-    "/wellknownconfiguration.WellKnownService/",
-    "/policy.kasregistry.KeyAccessServerRegistryService/",
-    "/policy.attributes.AttributesService/",
-    "/grpc.health.v1.Health/",
-)
-
-Ask = Callable[[Mapping[str, Any]], Any]
 
 
 def opentdf_routes(
     rest: Rewrap, connect: Rewrap, platform: Platform, bounds: Bounds, record_public_key: Callable[[Journal], None]
 ) -> Routes:
-    """``rest`` and ``connect`` differ in the address that proofs name; ``record_public_key`` is told when a public key is
-    handed out.
+    """``rest`` and ``connect`` differ in the address that proofs name; ``record_public_key`` is told when a public key
+    is handed out.
     """
-    procedures: dict[str, tuple[str, str, Ask]] = {
-        "/kas.AccessService/PublicKey": ("PublicKeyRequest", "PublicKeyResponse", _public_key(platform)),
-        "/kas.AccessService/LegacyPublicKey": (
-            "LegacyPublicKeyRequest",
-            "StringValue",
-            lambda asked: platform.legacy_public_key(_text(asked, "algorithm")),
-        ),
-        "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration": (
-            "GetWellKnownConfigurationRequest",
-            "GetWellKnownConfigurationResponse",
-            lambda _asked: {"configuration": platform.well_known()},
-        ),
-        "/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers": (
-            "ListKeyAccessServersRequest",
-            "ListKeyAccessServersResponse",
-            lambda _asked: platform.key_access_servers(),
-        ),
-        "/policy.attributes.AttributesService/GetKeyMappingsByFqns": (
-            "GetKeyMappingsByFqnsRequest",
-            "GetKeyMappingsByFqnsResponse",
-            lambda asked: platform.key_mappings(_texts(asked, "fqns")),
-        ),
-        "/policy.attributes.AttributesService/GetAttributeValuesByFqns": (
-            "GetAttributeValuesByFqnsRequest",
-            "GetAttributeValuesByFqnsResponse",
-            lambda asked: platform.attribute_values(_texts(asked, "fqns")),
-        ),
-        _GRPC_HEALTH: (
-            "HealthCheckRequest",
-            "HealthCheckResponse",
-            lambda _asked: {"status": "SERVING"},
-        ),
-    }
+    public_key = recorded(_public_key_route(platform), record_public_key)
+    procedures = connect_routes(connect, platform, bounds, record_public_key)
     exact = {
-        REST_REWRAP: _rest_rewrap(rest, bounds),
-        "/kas/v2/kas_public_key": recorded(_rest_public_key(platform), record_public_key),
-        "/kas/kas_public_key": recorded(_rest_public_key(platform), record_public_key),
-        "/.well-known/opentdf-configuration": _document(platform.well_known),
-        CONNECT_REWRAP: _connect_rewrap(connect, bounds),
-        **{path: _procedure(*procedure, bounds) for path, procedure in procedures.items()},
+        REST_REWRAP: _rewrap_route(rest, bounds),
+        "/kas/v2/kas_public_key": public_key,
+        "/kas/kas_public_key": public_key,
+        "/.well-known/opentdf-configuration": _well_known_route(platform),
+        **procedures,
     }
-    for path in _PUBLIC_KEYS:
-        exact[path] = recorded(exact[path], record_public_key)
-    exact[_GRPC_HEALTH] = replace(exact[_GRPC_HEALTH], is_health=True)
-    unknown = Route(("GET", "POST"), _unknown_procedure, refuse=_connect_refusal)
-    return Routes(exact, dict.fromkeys(SERVICES, unknown))
+    return Routes(exact, unknown_procedures(procedures))
 
 
-def _rest_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
+def _rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     def answer(request: flask.Request, journal: Journal) -> Reply:
-        def read() -> bytes:
-            return read_json_body(request, bounds)
-
-        result = rewrap.answer(Exchange(credentials_of(request), read, journal))
+        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds), journal)
+        result = rewrap.answer(exchange)
         if result.refusal is None:
             return json_reply(result.status, result.body)
-        body = error_members(result.refusal, journal.request_id, error_text(result.refusal))
-        return json_reply(result.status, body)
+        return json_reply(result.status, error_members(result.refusal, journal.request_id, error_text(result.refusal)))
 
     return Route(("POST",), answer, nonce_offer(rewrap.authenticator))
 
 
-def _connect_rewrap(rewrap: Rewrap, bounds: Bounds) -> Route:
-    def answer(request: flask.Request, journal: Journal) -> Reply:
-        def read() -> bytes:
-            codec, data = _read_post(request, bounds)
-            if codec == "json":
-                return data
-            return encode_message("json", "", decode_message(codec, "RewrapRequest", data, bounds.json))
-
-        result = rewrap.answer(Exchange(credentials_of(request), read, journal))
-        if result.refusal is not None:
-            status, body = error_of(result.refusal(), error_text(result.refusal))
-            return json_reply(status, body)
-        return _message_reply(_codec(request), "RewrapResponse", result.body)
-
-    return Route(("POST",), answer, nonce_offer(rewrap.authenticator), _connect_refusal)
-
-
-def _procedure(request_type: str, response_type: str, ask: Ask, bounds: Bounds) -> Route:
-    """A public procedure without side effects, which Connect lets be asked by GET."""
-
+def _public_key_route(platform: Platform) -> Route:
     def answer(request: flask.Request, _journal: Journal) -> Reply:
-        is_get = request.method == "GET"
-        codec, data = read_get(request.args, bounds.max_bytes) if is_get else _read_post(request, bounds)
-        return _message_reply(codec, response_type, ask(decode_message(codec, request_type, data, bounds.json)))
-
-    return Route(("GET", "POST"), answer, refuse=_connect_refusal)
-
-
-def _unknown_procedure(_request: flask.Request, _journal: Journal) -> Reply:
-    raise ProcedureUnknown
-
-
-def _rest_public_key(platform: Platform) -> Route:
-    def answer(request: flask.Request, _journal: Journal) -> Reply:
-        asked = request.args
-        return json_reply(
-            200, platform.public_key(asked.get("algorithm", ""), asked.get("fmt", ""), asked.get("v", ""))
-        )
+        algorithm, fmt, version = (request.args.get(name, "") for name in ("algorithm", "fmt", "v"))
+        return json_reply(200, platform.public_key(algorithm, fmt, version))
 
     return Route(("GET",), answer)
 
 
-def _document(make: Callable[[], Any]) -> Route:
-    return Route(("GET",), lambda _request, _journal: json_reply(200, make()))
-
-
-def _public_key(platform: Platform) -> Ask:
-    return lambda asked: platform.public_key(_text(asked, "algorithm"), _text(asked, "fmt"), _text(asked, "v"))
-
-
-def _codec(request: flask.Request) -> Codec:
-    codec = CONTENT_TYPES.get(request.mimetype)
-    if codec is None:
-        raise CodecUnsupported
-    return codec
-
-
-def _read_post(request: flask.Request, bounds: Bounds) -> tuple[Codec, bytes]:
-    codec = _codec(request)
-    body = read_body(request, bounds)
-    return codec, decompress(body, request.headers.get("Content-Encoding", "").lower(), bounds.max_bytes)
-
-
-def _message_reply(codec: Codec, message_type: str, value: Any) -> Reply:
-    body = encode_message(codec, message_type, value)
-    return Reply(200, body, {"Cache-Control": "no-store"}, f"application/{codec}")
-
-
-def _connect_refusal(refusal: KasError, _request_id: str) -> Reply:
-    status, body = error_of(refusal)
-    return json_reply(status, body, refusal_headers(refusal))
-
-
-def _text(asked: Mapping[str, Any], name: str) -> str:
-    value = asked.get(name) if asked.get(name) is not None else ""  # protobuf's JSON form takes null for absent
-    if not isinstance(value, str):
-        raise InvalidStructure(())
-    return value
-
-
-def _texts(asked: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = asked.get(name) if asked.get(name) is not None else []  # as above
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidStructure(())
-    if len(value) > MAX_FQNS:
-        raise InvalidStructure((Fault("too_many", name, MESSAGES["too_many"]),))
-    return tuple(value)
+def _well_known_route(platform: Platform) -> Route:
+    return Route(("GET",), lambda _request, _journal: json_reply(200, platform.well_known()))

@@ -19,8 +19,8 @@ import flask
 import functions_framework
 
 from kas.auth.times import PROOF_MEMORY_SECONDS
-from kas.config import refuse_other_servers
 from kas.errors import ConfigError, KasError
+from kas.host_variables import refuse_other_servers
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_loopback
 from kas.web.host import fit_into_host

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.attacks.token_refusals import admit, decoded, refuse_token
-
-MAX_TOKEN_CHARS = 8000
+from tests.attacks.token_forms import MAX_TOKEN_CHARS, UNPADDED, padded_to
+from tests.attacks.token_refusals import admit, refuse_token
 
 
 def post_raw(attempt, *authorization):
@@ -74,16 +73,9 @@ def test_attack_t17_the_raw_request_of_these_tests_is_good_but_for_the_header(ki
 
 def attempt_of_length(kit, chars):
     """A request with a genuine token of exactly so many characters."""
-    key_attempt = kit.attempt(override={"header": {"pad": ""}, "claims": {"pad": ""}})
-    head, payload, signature = (len(decoded(part)) for part in key_attempt.token.split("."))
-    for extra in range(4):
-        rest = chars - 2 - sum(-(-8 * size // 6) for size in (head + extra, signature))
-        if rest % 4 != 1:
-            claims = {"pad": "x" * (rest * 6 // 8 - payload)}
-            attempt = kit.attempt(override={"header": {"pad": "x" * extra}, "claims": claims})
-            assert len(attempt.token) == chars
-            return attempt
-    raise AssertionError
+    attempt = kit.attempt(override=padded_to(kit.attempt(override=UNPADDED).token, chars))
+    assert len(attempt.token) == chars
+    return attempt
 
 
 @pytest.mark.parametrize("chars", [4000, MAX_TOKEN_CHARS - 1, MAX_TOKEN_CHARS])

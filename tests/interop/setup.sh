@@ -1,11 +1,10 @@
 #!/bin/sh
 # Installs the OpenTDF clients that tests/interop drives, each pinned, into .local/interop: quick when all is there.
-# PYTHON names the interpreter to make the Python client's own environment with.
+# PYTHON names the interpreter for the Python client, which local/otdf/setup.sh installs.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 home=$here/../../.local/interop
-PYTHON=${PYTHON:-python3}
 
 missing() {
 	echo "tests/interop: $1" >&2
@@ -37,17 +36,8 @@ go_ready() {
 
 node_ready
 go_ready
-"$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
-	missing "the venv module of $PYTHON is missing (on Debian: apt-get install python3-venv)"
+"$here/../../local/otdf/setup.sh"
 mkdir -p "$home"
-
-if ! is_ready python "$here/requirements.txt" || ! "$home/python/bin/python" -c '' 2>/dev/null; then
-	echo "Installing otdf-python …"
-	"$PYTHON" -m venv --clear "$home/python"
-	"$home/python/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-		-r "$here/requirements.txt"
-	cat "$here/requirements.txt" >"$home/python.made-from"
-fi
 
 if ! is_ready npm "$here/npm/package-lock.json"; then
 	echo "Installing @opentdf/client …"

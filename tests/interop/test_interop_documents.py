@@ -12,11 +12,12 @@ from local.processes import ROOT
 from tests.interop.clients import CLIENTS, HERE, HOME
 from tests.interop.test_interop_refusals import DENIED, TAMPERED
 
+PINS = ROOT / "local" / "otdf" / "requirements.txt"
 DOCUMENT = (ROOT / "docs" / "clients.md").read_text("utf-8")
 
 
 def test_the_document_names_the_versions_that_are_pinned():
-    python = re.search(r"^otdf-python==([\d.]+)", (HERE / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+    python = re.search(r"^otdf-python==([\d.]+)", PINS.read_text("utf-8"), re.MULTILINE)
     npm = json.loads((HERE / "npm" / "package-lock.json").read_text("utf-8"))["packages"][
         "node_modules/@opentdf/client"
     ]
@@ -38,7 +39,7 @@ def test_what_is_installed_is_what_is_pinned():
     done = subprocess.run(
         [str(HOME / "python" / "bin" / "python"), "-m", "otdf_python", "--version"], capture_output=True, text=True
     )
-    assert f"otdf-python=={done.stdout.split()[-1]} " in (HERE / "requirements.txt").read_text("utf-8")
+    assert f"otdf-python=={done.stdout.split()[-1]} " in PINS.read_text("utf-8")
 
 
 def test_no_lock_file_says_where_a_package_was_fetched():

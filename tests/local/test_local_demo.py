@@ -8,16 +8,20 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from local.client import Http
-from local.demo import POLICY, Demo, Stage
+from local.demo import FILE, POLICY, Demo, Stage, main
+from local.otdf.act import ATTRIBUTES, DENIED, OtdfAct
+from local.otdf.client import ClientUnavailable, run_client
 from local.processes import environment_without_settings
 
 COMMAND = [sys.executable, "-m", "local.demo"]
 
 
 def test_everything_holds_whatever_the_shell_has_set():
-    env = environment_without_settings() | {"KAS_ID": "not valid!", "PORT": "1"}
-    done = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=60)
+    env = environment_without_settings() | {"KAS_ID": "not valid!", "PORT": "1", "http_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert "\033" not in done.stdout
@@ -27,6 +31,9 @@ def test_everything_holds_whatever_the_shell_has_set():
         "proof_replayed",
         "usa-secret reads the same",
         "fra-secret reads the same",
+        f"usa-secret reads the same {FILE.stat().st_size} bytes by otdf-python",
+        "usa-unclassified: otdf-python ends with status 1 and no file",
+        DENIED,
         "All as expected.",
     ):
         assert code in done.stdout
@@ -66,3 +73,109 @@ def test_the_wrong_bytes_are_counted(pair):
     container = demo.session("usa-secret").encrypt(b"the file", POLICY)
     demo.opens("usa-secret", container, b"another file")
     assert demo.stage.failures == 1
+
+
+FOR_ANYONE = ("https://kas.example/attr/classification/value/UNCLASSIFIED", ATTRIBUTES[1])
+
+
+@pytest.fixture
+def act(pair, tmp_path):
+    return OtdfAct(pair.kas.base, tmp_path)
+
+
+def test_a_published_client_that_is_let_in_is_counted(act, tmp_path):
+    """The one file keeps usa-unclassified out, the other does not, as if the decision were another."""
+    assert act.encrypts(FILE, tmp_path / "secret.tdf", ATTRIBUTES).held
+    assert act.refuses("usa-unclassified", tmp_path / "secret.tdf").held
+    assert act.encrypts(FILE, tmp_path / "mild.tdf", FOR_ANYONE).held
+    let_in = act.refuses("usa-unclassified", tmp_path / "mild.tdf")
+    assert not let_in.held
+    assert let_in.text == "usa-unclassified: otdf-python ends with status 0 and a file"
+
+
+def test_a_published_client_that_fails_for_another_reason_has_not_been_refused(act, tmp_path):
+    (tmp_path / "file.tdf").write_bytes(b"no TDF")
+    assert not act.refuses("usa-unclassified", tmp_path / "file.tdf").held
+
+
+def test_a_published_client_that_cannot_open_or_reads_other_bytes_is_counted(act, tmp_path):
+    tdf = tmp_path / "file.tdf"
+    assert act.encrypts(FILE, tdf, ATTRIBUTES).held
+    assert act.opens("usa-secret", tdf, FILE.read_bytes()).held
+    assert not act.opens("usa-secret", tdf, b"another file").held
+    unopened = act.opens("usa-unclassified", tdf, FILE.read_bytes())
+    assert not unopened.held
+    assert DENIED in unopened.words
+
+
+SAYS, WRITES, FAILS = f"echo '{DENIED}' >&2", 'cp "${12}" "${14}"', "exit 1"
+
+
+def stand_in(folder, *commands):
+    """An installation whose client does only this; its 12th and 14th arguments are the source and the target."""
+    python = folder / "python" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("\n".join(["#!/bin/bash", *commands, ""]), "utf-8")
+    python.chmod(0o700)
+    (folder / "python.made-from").touch()
+    return folder / "python"
+
+
+@pytest.mark.parametrize(
+    ("commands", "held"),
+    [((SAYS, FAILS), True), ((FAILS,), False), ((SAYS,), False), ((SAYS, WRITES, FAILS), False)],
+    ids=["refused", "without the words", "without the status", "with a file"],
+)
+def test_a_refusal_has_the_words_the_status_and_no_file(tmp_path, commands, held):
+    act = OtdfAct("http://127.0.0.1:9", tmp_path, stand_in(tmp_path, *commands))
+    assert act.refuses("usa-unclassified", FILE).held is held
+
+
+@pytest.mark.parametrize(
+    ("commands", "held"),
+    [(("echo TDF > ${14}",), True), ((), False), ((WRITES,), False), ((WRITES, FAILS), False)],
+    ids=["encrypted", "no file", "the plain text", "failed"],
+)
+def test_an_encrypted_file_is_there_and_does_not_hold_the_plain_text(tmp_path, commands, held):
+    act = OtdfAct("http://127.0.0.1:9", tmp_path, stand_in(tmp_path, *commands))
+    assert act.encrypts(FILE, tmp_path / "file.tdf", ATTRIBUTES).held is held
+
+
+def test_what_does_not_hold_of_the_published_client_makes_the_demonstration_fail(pair, tmp_path, capsys):
+    """With a client that does nothing, all three expectations."""
+    demo = Demo(Stage(colour=False), pair, Http(), stand_in(tmp_path))
+    demo.published_client()
+    assert demo.stage.failures == 3
+    assert "FAIL  usa-unclassified: otdf-python ends with status 0 and no file" in capsys.readouterr().out
+
+
+def test_without_the_published_client_it_fails_and_says_how_to_get_it(tmp_path, capsys):
+    assert main(otdf_home=tmp_path / "python") == 1
+    output = capsys.readouterr().out
+    assert "FAIL  otdf-python is not installed: run local/otdf/setup.sh" in output
+    assert "All as expected." not in output
+
+
+def test_a_client_that_cannot_be_started_or_does_not_end_is_told(tmp_path):
+    with pytest.raises(ClientUnavailable, match="cannot be run: No such file"):
+        run_client([str(tmp_path / "nothing")], tmp_path / "target")
+    with pytest.raises(ClientUnavailable, match="did not end within"):
+        run_client([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "target", timeout_seconds=0.2)
+
+
+def test_a_client_sees_no_settings_of_ours_and_its_target_is_new(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAS_ID", "ours")
+    target = tmp_path / "target"
+    target.write_bytes(b"old")
+    outcome = run_client(
+        [sys.executable, "-c", "import os; os.write(2, str(dict(os.environ)).encode())"], target, {"MORE": "given"}
+    )
+    assert outcome.content is None
+    assert "KAS_ID" not in outcome.error
+    assert "'MORE': 'given'" in outcome.error
+
+
+def test_a_file_that_a_failing_client_left_is_not_its_outcome(tmp_path):
+    script = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); sys.exit(3)"
+    outcome = run_client([sys.executable, "-c", script, str(tmp_path / "target")], tmp_path / "target")
+    assert (outcome.status, outcome.content) == (3, None)

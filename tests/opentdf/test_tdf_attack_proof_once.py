@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.client import ProofKey, new_proof_key
 from tests.attacks.proof_requests import kill_worker, restarted, second_process
 from tests.kit import Kit, running_kit
 from tests.opentdf.answers import offered_nonce, refused_call, refused_proof, released
@@ -81,6 +82,48 @@ def test_attack_p11_opentdf_a_flood_by_one_key_ends_at_its_share(tmp_path: Path)
             attempt.route, attempt.proof = route, None
             refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
         released(TdfAttempt.good(kit, "connect-proto", client="fra-secret"))
+
+
+def test_attack_p11b_opentdf_a_flood_by_one_caller_with_many_keys_ends_at_his_share(tmp_path: Path) -> None:
+    """Keys are free, so the caller is counted too; another one goes on."""
+    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="24") as kit:
+        for route in ROUTES:
+            released(TdfAttempt.good(kit, route))
+        for route in ROUTES:
+            attempt = TdfAttempt.good(kit, route)
+            refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
+        released(TdfAttempt.good(kit, "rest", client="fra-secret"))
+
+
+def test_attack_p11c_opentdf_a_flood_by_one_key_under_many_callers_ends_at_its_share(tmp_path: Path) -> None:
+    """The key is counted, whatever name its tokens have."""
+    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="24") as kit:
+        key = new_proof_key()
+        for number, route in enumerate(ROUTES):
+            released(_caller(kit, route, f"name-{number}", key))
+        for route in ROUTES:
+            attempt = _caller(kit, route, f"another, by {route}", key)
+            refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
+
+
+def test_attack_p11d_opentdf_a_full_store_refuses_and_forgets_nothing(tmp_path: Path) -> None:
+    """Eight callers fill a memory of eight; a ninth gets 503, an unbound one needs none, what was used stays used."""
+    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="8") as kit:
+        used = [_caller(kit, ROUTES[number % 3], f"caller-{number}") for number in range(8)]
+        for attempt in used:
+            released(attempt)
+        for route in ROUTES:
+            newcomer = _caller(kit, route, "newcomer")
+            for _ in range(2):
+                newcomer.proof = None
+                refused_call(newcomer, 503, "unavailable", "replay_store_full")
+            released(TdfAttempt.good(kit, route, bound=False))
+        for attempt in used:
+            refused_proof(attempt, "proof_replayed")
+
+
+def _caller(kit: Kit, route: Route, subject: str, key: ProofKey | None = None) -> TdfAttempt:
+    return TdfAttempt.good(kit, route, override={"claims": {"sub": subject}}, key=key)
 
 
 @pytest.mark.parametrize("jti", ["", None, 7, "j" * 257])

@@ -286,3 +286,24 @@ def test_attack_c06c_opentdf_the_same_ciphertext_under_another_kid_or_policy(tdf
     refused_kao(attempt, "key_material_rejected", BAD_REQUEST)
     attempt.kao["kid"], attempt.policy, attempt.proof = "tdf-2048", policy_text(), None
     refused_kao(attempt, "key_material_rejected", BAD_REQUEST)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("ephemeral", [None, ""], ids=str)
+def test_attack_c06f_opentdf_the_same_ciphertext_without_its_ephemeral_key(
+    tdf_kit: Kit, route: Route, version: int, ephemeral: str | None
+) -> None:
+    attempt = TdfAttempt.good(tdf_kit, route, version=version, algorithm="ec:secp256r1")
+    released(attempt)
+    attempt.kao["ephemeralPublicKey"], attempt.proof = ephemeral, None
+    refused_call(attempt, 400, "invalid_request", "invalid_structure")
+
+
+def test_attack_c06g_opentdf_the_same_ciphertext_without_its_kid(tdf_kit: Kit, route: Route) -> None:
+    """Only RSA keys are tried where there is no kid, and what an EC key opened is not among them."""
+    attempt = TdfAttempt.good(tdf_kit, route, algorithm="ec:secp256r1")
+    released(attempt)
+    attempt.kao["kid"], attempt.proof = None, None
+    refused_kao(attempt, "key_material_rejected", BAD_REQUEST)
+    attempt.kao["type"], attempt.proof = "wrapped", None
+    refused_kao(attempt, "key_material_rejected", BAD_REQUEST)

@@ -22,7 +22,7 @@ GZIP = ("Content-Encoding", "gzip")
 
 @EACH
 def test_each_procedure_answers_alike_by_each_verb_and_encoding(tdf_kit: Kit, procedure: Procedure) -> None:
-    path, stable = procedure.path, procedure.path != "/kas.AccessService/LegacyPublicKey"
+    path = procedure.path
     for codec, data in (("json", procedure.json), ("proto", procedure.proto)):
         answers = {
             success(post(tdf_kit, path, codec, data), codec),
@@ -32,7 +32,7 @@ def test_each_procedure_answers_alike_by_each_verb_and_encoding(tdf_kit: Kit, pr
             success(get(tdf_kit, path, codec, data, compression="gzip"), codec),
             success(get(tdf_kit, path, codec, data, base64_=False), codec),
         }
-        assert len(answers) == 1 or not stable
+        assert len(answers) == 1
 
 
 @EACH
@@ -138,7 +138,7 @@ BROKEN_JSON = {
     "not UTF-8": (b'{"a": "\xff"}', "invalid_json"),
     "byte-order mark": (b"\xef\xbb\xbf{}", "invalid_json"),
     "another type": (b'{"algorithm": 1}', "invalid_structure"),
-    "deep": (b"[" * 100_000, "invalid_structure"),
+    "deep": (b"[" * 60_000, "invalid_structure"),
     "protobuf": (wire.message((1, "rsa:2048")), "invalid_json"),
 }
 
@@ -159,7 +159,13 @@ def test_json_that_does_not_parse_is_an_invalid_argument(tdf_kit: Kit, case: str
 @pytest.mark.parametrize("fqns", ['"x"', "[1]", "[null]", "{}", "[[]]", "7"])
 def test_a_list_of_names_is_a_list_of_texts(tdf_kit: Kit, fqns: str) -> None:
     path = "/policy.attributes.AttributesService/GetKeyMappingsByFqns"
-    connect_error(post(tdf_kit, path, "json", f'{{"fqns": {fqns}}}'.encode()), 400, "invalid_structure: ")
+    error = connect_error(post(tdf_kit, path, "json", f'{{"fqns": {fqns}}}'.encode()), 400, "invalid_structure: ")
+    assert error["message"].endswith(" fqns: wrong_type")
+
+
+def test_a_text_is_a_text(tdf_kit: Kit) -> None:
+    error = connect_error(post(tdf_kit, PUBLIC_KEY.path, "json", b'{"fmt": 1}'), 400, "invalid_structure: ")
+    assert error["message"].endswith(" fmt: wrong_type")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x0a", b"\x0a\x03", b"\x0a\x80", wire.message((1, b"\xff")), b"{}"])
@@ -231,19 +237,19 @@ def test_rest_takes_no_content_encoding(tdf_kit: Kit) -> None:
 
 @pytest.mark.parametrize("codec", ["json", "proto"])
 def test_a_message_above_the_limit_is_refused(tdf_kit: Kit, codec: str) -> None:
-    connect_error(post(tdf_kit, SERVERS.path, codec, b" " * (2**20 + 1)), 413, "content_too_large: ")
+    connect_error(post(tdf_kit, SERVERS.path, codec, b" " * (2**16 + 1)), 413, "content_too_large: ")
 
 
 def test_the_limit_itself_passes_compressed_and_not(tdf_kit: Kit) -> None:
-    data = b"{" + b" " * (2**20 - 2) + b"}"
+    data = b"{" + b" " * (2**16 - 2) + b"}"
     success(post(tdf_kit, SERVERS.path, "json", data), "json")
     success(post(tdf_kit, SERVERS.path, "json", gzip.compress(data), GZIP), "json")
     connect_error(post(tdf_kit, SERVERS.path, "json", gzip.compress(data + b" "), GZIP), 413, "content_too_large: ")
 
 
-def bomb(mebibytes: int) -> bytes:
+def bomb(pieces: int) -> bytes:
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(compressor.compress(bytes(2**20)) for _ in range(mebibytes)) + compressor.flush()
+    return b"".join(compressor.compress(bytes(2**16)) for _ in range(pieces)) + compressor.flush()
 
 
 def peak_kib(pid: int) -> int:
@@ -252,11 +258,11 @@ def peak_kib(pid: int) -> int:
 
 
 def test_attack_z02_opentdf_a_gzip_bomb_is_refused_and_never_unpacked(tdf_kit: Kit) -> None:
-    """500 MiB in half a megabyte: one byte beyond the limit is inflated, and no more."""
+    """31 MiB in 32 KiB: one byte beyond the limit is inflated, and no more."""
     data = bomb(500)
-    assert len(data) < 2**20
+    assert len(data) < 2**16
     pid = worker_of(tdf_kit.world.kas)
-    success(post(tdf_kit, SERVERS.path, "json", b"{" + b" " * (2**20 - 2) + b"}"), "json")
+    success(post(tdf_kit, SERVERS.path, "json", b"{" + b" " * (2**16 - 2) + b"}"), "json")
     before = peak_kib(pid)
     for _ in range(3):
         connect_error(post(tdf_kit, SERVERS.path, "json", data, GZIP), 413, "content_too_large: ")
@@ -270,3 +276,11 @@ def test_attack_z02_opentdf_a_bomb_in_a_rewrap_or_a_query_is_refused(strict_kit:
     attempt.body, attempt.headers = bomb(4), [GZIP]
     refused_call(attempt, 413, "content_too_large", "content_too_large")
     connect_error(get(strict_kit, SERVERS.path, "json", b" " * 9000, compression="gzip"), 413, "content_too_large: ")
+
+
+def test_json_in_another_charset_is_no_codec(tdf_kit: Kit) -> None:
+    """It would be read as UTF-8 all the same."""
+    answer = tdf_kit.http(
+        "POST", tdf_kit.base + SERVERS.path, [("Content-Type", "application/json; charset=utf-16")], b"{}"
+    )
+    connect_error(answer, 415, "codec_unsupported: ")

@@ -19,8 +19,10 @@ from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.auth.issuers import Issuer
 from kas.datakey import DataKey
 from kas.engine import PolicyEngine
+from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
+from kas.metrics import NoMetrics
 from kas.policy.attributes import load_attributes
 from kas.policy.rules import load_rules
 from kas.protocol.bounds import JsonBounds
@@ -31,6 +33,7 @@ from kas.rewrap import Exchange, Rewrap
 from local.client import new_proof_key
 from local.processes import ROOT
 from tests.opentdf.pieces import RSA_CLIENT_KEY, bind, pem, policy_text, request_token, wrap
+from tests.unit.journals import journal
 
 URL = "https://kas.example/kas"
 SHARE = b"k" * 32
@@ -81,15 +84,15 @@ class World:
 
     def rewrap(self) -> Rewrap:
         principal = Principal(ISSUER, "alice", CLAIMS | {"uniqueID": "alice"}, key=None, proof_hash=None)
-        authenticator = SimpleNamespace(authenticate=lambda _credentials, method: principal)
+        authenticator = SimpleNamespace(authenticate=lambda _credentials, _journal: principal)
         definitions = load_attributes(ROOT / "config" / "attributes.json")
         return Rewrap(
             authenticator=cast("Authenticator", authenticator),
             wire=OpenTdfWire(LIMITS),
             engine=PolicyEngine(load_rules(ROOT / "config"), definitions, allow_empty_policy=True),
-            registry=KeyRegistry(RECORDS),
-            key_service=self.keys,
+            opener=KeyOpener(registry=KeyRegistry(RECORDS), key_service=self.keys, cache=None, budget=None),
             audit=AuditLog(self._write),
+            meter=NoMetrics(),
             own_urls=frozenset({URL}),
             require_client_key_hash=True,
             clock=time.time,
@@ -106,7 +109,7 @@ class World:
         }
         text = json.dumps({"clientPublicKey": pem(RSA_CLIENT_KEY), "requests": [group]})
         body = json.dumps({"signedRequestToken": request_token(new_proof_key(), text, {}, {})}).encode()
-        return self.rewrap().answer(Exchange(Credentials(None, None), "POST", lambda: body, "request-1"))
+        return self.rewrap().answer(Exchange(Credentials(None, None), lambda: body, journal()))
 
     def event(self) -> dict[str, Any]:
         (line,) = self.lines
@@ -203,3 +206,14 @@ def test_without_kid_two_operations_are_the_most(kid: str, asked: int) -> None:
     world.kao.update(wrap(SHARE, KEYS[kid].public_key()), kid=None)
     status = world.answer().body["responses"][0]["results"][0]["status"]
     assert (status, world.keys.asked) == ("fail" if kid == "rsa-2" else "permit", ["rsa-0", "rsa-1"][:asked])
+    assert world.event()["kid"] == (None if kid == "rsa-2" else kid)  # the record says which key opened
+
+
+@pytest.mark.parametrize("wrapped_to", ["rsa-0", "ec"])
+def test_attack_r03_opentdf_what_is_sealed_and_names_no_key_costs_no_operation(wrapped_to: str) -> None:
+    """Only RSA keys are tried, and none of them opens it, whatever it holds."""
+    world = World()
+    world.kao.update(wrap(SHARE, KEYS[wrapped_to].public_key()), kid=None, type="ec-wrapped")
+    world.kao.setdefault("ephemeralPublicKey", pem(ec.generate_private_key(ec.SECP521R1())))
+    world.answer()
+    assert (world.event()["code"], world.keys.asked) == ("unknown_key", [])

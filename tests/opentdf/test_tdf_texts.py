@@ -67,6 +67,12 @@ UNREADABLE = {
     "attribute that is no text": b64(b'{"body": {"dataAttributes": [{"attribute": 1}]}}'),
     "recipient that is no text": b64(b'{"body": {"dissem": [null]}}'),
     "recipients of another type": b64(b'{"body": {"dissem": 1}}'),
+    "recipients as one text": b64(b'{"body": {"dissem": "abc"}}'),
+    **{
+        f"{name} {value}": b64(f'{{"body": {{"{name}": {value}}}}}'.encode())
+        for name in ("dataAttributes", "dissem")
+        for value in ("{}", "0", "false", '""')
+    },
     "a member twice": b64(b'{"body": {}, "body": {"dissem": ["x"]}}'),
     "nested deeply": b64(b"[" * 20_000),
 }

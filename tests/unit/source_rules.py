@@ -70,6 +70,22 @@ def rows_of(docstring: str) -> list[set[str]]:
     return [{name.strip() for name in row.split(",")} for row in names]
 
 
+def tree_of(document: str) -> dict[str, str]:
+    """The tree of ``kas/`` in ``docs/architecture.md``: a file or folder, and what stands behind it."""
+    entries: dict[str, str] = {}
+    for line in re.split(r"^kas/$", document, flags=re.MULTILINE)[1].splitlines()[1:]:
+        if not line.startswith("  "):
+            break
+        name, _, text = line[2:].partition(" ")
+        last = name or next(reversed(entries))
+        entries[last] = f"{entries.get(last, '')} {text.strip()}".strip()
+    return entries
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
 def direction(rows: Sequence[set[str]]) -> Rule:
     """A module imports only from rows below its own, or from its own package."""
     height = {name: number for number, row in enumerate(rows) for name in row}

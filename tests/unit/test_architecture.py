@@ -119,6 +119,23 @@ def test_rows_of_the_map_name_every_module_once() -> None:
     assert sorted(listed) == sorted(existing)
 
 
+def test_the_tree_in_the_document_is_that_of_the_files() -> None:
+    """Every file and folder of `kas` is listed and nothing that is gone; of a folder every module is named."""
+    listed = rules.tree_of((ROOT / "docs" / "architecture.md").read_text("utf-8"))
+    entries = [path for path in (ROOT / "kas").iterdir() if path.name not in {"__init__.py", "__pycache__"}]
+    assert sorted(listed) == sorted(f"{path.name}/" if path.is_dir() else path.name for path in entries)
+    for folder in (path for path in entries if path.is_dir()):
+        names = {path.stem for path in folder.rglob("*.py")} - {"__init__"}
+        assert names - rules.words(listed[f"{folder.name}/"]) == set(), folder.name
+
+
+def test_rule_about_the_tree_bites() -> None:
+    """What stands before and behind the folder is not read, a second line belongs to the first."""
+    text = "main.py  x\nkas/\n  a.py      text\n  web/      one: x ·\n            two\nlocal/  y\n"
+    assert rules.tree_of(text) == {"a.py": "text", "web/": "one: x · two"}
+    assert rules.words("one: x · two, three_4") == {"one", "x", "two", "three_4"}
+
+
 def test_pure_modules_do_no_io() -> None:
     """Decisions, cryptography and encoding are functions of their arguments."""
     pure = [module for module in KAS if module.is_in(*rules.WITHOUT_IO)]

@@ -100,6 +100,14 @@ def test_attack_g03_long_value_is_replaced_by_its_hash(text: str) -> None:
     assert len(json.loads(line)["kaoId"]) == len("sha256:") + 43
 
 
+def test_attack_g01_a_text_that_passes_for_a_hash_is_hashed() -> None:
+    """Else a caller could make his id look like another's long one."""
+    text = "sha256:" + "A" * 43
+    (line,) = lines_of({**EVENT, "kaoId": text})
+    assert json.loads(line)["kaoId"].startswith("sha256:")
+    assert json.loads(line)["kaoId"] != text
+
+
 def test_value_of_the_greatest_length_stays_readable() -> None:
     """300 characters with its quotes."""
     (line,) = lines_of({**EVENT, "kaoId": "x" * 298})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 
 import pytest
@@ -13,6 +14,7 @@ from kas.datakey import DataKey
 from kas.errors import AuditUnavailable, InvalidStructure, TokenMalformed
 from kas.jose import to_jwk
 from kas.policy import decision
+from kas.protocol.acp240.wire import Acp240Wire
 from local.client import new_proof_key, new_receiving_key
 from local.client.encoding import b64
 from local.client.results import open_result, verify_answer
@@ -217,6 +219,31 @@ def test_attack_r13_where_the_hash_is_demanded_a_kao_without_it_is_refused(world
     resign(world, request)
     assert codes(world.answer(request)) == [None]
     world.require_client_key_hash = True
+    assert codes(world.answer(request)) == ["client_key_unbound"]
+
+
+class HashlessWire:
+    """A dialect whose KAOs are signed and whose requests have no hash of the client's key."""
+
+    dialect, rsa_hash = Acp240Wire.dialect, Acp240Wire.rsa_hash
+
+    def __init__(self, wire):
+        self.render, self._wire = wire.render, wire
+
+    def parse(self, body, *, key, now):
+        return dataclasses.replace(self._wire.parse(body, key=key, now=now), client_key_hash=None)
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_where_a_request_has_no_hash_of_the_client_key_none_is_found_equal_to_it(world, is_sent):
+    """Nothing compared with nothing is no match."""
+    world.require_client_key_hash = True
+    rewrap = world.rewrap()
+    world.rewrap = lambda: dataclasses.replace(rewrap, wire=HashlessWire(rewrap.wire))
+    request = world.request()
+    if not is_sent:
+        del kaos_of(request)[0]["clientKeyHash"]
+        resign(world, request)
     assert codes(world.answer(request)) == ["client_key_unbound"]
 
 

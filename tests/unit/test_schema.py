@@ -93,6 +93,13 @@ def test_a_whole_number_is_within_its_bounds(value):
         node(value).integer(1, 3)
 
 
+def test_a_pair_is_two_different_texts():
+    assert node(["b", "a"]).pair() == ("b", "a")
+    for value in ([], ["a"], ["a", "b", "c"], ["a", "a"], ["a", 1], "ab", {"a": 1, "b": 2}):
+        with pytest.raises(ConfigError):
+            node(value).pair()
+
+
 def test_texts_are_not_empty_and_not_repeated():
     assert node(["a", "b"]).texts() == ("a", "b")
     assert node([]).texts() == ()

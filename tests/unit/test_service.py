@@ -22,7 +22,6 @@ from kas.parts import Parts, addresses
 from kas.protocol.acp240.request import Limits
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.service import Service, _limits, _opentdf_limits, _Rewraps, build_service
-from kas.web.opentdf import SERVICES
 from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS, clock, unwrap_key
@@ -142,6 +141,22 @@ def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:
         build_service(configured, clock, clock)
 
 
+@pytest.mark.parametrize("name", ["rsa:4096", "ec:secp384r1"])
+def test_a_preferred_key_that_is_not_there_stops_the_start(tmp_path: Path, name: str) -> None:
+    """Clients would be told to use it and be left without the whole configuration."""
+    with pytest.raises(ConfigError, match=f"^KAS_OPENTDF_BASE_KEY: .*{name}"):
+        production(tmp_path, KAS_OPENTDF_BASE_KEY=name)
+
+
+@pytest.mark.parametrize("name", ["off", "rsa:2048", "ec:secp256r1"])
+def test_a_preferred_key_that_is_there_starts(tmp_path: Path, name: str) -> None:
+    """Its algorithm is one of an active key of OpenTDF."""
+    service = production(tmp_path, KAS_OPENTDF_BASE_KEY=name)
+    answer = ask(service, service.mounts.everything, "GET", "/.well-known/opentdf-configuration")
+    base_key = json.loads(answer.get_data()).get("base_key", {"public_key": {"algorithm": "off"}})
+    assert base_key["public_key"]["algorithm"] == name
+
+
 def test_fault_20_production_fetches_over_tls_alone(tmp_path: Path) -> None:
     """A second line behind the check of the file: the fetcher itself refuses, loopback included."""
     find_key = rewraps(tmp_path).acp240().authenticator.find_key
@@ -157,6 +172,13 @@ def test_start_leaves_no_thread_behind(tmp_path: Path) -> None:
     assert threading.active_count() == before
 
 
+SERVICES = {
+    "/kas.AccessService/",
+    "/wellknownconfiguration.WellKnownService/",
+    "/policy.kasregistry.KeyAccessServerRegistryService/",
+    "/policy.attributes.AttributesService/",
+    "/grpc.health.v1.Health/",
+}
 HEALTH = {"/health", "/health/live", "/health/ready", "/healthz"}
 OPENTDF = {
     "/kas/v2/rewrap",
@@ -188,7 +210,7 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     service = production(tmp_path)
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
-    assert set(routes.prefixes) == (set(SERVICES) if mount == "everything" else set())
+    assert set(routes.prefixes) == (SERVICES if mount == "everything" else set())
     everywhere = {"/rewrap", "/.well-known/jwks.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
@@ -230,7 +252,7 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
 
 
 def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
-    """The same settings; a policy comes in base64 there, so it may have twice as many characters."""
+    """The same settings; a policy comes in base64 there, four characters for three bytes."""
     limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "json": {"depth": 13, "values": 1013, "string_chars": 2013},
@@ -240,7 +262,7 @@ def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
         "url_chars": 115,
         "client_key_chars": 1016,
         "wrapped_key_chars": 1017,
-        "policy_chars": 2 * 1019,
+        "policy_chars": 4 * 340,
     }
     assert set(limits) == {field.name for field in dataclasses.fields(OpenTdfLimits)}
 

@@ -2,8 +2,9 @@
 
 The service itself works on the JSON form; this module translates, and it is imported on the first protobuf request,
 so that nobody else pays for the library. The messages are stated as data: name, fields with number and type. A type
-in capitals is a message or an enumeration of this table, ``map:`` a map from text. Fields that we never send and do
-not read are left out; a reader skips them.
+that begins with a capital is a message or an enumeration of these tables, one that begins with a dot is protobuf's own;
+``map:`` stands before the values of a map from text, ``[]`` behind what is repeated. Fields that we neither send nor
+read are left out; a reader skips them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _STRUCT: Final = ".google.protobuf.Struct"
 _VALUE: Final = ".google.protobuf.Value"
 _BOOL: Final = ".google.protobuf.BoolValue"
 
-# Field: (name, number, type); a type that ends in [] is repeated.
+# Message -> its fields: (name, number, type).
 _MESSAGES: Final[Mapping[str, tuple[tuple[str, int, str], ...]]] = {
     "PublicKeyRequest": (("algorithm", 1, "string"), ("fmt", 2, "string"), ("v", 3, "string")),
     "PublicKeyResponse": (("public_key", 1, "string"), ("kid", 2, "string")),
@@ -101,21 +102,18 @@ _SCALARS: Final[Mapping[str, _Field.Type.ValueType]] = {
     "bytes": _Field.TYPE_BYTES,
     "int32": _Field.TYPE_INT32,
 }
-_STRING_VALUE: Final = "StringValue"
 
 
 def decode(message: str, data: bytes) -> dict[str, Any]:
     """The JSON form of a serialised message. Raises ValueError for what does not parse."""
     try:
         return dict(json_format.MessageToDict(_CLASSES[message].FromString(data)))
-    except (DecodeError, json_format.Error, RecursionError) as error:
+    except (DecodeError, json_format.Error) as error:
         raise ValueError("not a message of this type") from error
 
 
 def encode(message: str, value: Any) -> bytes:
     """The serialised message of a JSON form that we made."""
-    if message == _STRING_VALUE:
-        return wrappers_pb2.StringValue(value=value).SerializeToString()
     return json_format.ParseDict(value, _CLASSES[message]()).SerializeToString()
 
 
@@ -134,9 +132,9 @@ def _build() -> Mapping[str, type[Message]]:
     for dependency in (struct_pb2, wrappers_pb2):
         pool.AddSerializedFile(dependency.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kas.opentdf.{name}")) for name in _MESSAGES
-    }
+    found = {name: pool.FindMessageTypeByName(f"kas.opentdf.{name}") for name in _MESSAGES}
+    classes = {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}
+    return {**classes, "StringValue": wrappers_pb2.StringValue}
 
 
 def _add_field(message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: str) -> None:

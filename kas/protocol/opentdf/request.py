@@ -20,7 +20,7 @@ from kas.errors import Fault, InvalidRequest, InvalidStructure
 from kas.jose import PublicJwk
 from kas.keys.registry import WrappedMaterial
 from kas.protocol.bounds import JsonBounds, check_bounds
-from kas.protocol.client_key import parse_ephemeral_key, parse_wrapping_key
+from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
 from kas.protocol.faults import MESSAGES
 from kas.protocol.request_token import OPENTDF_LIFETIME_SECONDS, open_request_token
 from kas.protocol.values import (
@@ -67,12 +67,13 @@ def parse_request(body: bytes, limits: Limits, *, key: PublicJwk | None, now: fl
     request = _object(_parse(inner, limits.json), "requestBody")
     pem = _text(_member(request, "clientPublicKey", "client_public_key"), "clientPublicKey", limits.client_key_chars)
     try:
-        client_key = parse_wrapping_key(pem)
+        client_key = parse_client_key(pem)
     except ValueError as error:
         raise _fault("bad_client_key", "clientPublicKey") from error
     groups = _member(request, "requests")
-    parsed = _version_2(groups, limits) if groups else (_version_1(request, limits),)
-    return RewrapRequest(2 if groups else 1, client_key, sha256_b64url(pem.encode("utf-8")), parsed)
+    if groups is None or groups == []:  # nothing else that is empty: it would hide a request of version 2
+        return RewrapRequest(1, client_key, None, (_version_1(request, limits),))
+    return RewrapRequest(2, client_key, None, _version_2(groups, limits))
 
 
 def _parse(data: bytes, bounds: JsonBounds) -> Any:
@@ -127,9 +128,8 @@ def _group(policy_id: str, policy: str, kaos: list[_Identified], limits: Limits)
 
 
 def _kao(name: str, kao: Mapping[str, Any], binding_message: bytes, place: str, limits: Limits) -> KeyAccess:
-    kind = _member(kao, "type", "keyType", "key_type") or "wrapped"
+    kind = _word(_member(kao, "type", "keyType", "key_type"), "wrapped")
     kid = _optional_text(_member(kao, "kid"), f"{place}.kid", limits.id_chars)
-    protocol = _member(kao, "protocol") or "kas"
     return KeyAccess(
         id=name,
         wrapped=_wrapped(kao, kind, place, limits),
@@ -139,8 +139,13 @@ def _kao(name: str, kao: Mapping[str, Any], binding_message: bytes, place: str, 
         policy_binding=_binding(_member(kao, "policyBinding", "policy_binding")),
         binding_message=binding_message,
         origin=CoveredByRequestToken(),
-        is_supported=kind in _KINDS and protocol == "kas",
+        is_supported=kind in _KINDS and _word(_member(kao, "protocol"), "kas") == "kas",
     )
+
+
+def _word(value: object, default: str) -> object:
+    """A word of the protocol, or whatever was sent in its place; absent and empty are the default."""
+    return default if value is None or value == "" else value
 
 
 def _wrapped(kao: Mapping[str, Any], kind: object, place: str, limits: Limits) -> WrappedMaterial:
@@ -175,9 +180,11 @@ def _binding(value: object) -> bytes:
 def _policy(text: str) -> AttributePolicy | UnreadablePolicy:
     try:
         policy = parse_json(_bytes(text))
+        _refuse_misspelt(policy, "body")
         body = policy["body"]
-        attributes = [entry["attribute"] for entry in body.get("dataAttributes") or []]
-        dissem = list(body.get("dissem") or [])
+        _refuse_misspelt(body, "dataAttributes", "dissem")
+        attributes = [entry["attribute"] for entry in _demands(body, "dataAttributes")]
+        dissem = _demands(body, "dissem")
     except (InvalidRequest, ValueError, TypeError, KeyError, AttributeError):
         return UnreadablePolicy()
     if not all(isinstance(item, str) for item in attributes + dissem):
@@ -185,9 +192,33 @@ def _policy(text: str) -> AttributePolicy | UnreadablePolicy:
     return AttributePolicy(tuple(attributes), tuple(dissem))
 
 
+def _refuse_misspelt(members: Mapping[str, Any], *names: str) -> None:
+    """Raises ValueError for a name that other readers may take for one of ``names``: they would see a demand."""
+    folded = {name.lower() for name in names}
+    for name in members:
+        if name not in names and name.lower().replace("_", "") in folded:
+            raise ValueError("misspelt")
+
+
+def _demands(body: Mapping[str, Any], name: str) -> list[Any]:
+    """A list of a policy, empty when absent or null. Raises TypeError: no other value says that there is no demand."""
+    demands = body.get(name)
+    if demands is None:
+        return []
+    if not isinstance(demands, list):
+        raise TypeError("not a list")
+    return demands
+
+
 def _member(value: Mapping[str, Any], *names: str) -> Any:
-    """The member under the first of its names that is there; None when none is."""
-    return next((value[name] for name in names if name in value), None)
+    """The member under whichever of its names it has; null is absent. None when there is none.
+
+    Two of them are a fault: readers would differ in which they see.
+    """
+    present = [value[name] for name in names if value.get(name) is not None]
+    if len(present) > 1:
+        raise _fault("two_names", names[0])
+    return present[0] if present else None
 
 
 def _bytes(text: str) -> bytes:

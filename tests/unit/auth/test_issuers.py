@@ -112,6 +112,28 @@ def test_a_member_of_another_shape_stops_the_start(tmp_path, name, value):
         load(tmp_path, good(**{name: value}))
 
 
+URLS = ["jwksUrl", "authorizationEndpoint", "tokenEndpoint"]
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    "url",
+    ["", "http://idp.example/x", "http://127.0.0.1/x", "javascript:alert(1)", "https://user@idp.example/", "/x", None],
+)
+def test_every_address_is_https(tmp_path, name, url):
+    """Clients send their secret to the endpoints; http on loopback is for local mode."""
+    with pytest.raises(ConfigError, match=rf"issuers\.json\.issuers\[0\]\.{name}: must be"):
+        load(tmp_path, good(**{name: url}))
+
+
+def test_the_endpoints_are_read_and_may_be_absent(tmp_path):
+    (issuer,) = load(tmp_path, GOOD).values()
+    assert (issuer.authorization_endpoint, issuer.token_endpoint) == ("", "")
+    given = good(authorizationEndpoint="https://idp.example/a", tokenEndpoint="http://127.0.0.1/t")
+    (issuer,) = load(tmp_path, given, local=True).values()
+    assert (issuer.authorization_endpoint, issuer.token_endpoint) == ("https://idp.example/a", "http://127.0.0.1/t")
+
+
 def test_an_unknown_member_stops_the_start(tmp_path):
     with pytest.raises(ConfigError, match=r"issuers\[0\]: unknown member 'jwksURL'"):
         load(tmp_path, good(jwksURL="https://idp.example/jwks"))

@@ -68,6 +68,16 @@ def test_the_algorithm_of_a_key_is_that_of_its_mechanism_and_dialect(record, alg
     assert record.jwk_algorithm == algorithm
 
 
+@pytest.mark.parametrize("record", [SHARED, OLD_EC, KeyRecord("two", "RSA-2048", "active", ACP240 | OPENTDF)])
+def test_a_key_without_one_oaep_hash_has_none(record):
+    with pytest.raises(ValueError, match="not an RSA key of one dialect"):
+        record.hash  # noqa: B018 - that it is asked for is the test
+
+
+def test_the_oaep_hash_of_an_rsa_key_is_that_of_its_dialect():
+    assert (ACTIVE.hash, OTHER.hash) == ("SHA-256", "SHA-1")
+
+
 def test_a_kao_without_kid_may_be_wrapped_to_the_rsa_keys_that_are_marked_for_it():
     marked = [
         KeyRecord("a", "RSA-2048", "active", OPENTDF, is_legacy=True),

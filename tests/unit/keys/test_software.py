@@ -73,6 +73,25 @@ def test_what_is_not_sealed_to_it_is_rejected_in_one_way(wrapped):
         SERVICE.unwrap(SEALED, wrapped)
 
 
+@pytest.mark.parametrize("other", [None, seal().ephemeral_key], ids=["missing", "other"])
+def test_attack_c06d_what_was_opened_before_is_not_found_without_its_ephemeral_key(other):
+    good = seal()
+    for _ in range(2):
+        assert SERVICE.unwrap(SEALED, good).reveal() == b"material"
+        with pytest.raises(KeyMaterialRejected):
+            SERVICE.unwrap(SEALED, WrappedMaterial(good.ciphertext, other))
+
+
+def test_attack_c06e_what_was_opened_before_is_not_found_under_another_record():
+    """Another kid of the same service, of the same kind or not."""
+    service = SoftwareKeyService({"k": KEY, "e": EC_KEY, "f": ec.generate_private_key(ec.SECP256R1())})
+    good = seal()
+    assert service.unwrap(SEALED, good).reveal() == b"material"
+    for record in (dataclasses.replace(SEALED, kid="f"), SHA1):
+        with pytest.raises(KeyMaterialRejected):
+            service.unwrap(record, good)
+
+
 def test_a_key_that_is_not_there_is_unavailable():
     service = SoftwareKeyService({})
     with pytest.raises(KeyUnavailable):
@@ -88,3 +107,9 @@ def test_the_public_half_is_that_of_the_key():
 
 def test_operations_of_software_keys_cost_no_money():
     assert SERVICE.is_metered is False
+
+
+def test_attack_c06h_an_rsa_key_opens_nothing_that_was_sealed_over_ecdh():
+    """Though the ciphertext is one that it opens."""
+    with pytest.raises(KeyMaterialRejected):
+        SERVICE.unwrap(SHA256, WrappedMaterial(wrap("SHA-256").ciphertext, seal().ephemeral_key))

@@ -48,7 +48,7 @@ def test_the_good_request_is_permitted():
     decision = decided()
     assert decision.permitted
     assert decision.refusal is None
-    assert decision.checks == tuple(Check(name, passed=True, code="") for name in NAMES)
+    assert decision.checks == tuple(Check(name, None) for name in NAMES)
 
 
 @pytest.mark.parametrize(
@@ -414,8 +414,15 @@ def test_a_decision_without_checks_does_not_permit():
 
 
 @pytest.mark.parametrize("denial", Denial.__subclasses__())
-def test_each_code_leads_back_to_its_denial(denial):
-    assert Decision((Check("any", passed=False, code=denial.code),)).refusal is denial
+def test_a_check_that_failed_is_the_refusal_and_has_its_code(denial):
+    failed = Check("any", denial)
+    assert Decision((Check("other", None), failed)).refusal is denial
+    assert (failed.passed, failed.code) == (False, denial.code)
+
+
+def test_a_check_that_passed_has_no_code():
+    passed = Check("any", None)
+    assert (passed.passed, passed.code) == (True, "")
 
 
 def test_unknown_members_of_a_label_are_ignored():

@@ -38,9 +38,19 @@ def test_a_token_of_the_proven_key_alone_is_opened_where_one_is():
 
 
 @pytest.mark.parametrize(
-    "header", [{"alg": "none"}, {"alg": "HS256"}, {"alg": None}, {"alg": []}, {"crit": ["exp"]}, {"b64": False}]
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"alg": None},
+        {"alg": []},
+        {"crit": ["exp"]},
+        {"b64": False},
+        {"typ": "dpop+jwt"},
+        {"typ": "at+jwt"},
+    ],
 )
-def test_algorithm_and_extensions_are_checked_without_a_key_too(header):
+def test_algorithm_extensions_and_type_are_checked_without_a_key_too(header):
     with pytest.raises(SignedRequestTokenInvalid):
         opened(token(header))
 
@@ -54,6 +64,8 @@ def test_algorithm_and_extensions_are_checked_without_a_key_too(header):
         {"iat": NOW - 60, "exp": NOW - 10},
         {"iat": None},
         {"exp": "9999999999"},
+        {"nbf": NOW + 11},
+        {"nbf": "soon"},
         {"requestBody": None},
         {"requestBody": ["{}"]},
     ],
@@ -63,7 +75,9 @@ def test_times_and_body_are_checked_without_a_key_too(claims):
         opened(token(**claims))
 
 
-@pytest.mark.parametrize("claims", [{"exp": NOW + LIFETIME}, {"iat": NOW + 10, "exp": NOW + 60}, {"exp": NOW}])
+@pytest.mark.parametrize(
+    "claims", [{"exp": NOW + LIFETIME}, {"nbf": NOW + 10}, {"iat": NOW + 10, "exp": NOW + 60}, {"exp": NOW}]
+)
 def test_ends_of_the_range_are_within(claims):
     assert opened(token(**claims)) == b"{}"
 
