@@ -77,16 +77,26 @@ def parse_json(data: bytes) -> Any:
     except UnicodeEncodeError as error:
         raise NotCanonical from error
     except RecursionError as error:
-        raise InvalidStructure((Fault("too_deep", "", "nested too deeply"),)) from error
+        raise _too_deep() from error
     return value
 
 
 def canonical_json(value: object) -> bytes:
-    """RFC 8785 bytes of a value that `parse_json` gave, or that was built of such values."""
+    """RFC 8785 bytes of a value that `parse_json` gave, or that was built of such values.
+
+    Raises NotCanonical for what has no canonical form; InvalidStructure for nesting that this cannot follow, which is
+    less than `parse_json` can from Python 3.13 on.
+    """
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # its alias is narrower than what it takes
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise NotCanonical from error
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def _too_deep() -> InvalidStructure:
+    return InvalidStructure((Fault("too_deep", "", "nested too deeply"),))
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

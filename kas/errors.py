@@ -351,7 +351,9 @@ class Unavailable(KasError, status=503, error="unavailable"):
 
 
 class TooManyBodies(Unavailable, code="too_many_bodies"):
-    """Too many bodies of unknown callers are on their way already; try again in a second."""
+    """Too many bodies are waited for already; send this one again, whole, in a second."""
+
+    retry_after = 1.0
 
 
 class ReplayStoreFull(Unavailable, code="replay_store_full"):

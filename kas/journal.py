@@ -39,6 +39,7 @@ class Journal:
     path: str
     timer: Callable[[], float]
     trace: Trace | None = None
+    network: str = ""  # that the limits count, once they do
     caller: Caller | None = None
     quotas: list[Quota] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage

@@ -32,15 +32,17 @@ from kas.publish_keys import Publication, publish_keys
 from kas.rewrap import Rewrap
 from kas.uri import has_secure_scheme
 from kas.web.body import Bounds
+from kas.web.cacheable import cacheable_route
 from kas.web.connect import CONNECT_REWRAP
 from kas.web.cors import Cors
 from kas.web.edge import Edge
 from kas.web.health import READY, health_routes
 from kas.web.limits import edge_limits
 from kas.web.metrics import METRICS, metrics_route
+from kas.web.openapi.route import Deployment, openapi_route
 from kas.web.opentdf import REST_REWRAP, opentdf_routes
 from kas.web.replies import Route, Routes, recorded
-from kas.web.routes import REWRAP, Mounts, jwks_route, mounts, rewrap_route
+from kas.web.routes import REWRAP, Mounts, mounts, rewrap_route
 
 # Clients write the KAS's address into a KAO in these forms.
 _ACP240_URLS: Final = ("", "/", REWRAP)
@@ -71,7 +73,7 @@ def build_service(settings: Settings, clock: Clock, timer: Clock) -> Service:
     def record_public_key(journal: Journal) -> None:
         parts.audit.record(public_key_event(journal, now=clock()), journal.trace)
 
-    jwks = jwks_route(lambda: publication, settings.public_key_cache_seconds)
+    jwks = cacheable_route(lambda: publication, settings.public_key_cache_seconds)
     return Service(
         _edge(parts),
         mounts(
@@ -86,6 +88,7 @@ def build_service(settings: Settings, clock: Clock, timer: Clock) -> Service:
                 record_public_key,
             ),
             others={} if parts.metrics is None else {METRICS: metrics_route(parts.metrics.text)},
+            describe=partial(openapi_route, _deployment(settings)),
         ),
     )
 
@@ -215,6 +218,18 @@ def _limits(settings: Settings) -> Limits:
         wrapped_key_chars=settings.max_wrapped_key_chars,
         metadata_chars=settings.max_metadata_chars,
         policy_bytes=settings.max_policy_bytes,
+    )
+
+
+def _deployment(settings: Settings) -> Deployment:
+    return Deployment(
+        bases=settings.public_bases,
+        is_local=settings.local,
+        limits=_limits(settings),
+        rewrap_schemes=settings.rewrap_schemes,
+        rewrap_nonces=settings.rewrap_dpop_nonce,
+        opentdf_nonces=settings.opentdf_dpop_nonce,
+        takes_unbound=settings.opentdf_bearer == "allow",
     )
 
 

@@ -23,7 +23,7 @@ from local.client import Http, TransportFailed
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 HOST: Final = "127.0.0.1"
-START_SECONDS: Final = 20.0
+START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
 

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.canaries import CANARIES, CanaryWatch
 from tests.kit import Kit, running_kit
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CanaryWatch(CANARIES))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ from local.client.rewrap import (
     sign_kao,
 )
 from local.processes import World, world
+from tests.canaries import CANARIES, Overheard
 
 UNLIMITED = {
     "KAS_RATE_NETWORK_PER_MINUTE": "1000000",
@@ -140,11 +142,18 @@ class Attempt:
 
 @dataclass
 class Kit:
-    """A running pair and what is needed to talk to it. ``log`` is the file with the audit lines of both."""
+    """A running pair and what is needed to talk to it. ``log`` is the file with the audit lines of both.
+
+    What is sent is noted as secret, and what comes back is searched for it when the run has ended (`canaries`).
+    """
 
     world: World
     log: Path
     http: Http = field(default_factory=lambda: Http(timeout_seconds=20))
+
+    def __post_init__(self) -> None:
+        CANARIES.watch(self.log.parent)
+        self.http = Overheard(self.http, self.base, self.log.with_name("answers"))
 
     @property
     def base(self) -> str:
@@ -195,6 +204,7 @@ class Kit:
             for number in range(kaos):
                 kao_id = f"kao-{group}-{number}"
                 data_keys[kao_id] = data_key or secrets.token_bytes(32)
+                CANARIES.keep_key(kao_id, data_keys[kao_id])
                 built.append(build_kao(one, data_keys[kao_id], keys, self.url, kao_id=kao_id, sid=f"s-{number}"))
             groups.append((one, built))
         request = build_request(receiving_key.jwk, groups, key)
@@ -211,7 +221,27 @@ class Kit:
 def running_kit(folder: Path, **settings: str) -> Iterator[Kit]:
     """A fresh pair with these ``KAS_…`` settings, stopped at the end; rates are unlimited unless they say otherwise."""
     log = folder / "log"
-    with log.open("wb") as file, world(folder, {**UNLIMITED, **settings}, file) as pair:
+    CANARIES.watch(folder, Path(settings.get("KAS_KEYS_DIR", folder)))
+    with contextlib.ExitStack() as running:
+        file = running.enter_context(log.open("wb"))
+        with stderr_into(folder / "stderr"):
+            pair = running.enter_context(world(folder, {**UNLIMITED, **settings}, file))
         kit = Kit(pair, log)
         yield kit
         kit.http.close()  # a connection that is kept alive holds up the end of a process
+
+
+@contextlib.contextmanager
+def stderr_into(path: Path) -> Iterator[None]:
+    """Our own standard error, which processes inherit when they start; shown when one does not."""
+    saved = os.dup(2)
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    except BaseException:
+        os.write(saved, path.read_bytes())
+        raise
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -29,8 +29,10 @@ class ReplayStore(Protocol):
 class CallerLimit(Protocol):
     """How often one caller may ask."""
 
-    def admit(self, key: str) -> Quota:
-        """Counts one request of the caller ``key``. Raises a leaf of RateLimited."""
+    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
+        """Counts one request of the caller ``key``; ``note`` is told what is left, also when nothing is. Raises a leaf of
+        RateLimited.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Authenticator:
 
     def _admit(self, principal: Principal, journal: Journal) -> Principal:
         if self.limit is not None:
-            journal.quotas.append(self.limit.admit(principal.caller))
+            self.limit.admit(principal.caller, journal.quotas.append)
         return principal
 
 

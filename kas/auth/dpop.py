@@ -14,6 +14,7 @@ from typing import Any, Final
 from kas.auth.times import LEEWAY_SECONDS, PROOF_WINDOW_SECONDS, parse_time
 from kas.encoding import canonical_json, sha256_b64url
 from kas.errors import (
+    InvalidRequest,
     ProofAlgorithmRefused,
     ProofIdInvalid,
     ProofKeyInvalid,
@@ -144,9 +145,10 @@ def _embedded_key(jws: CompactJws, algorithm: object) -> PublicJwk:
     jwk: Any = jws.unverified_header.get("jwk")
     try:
         key = parse_public_jwk(jwk)
-    except ValueError as error:
+        size = len(canonical_json(jwk))
+    except (ValueError, InvalidRequest) as error:  # a member that nobody reads may be nested too deeply to measure
         raise ProofKeyInvalid from error
-    if not key.fits(algorithm) or not is_for_signatures(jwk, algorithm) or len(canonical_json(jwk)) > MAX_JWK_BYTES:
+    if not key.fits(algorithm) or not is_for_signatures(jwk, algorithm) or size > MAX_JWK_BYTES:
         raise ProofKeyInvalid
     return key
 

@@ -3,6 +3,11 @@
 Nothing is read before `read_json_body` is called, so a caller who is refused earlier costs no memory. What he still
 sends is taken off the connection by `drop_body`, after the answer, so that an honest client can go on using it; whoever
 stalls loses the connection and frees the thread.
+
+A body that is waited for holds a thread, so there are few `Slots` for that: shares of one caller, or of one network
+where nobody must say who asks. A body that is here at once needs none, however many stall.
+
+Headers are read by the host, without a time-out of their own: who stalls in those is for the front end to stop.
 """
 
 from __future__ import annotations
@@ -10,21 +15,33 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import flask
 import gunicorn.http.errors
 from werkzeug.exceptions import HTTPException
 
-from kas.errors import ContentTooLarge, InvalidJson, NotAcceptable, RequestTimeout, TooManyBodies, UnsupportedMediaType
+from kas.errors import (
+    ContentTooLarge,
+    InvalidJson,
+    KasError,
+    NotAcceptable,
+    RequestTimeout,
+    TooManyBodies,
+    UnsupportedMediaType,
+)
+from kas.journal import Journal
 from kas.protocol.bounds import JsonBounds
+from kas.web.slots import Slots
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 JSON: Final = "application/json"
+GRACE_SECONDS: Final = 0.2  # without a slot: the next packets of an honest client
+CALLERS_BODIES: Final = 16
+CALLER_SHARE: Final = 8
 DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
 SEND_SECONDS: Final = 5.0
 DROP_SECONDS: Final = 1.0
@@ -35,16 +52,14 @@ _IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of a body: its size in bytes, compressed and not, the seconds in which it must arrive, and its JSON.
-
-    ``slots`` is how many such bodies may be awaited at once, None for any number: whoever need not say who he is could
-    else hold every thread by sending nothing.
+    """Of a body: its size in bytes, compressed and not, the seconds in which it must arrive, its JSON, and the slots of
+    those that are waited for, by default those of callers who are known.
     """
 
     max_bytes: int
     timeout_seconds: float
     json: JsonBounds
-    slots: threading.BoundedSemaphore | None = None
+    slots: Slots = field(default_factory=lambda: Slots(CALLERS_BODIES, CALLER_SHARE))
 
 
 class BoundedRequest(flask.Request):
@@ -59,41 +74,32 @@ class BoundedRequest(flask.Request):
         return b""
 
 
-def read_json_body(request: flask.Request, bounds: Bounds) -> bytes:
+def read_json_body(request: flask.Request, bounds: Bounds, journal: Journal) -> bytes:
     """The whole body of a request that sends and takes JSON.
 
-    Raises UnsupportedMediaType, NotAcceptable, ContentTooLarge, RequestTimeout, and InvalidJson for a body that is
-    cut short.
+    Raises UnsupportedMediaType, NotAcceptable, ContentTooLarge, RequestTimeout, TooManyBodies, and InvalidJson for a
+    body that is cut short.
     """
     _check_media_types(request)
-    return read_body(request, bounds)
+    return read_body(request, bounds, journal)
 
 
-def read_body(request: flask.Request, bounds: Bounds) -> bytes:
-    """The whole body as sent.
+def read_body(request: flask.Request, bounds: Bounds, journal: Journal) -> bytes:
+    """The whole body as sent; the journal says whose it is.
 
-    Raises ContentTooLarge, RequestTimeout, InvalidJson for one that is cut short, and TooManyBodies.
+    Raises ContentTooLarge, RequestTimeout, TooManyBodies, and InvalidJson for one that is cut short.
     """
     if (request.content_length or 0) > bounds.max_bytes:
         raise ContentTooLarge
-    with _slot(bounds.slots):
-        body = _read(request, bounds.max_bytes + 1, bounds.timeout_seconds)
+    body = _read(request, bounds, _holder(journal))
     if len(body) > bounds.max_bytes:
         raise ContentTooLarge
     return body
 
 
-@contextlib.contextmanager
-def _slot(slots: threading.BoundedSemaphore | None) -> Iterator[None]:
-    if slots is None:
-        yield
-    elif not slots.acquire(blocking=False):
-        raise TooManyBodies
-    else:
-        try:
-            yield
-        finally:
-            slots.release()
+def _holder(journal: Journal) -> str:
+    caller = journal.caller
+    return journal.network if caller is None else f"{caller.issuer} {caller.subject}"
 
 
 def _check_media_types(request: flask.Request) -> None:
@@ -110,29 +116,45 @@ def _takes_json(request: flask.Request) -> bool:
     return next((ranges[name] > 0 for name in (JSON, "application/*", "*/*") if name in ranges), False)
 
 
-def _read(request: flask.Request, size: int, timeout_seconds: float) -> bytes:
-    """A socket's time-out is per read, so a sender that drips would hold us: the alarm ends the whole body."""
-    late = threading.Event()
+def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
+    """A socket's time-out is per read, so a sender that drips would hold us: a watcher ends the whole body."""
+    size = bounds.max_bytes + 1
+    has_ended = threading.Event()
+    given_up: list[type[KasError]] = []
 
-    def expire() -> None:
-        late.set()
-        _stop_reading(request.environ.get("gunicorn.socket"))
+    def watch() -> None:
+        reason = _watch(has_ended, bounds, holder)
+        if reason is not None:
+            given_up.append(reason)
+            _stop_reading(request.environ.get("gunicorn.socket"))
 
-    alarm = threading.Timer(timeout_seconds, expire)
-    alarm.daemon = True
-    alarm.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         body: bytes = request.stream.read(size)
     except (OSError, ValueError, HTTPException, gunicorn.http.errors.ParseException) as error:
-        raise (RequestTimeout if late.is_set() else InvalidJson) from error
+        raise (given_up[0] if given_up else InvalidJson) from error
     finally:
-        alarm.cancel()
-    if late.is_set():
-        raise RequestTimeout
+        has_ended.set()
+        watcher.join()
+    if given_up:
+        raise given_up[0]
     if len(body) < min(request.content_length or 0, size):  # the sender hung up; what came may still parse
         raise InvalidJson
     request.environ[_IS_READ] = len(body) < size
     return body
+
+
+def _watch(has_ended: threading.Event, bounds: Bounds, holder: str) -> type[KasError] | None:
+    """Returns when the body has ended, or why it is waited for no longer."""
+    if has_ended.wait(GRACE_SECONDS):
+        return None
+    if not bounds.slots.take(holder):
+        return TooManyBodies
+    try:
+        return None if has_ended.wait(bounds.timeout_seconds - GRACE_SECONDS) else RequestTimeout
+    finally:
+        bounds.slots.give_back(holder)
 
 
 def limit_sending(environ: WSGIEnvironment) -> None:

@@ -1,11 +1,10 @@
 """The Connect routes of OpenTDF's newer clients: the procedures that anybody may ask, and the rewrap.
 
-A public procedure has bounds of its own: anybody may ask, protobuf makes much of little, and few may stall.
+A public procedure has bounds of its own: anybody may ask, protobuf makes much of little, and few may stall, fewer of one network.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,12 +21,14 @@ from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_body
 from kas.web.caller import credentials_of, nonce_offer
 from kas.web.replies import Reply, Route, json_reply, recorded, refusal_headers
+from kas.web.slots import Slots
 
 CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
 MAX_ASKED_FQNS: Final = 100  # in one question: an answer has some 2 KB for each
 _PUBLIC_BYTES: Final = 2**16  # 100 names fit
 _PUBLIC_SECONDS: Final = 1.0
-_PUBLIC_BODIES: Final = 8
+_PUBLIC_BODIES: Final = 8  # at once
+_NETWORK_SHARE: Final = 4
 
 Ask = Callable[[Mapping[str, Any]], Any]
 
@@ -47,9 +48,8 @@ def connect_routes(
     rewrap: Rewrap, platform: Platform, bounds: Bounds, record_public_key: Callable[[Journal], None]
 ) -> dict[str, Route]:
     """The routes by path; ``record_public_key`` is told when a public key is handed out."""
-    public = Bounds(
-        min(_PUBLIC_BYTES, bounds.max_bytes), _PUBLIC_SECONDS, bounds.json, threading.BoundedSemaphore(_PUBLIC_BODIES)
-    )
+    slots = Slots(_PUBLIC_BODIES, _NETWORK_SHARE)
+    public = Bounds(min(_PUBLIC_BYTES, bounds.max_bytes), _PUBLIC_SECONDS, bounds.json, slots)
     routes = {CONNECT_REWRAP: _rewrap_route(rewrap, bounds)}
     for path, procedure in _procedures(platform).items():
         route = _public_route(procedure, public)
@@ -108,9 +108,9 @@ def _procedures(platform: Platform) -> dict[str, _Procedure]:
 def _public_route(procedure: _Procedure, bounds: Bounds) -> Route:
     """Without side effects, so Connect lets it be asked by GET."""
 
-    def answer(request: flask.Request, _journal: Journal) -> Reply:
+    def answer(request: flask.Request, journal: Journal) -> Reply:
         is_post = request.method == "POST"
-        codec, data = _read_post(request, bounds) if is_post else read_get(request.args, bounds.max_bytes)
+        codec, data = _read_post(request, bounds, journal) if is_post else read_get(request.args, bounds.max_bytes)
         asked = decode_message(codec, procedure.request, data, bounds.json)
         return _message_reply(codec, procedure.response, procedure.ask(asked))
 
@@ -120,7 +120,7 @@ def _public_route(procedure: _Procedure, bounds: Bounds) -> Route:
 def _rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     def answer(request: flask.Request, journal: Journal) -> Reply:
         def read() -> bytes:
-            codec, data = _read_post(request, bounds)
+            codec, data = _read_post(request, bounds, journal)
             if codec == "json":
                 return data
             return encode_message("json", "", decode_message(codec, "RewrapRequest", data, bounds.json))
@@ -145,9 +145,9 @@ def _codec(request: flask.Request) -> Codec:
     return codec
 
 
-def _read_post(request: flask.Request, bounds: Bounds) -> tuple[Codec, bytes]:
+def _read_post(request: flask.Request, bounds: Bounds, journal: Journal) -> tuple[Codec, bytes]:
     codec = _codec(request)
-    body = read_body(request, bounds)
+    body = read_body(request, bounds, journal)
     return codec, decompress(body, request.headers.get("Content-Encoding", "").lower(), bounds.max_bytes)
 
 

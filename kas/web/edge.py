@@ -91,10 +91,10 @@ class Edge:
         4. The route answers.
         """
         self._check_connection(request)
-        network = network_of(
+        journal.network = network_of(
             request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), None if self.local else self.hops
         )
-        self.limits.admit(network, is_health=route is not None and route.is_health, note=journal.quotas.append)
+        self.limits.admit(journal.network, is_health=route is not None and route.is_health, note=journal.quotas.append)
         if route is None:
             raise NotFound
         if request.method == "OPTIONS":
@@ -126,7 +126,7 @@ class Edge:
         try:
             self.audit.record(refusal_event(journal, type(refusal), now=self.clock()), journal.trace)
         except KasError as unavailable:
-            refusal = unavailable
+            refusal, journal.retry_after = unavailable, unavailable.retry_after
         journal.refusal = refusal.code
         return (route.refuse if route else error_reply)(refusal, journal.request_id)
 

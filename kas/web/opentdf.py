@@ -40,7 +40,7 @@ def opentdf_routes(
 
 def _rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     def answer(request: flask.Request, journal: Journal) -> Reply:
-        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds), journal)
+        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds, journal), journal)
         result = rewrap.answer(exchange)
         if result.refusal is None:
             return json_reply(result.status, result.body)

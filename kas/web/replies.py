@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Final
 
 import flask
@@ -76,11 +77,15 @@ class Route:
 
 
 def recorded(route: Route, record: Callable[[Journal], None]) -> Route:
-    """The route, with ``record`` called before each of its answers leaves; when that raises, nothing does."""
+    """The route, with ``record`` called before what it hands out leaves; when that raises, nothing does.
+
+    HEAD and an answer that the caller's copy is still good hand out nothing.
+    """
 
     def answer(request: flask.Request, journal: Journal) -> Reply:
         reply = route.answer(request, journal)
-        record(journal)
+        if reply.status == HTTPStatus.OK and request.method != "HEAD":
+            record(journal)
         return reply
 
     return replace(route, answer=answer)

@@ -9,11 +9,11 @@ from typing import Final
 import flask
 
 from kas.journal import Journal
-from kas.publish_keys import Publication
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_json_body
 from kas.web.caller import credentials_of, nonce_offer
 from kas.web.health import HEALTH, LIVE, READY
+from kas.web.openapi.route import OPENAPI
 from kas.web.replies import Reply, Route, Routes, json_reply
 
 REWRAP: Final = "/rewrap"
@@ -24,24 +24,11 @@ def rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:
     """``POST /rewrap`` (ACP-240). Every answer of the path offers the next DPoP nonce (RFC 9449 §8.2)."""
 
     def answer(request: flask.Request, journal: Journal) -> Reply:
-        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds), journal)
+        exchange = Exchange(credentials_of(request), lambda: read_json_body(request, bounds, journal), journal)
         result = rewrap.answer(exchange)
         return json_reply(result.status, result.body)
 
     return Route(("POST",), answer, nonce_offer(rewrap.authenticator))
-
-
-def jwks_route(publish: Callable[[], Publication], max_age_seconds: int) -> Route:
-    """``GET /.well-known/jwks.json``, cacheable, with an entity tag (RFC 9110 §13.1.2)."""
-
-    def answer(request: flask.Request, _journal: Journal) -> Reply:
-        publication = publish()
-        headers = {"ETag": publication.etag, "Cache-Control": f"public, max-age={max_age_seconds}"}
-        if request.if_none_match.contains_weak(publication.etag.strip('"')):
-            return Reply(304, b"", headers)
-        return Reply(200, publication.body, headers)
-
-    return Route(("GET",), answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +45,21 @@ class Mounts:
 
 
 def mounts(
-    *, rewrap: Route, jwks: Route, health: Mapping[str, Route], opentdf: Routes, others: Mapping[str, Route]
+    *,
+    rewrap: Route,
+    jwks: Route,
+    health: Mapping[str, Route],
+    opentdf: Routes,
+    others: Mapping[str, Route],
+    describe: Callable[[Callable[[], Routes]], Route],
 ) -> Mounts:
-    """The table of routes."""
-    everything = {REWRAP: rewrap, JWKS: jwks, **health, **opentdf.exact, **others}
+    """The table of routes; ``describe`` makes the one that tells of all, itself included."""
+    openapi = describe(lambda: everything)
+    everything = Routes(
+        {REWRAP: rewrap, JWKS: jwks, **health, **opentdf.exact, **others, OPENAPI: openapi}, opentdf.prefixes
+    )
     return Mounts(
-        everything=Routes(everything, opentdf.prefixes),
+        everything=everything,
         rewrap=Routes({REWRAP: rewrap, "/": rewrap}),
         public_keys=Routes({JWKS: jwks, "/": jwks}),
         health=Routes({**health, "/": health[HEALTH], "/live": health[LIVE], "/ready": health[READY]}),

@@ -12,8 +12,10 @@ import flask
 
 from kas.journal import Trace
 
-_W3C: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_CLOUD: Final = re.compile(r"([0-9a-f]{32})/([0-9]{1,20})(?:;o=([01]))?")
+# Version ff, and a trace or span of zeros, are forbidden.
+_TRACE: Final = r"((?!0{32})[0-9a-f]{32})"
+_W3C: Final = re.compile(rf"(?!ff)[0-9a-f]{{2}}-{_TRACE}-((?!0{{16}})[0-9a-f]{{16}})-([0-9a-f]{{2}})")
+_CLOUD: Final = re.compile(rf"{_TRACE}/([0-9]{{1,20}})(?:;o=([01]))?")
 _MAX_SPAN: Final = 2**64
 
 

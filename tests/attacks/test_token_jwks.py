@@ -121,6 +121,12 @@ def test_attack_c05_an_issuer_that_is_away_costs_only_its_own_callers(kit, issue
     admit(issuers["sound"].attempt(kit, "k1"))
 
 
+@pytest.mark.parametrize("name", ["oversized", "too-many"])
+def test_attack_z05_a_key_set_beyond_the_limit_is_not_read(kit, issuers, name):
+    """Its key is sound and so is the token."""
+    refused(issuers[name].attempt(kit, "k1").send(), 503, "unavailable", "issuer_keys_unavailable")
+
+
 @pytest.mark.parametrize("name", LARGEST)
 def test_attack_z05_a_key_set_at_the_limit_is_read(kit, issuers, name):
     admit(issuers[name].attempt(kit, "k1"))

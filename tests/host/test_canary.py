@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kas.datakey import DataKey
 from local.client import Answer, new_proof_key
+from local.processes import ROOT
+from tests.canaries import CANARIES, Canaries, forms, private_forms
 from tests.kit import Attempt, Kit, policy, running_kit
+from tests.opentdf.tdf_client import ROUTES, Route, TdfAttempt
 from tests.wrappers import published_ec_key, request_token, seal_all, send_in_token
 
 
@@ -30,7 +32,9 @@ class Run:
     secrets: dict[str, str] = field(default_factory=dict)
 
     def outputs(self) -> dict[str, str]:
-        said = {name: f"{dict(answer.headers)}\n{answer.body.decode()}" for name, answer in self.answers.items()}
+        said = {
+            name: f"{dict(answer.headers)}\n{answer.body.decode('latin-1')}" for name, answer in self.answers.items()
+        }
         return said | {"stdout": self.kit.log.read_text("utf-8"), "stderr": self.stderr.read_text("utf-8")}
 
     def play(self, name: str, spoil: Callable[[Attempt], object]) -> None:
@@ -43,6 +47,17 @@ class Run:
         self.secrets |= parts(f"{name}: token", attempt.token) | parts(f"{name}: proof", str(attempt.proof))
         self.secrets[f"{name}: wrapped key"] = attempt.kao["wrappedKey"][:40]
 
+    def play_tdf(self, route: Route, name: str, spoil: Callable[[TdfAttempt], object]) -> None:
+        """The same by a client of OpenTDF."""
+        attempt = TdfAttempt.good(self.kit, route)
+        spoil(attempt)
+        where = f"{route}, {name}"
+        self.answers[where] = attempt.send()
+        for kao_id, data_key in attempt.data_keys.items():
+            self.secrets |= forms(f"{where}: data key {kao_id}", data_key)
+        self.secrets |= parts(f"{where}: token", attempt.token) | parts(f"{where}: proof", str(attempt.proof))
+        self.secrets[f"{where}: wrapped key"] = attempt.kao["wrappedKey"][:40]
+
 
 def parts(name: str, jws: str) -> dict[str, str]:
     """What makes a token or proof usable: both halves of its signature."""
@@ -53,29 +68,6 @@ def parts(name: str, jws: str) -> dict[str, str]:
 def leaks(secrets: dict[str, str], outputs: dict[str, str]) -> list[str]:
     """Which secret is where."""
     return [f"{name} in {where}" for name, text in secrets.items() for where, said in outputs.items() if text in said]
-
-
-def forms(name: str, secret: bytes) -> dict[str, str]:
-    """The texts in which bytes may show."""
-    return {
-        f"{name} in hexadecimal": secret.hex(),
-        f"{name} in base64": base64.b64encode(secret).decode().rstrip("="),
-        f"{name} in base64url": base64.urlsafe_b64encode(secret).decode().rstrip("="),
-        f"{name} as Python shows it": repr(secret)[2:-1],
-    }
-
-
-def private_forms(path: Path) -> dict[str, str]:
-    """The lines of a private key's file and its private number."""
-    text = path.read_text("ascii")
-    lines = [line for line in text.splitlines() if line and not line.startswith("-----")]
-    found = {f"{path.name} line {number}": line for number, line in enumerate(lines) if len(line) > 20}
-    key = serialization.load_pem_private_key(text.encode(), password=None)
-    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    numbers = key.private_numbers()
-    secret = numbers.d if isinstance(numbers, rsa.RSAPrivateNumbers) else numbers.private_value
-    data = secret.to_bytes((secret.bit_length() + 7) // 8, "big")
-    return found | forms(path.name, data) | {f"{path.name} in decimal": str(secret)}
 
 
 def sign_with_another_key(attempt: Attempt) -> None:
@@ -155,29 +147,25 @@ SPOILS: dict[str, tuple[int, Callable[[Attempt], object]]] = {
 }
 
 
-@contextlib.contextmanager
-def stderr_into(path: Path) -> Iterator[None]:
-    """Our own standard error, which processes inherit when they start."""
-    saved = os.dup(2)
-    with path.open("wb") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+TDF_SPOILS: dict[str, tuple[int, Callable[[TdfAttempt], object]]] = {
+    "released": (200, lambda _: None),
+    "bad material": (200, lambda attempt: attempt.kao.update(wrappedKey=base64.b64encode(os.urandom(256)).decode())),
+    "bad token": (401, lambda attempt: setattr(attempt, "token", attempt.token[:-4] + "AAAA")),
+    "bad request token": (400, lambda attempt: setattr(attempt, "srt_key", new_proof_key())),
+}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A pair that has answered every kind of request."""
     folder = tmp_path_factory.mktemp("canary")
-    with contextlib.ExitStack() as stack:
-        with stderr_into(folder / "stderr"):
-            kit = stack.enter_context(running_kit(folder))
+    with running_kit(folder) as kit:
         played = Run(kit, folder / "stderr")
         for name, (_, spoil) in SPOILS.items():
             played.play(name, spoil)
+        for route in ROUTES:
+            for name, (_, change) in TDF_SPOILS.items():
+                played.play_tdf(route, name, change)
         for path in sorted(folder.rglob("*.pem")):
             played.secrets |= private_forms(path)
         yield played
@@ -187,7 +175,7 @@ def test_every_kind_of_request_was_answered_as_meant(run: Run) -> None:
     """The search below covers what it says: the statuses are right, and each answer left a line with its id."""
     assert {name: answer.status for name, answer in run.answers.items()} == {
         name: status for name, (status, _) in SPOILS.items()
-    }
+    } | {f"{route}, {name}": status for route in ROUTES for name, (status, _) in TDF_SPOILS.items()}
     log = run.outputs()["stdout"]
     assert all(answer.headers["X-Request-Id"] in log for answer in run.answers.values())
     assert '"subject":"usa-secret"' in log
@@ -215,17 +203,97 @@ def test_fault_22_bodies_are_not_logged(run: Run) -> None:
     """Not even what is encrypted in them."""
     outputs = run.outputs()
     wrapped = [text for name, text in run.secrets.items() if name.endswith("wrapped key")]
-    assert len(wrapped) == len(SPOILS)
+    assert len(wrapped) == len(SPOILS) + len(ROUTES) * len(TDF_SPOILS)
     assert not [text for text in wrapped if text in outputs["stdout"] or text in outputs["stderr"]]
 
 
 def test_search_finds_what_is_there(run: Run) -> None:
     """One that leaks is found, in each form that a key may take."""
     key = bytes(range(200, 232))
-    planted = {"log": f"{key.hex()} {base64.b64encode(key).decode()} {base64.urlsafe_b64encode(key).decode()} {key!r}"}
-    assert len(leaks(forms("key", key), planted)) == 4
+    shown = [key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode(), repr(key)]
+    planted = {"log": " ".join([*shown, key.decode("latin-1")])}
+    assert len(leaks(forms("key", key), planted)) == 5
     attempt = run.kit.attempt()
     assert len(leaks(parts("token", attempt.token), {"log": f"refused {attempt.token}"})) == 2
+
+
+# ---- The search of the whole run's outputs (`tests/canaries.py`)
+
+
+@pytest.mark.parametrize("before", range(8))
+def test_a_data_key_is_found_in_every_form_and_wherever_it_begins(tmp_path: Path, before: int) -> None:
+    key = bytes(range(150, 182))
+    canaries = Canaries()
+    canaries.watch(tmp_path)
+    canaries.keep_key("planted", key)
+    for number, text in enumerate(forms("", key).values()):
+        (tmp_path / f"log-{number}").write_bytes(("\n" * before + text).encode("latin-1"))
+    found = {leak.rpartition("/")[2] for leak in canaries.leaks()}
+    assert found == {f"log-{number}:{before + 1}" for number in range(5)}
+
+
+def test_a_private_key_is_found_in_whichever_output(tmp_path: Path, run: Run) -> None:
+    canaries = Canaries()
+    canaries.watch(tmp_path, run.kit.log.parent / "keys")
+    for kind, output in (("rsa", "stderr"), ("ec", "answers"), ("sig", "log")):
+        (tmp_path / output).write_bytes((run.kit.log.parent / f"keys/{kind}.pem").read_bytes())
+    assert {"answers:2", "log:2", "stderr:2"} <= {leak.rpartition("/")[2] for leak in canaries.leaks()}
+
+
+def test_the_search_covers_what_every_kit_sends_and_writes(run: Run, tmp_path: Path) -> None:
+    """Token, proof and data key of any request are known, and so are the files; none of them is empty."""
+    attempt = run.kit.attempt()
+    attempt.send()
+    tdf = TdfAttempt.good(run.kit)
+    tdf.send()
+    planted = tmp_path / "log"
+    texts = [attempt.token, str(attempt.proof), attempt.data_keys["kao-0-0"].hex()]
+    planted.write_text("\n".join([*texts, tdf.token, str(tdf.proof), tdf.data_keys["kao-0"].hex()]), "utf-8")
+    lines = {leak.rpartition(":")[2] for leak in CANARIES._leaks_in(planted)}
+    assert lines == {str(line) for line in range(1, 7)}
+    searched = {path.name: path.stat().st_size for path in CANARIES.outputs() if path.parent == run.kit.log.parent}
+    assert searched.keys() == {"log", "stderr", "answers"}
+    assert min(searched["log"], searched["answers"]) > 10_000
+
+
+PLANTED = """
+from pathlib import Path
+from tests.canaries import CANARIES
+
+def test_that_passes():
+    key = bytes(range(100, 132))
+    folder = Path(__file__).parent
+    CANARIES.watch(folder)
+    CANARIES.keep_key("planted", key)
+    (folder / "log").write_text("{}" + key.hex())
+"""
+
+
+def test_a_run_whose_output_shows_a_secret_fails_though_its_tests_pass(tmp_path: Path) -> None:
+    """With the hooks of this suite."""
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n", "utf-8")
+    (tmp_path / "test_planted.py").write_text(PLANTED, "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+    )
+    said = ended.stdout.decode()
+    assert "1 passed" in said
+    assert "data key planted in hexadecimal: " in said
+    assert ended.returncode == 1
 
 
 @pytest.mark.parametrize("show", [repr, str, ascii, "{}".format, "{0!r}".format, "%s".__mod__, lambda key: repr([key])])

@@ -28,7 +28,8 @@ from tests.host.functions import (
 )
 from tests.kit import Attempt, Kit, running_kit
 
-ROUTES = {"/rewrap": ("POST",), "/.well-known/jwks.json": ("GET", "HEAD"), "/health": ("GET", "HEAD")}
+READ = ("GET", "HEAD", "OPTIONS")
+ROUTES = {"/rewrap": ("POST", "OPTIONS"), "/.well-known/jwks.json": READ, "/health": READ}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "X-ANY"]
 ALONE = {"rewrap": "/rewrap", "public_keys": "/.well-known/jwks.json", "health": "/health"}
 
@@ -41,7 +42,7 @@ def ask(base: str, path: str, method: str = "GET", *headers: str) -> Answer:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", [*ROUTES, "/", "/nowhere"])
 def test_every_path_and_method_is_answered_in_our_form(kit: Kit, path: str, method: str) -> None:
-    """404 for no path of ours, 405 with what it takes, else the route: JSON every time."""
+    """404 for no path of ours, 405 with what it takes, which OPTIONS says too, else the route: JSON every time."""
     answer = ask(kit.base, path, method)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -50,6 +51,8 @@ def test_every_path_and_method_is_answered_in_our_form(kit: Kit, path: str, meth
         assert answer.status == 404
     elif method not in allowed:
         assert (answer.status, answer.headers["Allow"]) == (405, ", ".join(allowed))
+    elif method == "OPTIONS":
+        assert (answer.status, answer.headers["Allow"], answer.body) == (204, ", ".join(allowed), b"")
     else:
         assert answer.status == (401 if path == "/rewrap" else 200)
     if method == "HEAD":

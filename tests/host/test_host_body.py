@@ -16,6 +16,7 @@ import pytest
 from tests.attacks.proof_requests import raw_post, released, worker_of
 from tests.host.functions import connect, head_of, receive, refused_in_form
 from tests.kit import Kit, refused, running_kit
+from tests.opentdf.tdf_client import CONTENT_TYPES, ROUTES, Route, TdfAttempt
 
 MIB = 2**20
 STRANGER = b"POST /rewrap HTTP/1.1\r\nHost: kas\r\nContent-Type: application/json\r\n"
@@ -150,6 +151,39 @@ def test_attack_z03_dripping_body_times_out(hasty: Kit) -> None:
                     break
         assert answer is not None
         refused_in_form(answer, 408, "request_timeout")
+
+
+def tdf_head(attempt: TdfAttempt, *more: str) -> bytes:
+    """The head of a good rewrap by a client of OpenTDF; the body is the test's to send."""
+    credentials = [f"{name}: {value}" for name, value in attempt.credentials()]
+    first = [f"POST {attempt.path} HTTP/1.1", "Host: kas", f"Content-Type: {CONTENT_TYPES[attempt.route]}"]
+    return ("\r\n".join([*first, *credentials, *more]) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_attack_z03_opentdf_stalled_bodies_time_out_and_free_their_threads(hasty: Kit, route: Route) -> None:
+    """As on the first route, in the form of each: Connect has a status of its own for it."""
+    attempts = [TdfAttempt.good(hasty, route) for _ in range(3)]
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connect(hasty.base)) for _ in attempts]
+        for connection, attempt in zip(connections, attempts, strict=True):
+            connection.sendall(tdf_head(attempt, "Content-Length: 100") + b"1")
+        answers = [receive(connection, "POST") for connection in connections]
+    expected = (408, "request_timeout") if route == "rest" else (504, "deadline_exceeded")
+    assert [(answer.status, answer.json()["code"]) for answer in answers] == [expected] * 3
+    assert TdfAttempt.good(hasty, route).send().status == 200
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_attack_z04_opentdf_chunked_body_past_the_limit_is_refused_when_it_gets_there(kit: Kit, route: Route) -> None:
+    with connect(kit.base) as connection:
+        connection.sendall(tdf_head(TdfAttempt.good(kit, route), "Transfer-Encoding: chunked"))
+        for _ in range(16):
+            connection.sendall(chunk(b" " * 65536))
+        connection.sendall(chunk(b" " * 4096))
+        answer = receive(connection, "POST")
+    expected = (413, "content_too_large") if route == "rest" else (429, "resource_exhausted")
+    assert (answer.status, answer.json()["code"]) == expected
 
 
 MALFORMED = {

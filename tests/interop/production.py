@@ -29,7 +29,7 @@ from tests.interop.clients import Place
 from tests.interop.tls_front import Front, make_certificates, tls_front
 from tests.kit import Kit
 
-_LINE: Final = re.compile(r'(KAS_[A-Z_]+): "([^"]*)"')
+_LINE: Final = re.compile(r'([A-Z][A-Z0-9_]+): "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)

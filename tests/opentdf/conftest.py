@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -43,3 +44,26 @@ def route(request: pytest.FixtureRequest) -> Route:
     """REST, Connect in JSON, Connect in protobuf."""
     found: Route = request.param
     return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "routes_in_turn: each case runs on one route, the first on every route")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What all routes share is attacked on each of them in turn: every case once, and no route without a case.
+
+    With ``EVERY_ROUTE`` in the environment every case runs on every route, which takes three times as long.
+    """
+    if "EVERY_ROUTE" in os.environ:
+        return
+    left_out = [item for item in items if item.get_closest_marker("routes_in_turn") and not _is_its_turn(item)]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+
+
+def _is_its_turn(item: pytest.Item) -> bool:
+    indices = dict(item.callspec.indices) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    route = indices.pop("route", None)
+    return route is None or not any(indices.values()) or (sum(indices.values()) - route) % len(ROUTES) == 0

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from local.client import Answer, ProofKey, new_proof_key
 from local.client.proofs import make_proof
+from tests.canaries import CANARIES
 from tests.kit import Kit
 from tests.opentdf import wire
 from tests.opentdf.pieces import (
@@ -126,6 +127,7 @@ class TdfAttempt:
             for index in range(kaos):
                 name = f"kao-{index}" if group == 0 else f"kao-{group}-{index}"
                 data_keys[name] = share or secrets.token_bytes(32)
+                CANARIES.keep_key(name, data_keys[name])
                 kao = build_kao(kit, data_keys[name], policy, kid, public)
                 built.append({"keyAccessObjectId": name, "keyAccessObject": kao})
             groups.append({"keyAccessObjects": built, "policy": {"id": f"policy-{group + 1}", "body": policy}})

@@ -21,6 +21,8 @@ from tests.opentdf.pieces import b64
 from tests.opentdf.procedures import NAMES, PROCEDURES, Procedure, get, post
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 MARK = '"@@"'
 TEXTS = pytest.mark.parametrize("text", NOT_CANONICAL.values(), ids=NOT_CANONICAL)
 JSON_ROUTES = pytest.mark.parametrize("json_route", ["rest", "connect-json"])

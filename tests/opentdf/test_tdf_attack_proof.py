@@ -14,6 +14,8 @@ from tests.kit import Kit
 from tests.opentdf.answers import offered_nonce, refused_call, refused_proof, released
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 OTHER_PATHS = {
     "rest": ["/kas.AccessService/Rewrap", "/rewrap", "/kas/v2/kas_public_key"],
     "connect-json": ["/kas/v2/rewrap", "/rewrap", "/kas.AccessService/PublicKey"],

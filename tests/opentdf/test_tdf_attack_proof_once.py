@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -73,37 +74,43 @@ def test_attack_p10e_opentdf_a_proof_after_a_restart(tmp_path: Path) -> None:
             refused_call(attempt, 401, "use_dpop_nonce", "nonce_invalid")
 
 
-def test_attack_p11_opentdf_a_flood_by_one_key_ends_at_its_share(tmp_path: Path) -> None:
-    """Of a memory of eight, one key has one; the routes share the memory, and others are still served."""
-    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="8") as kit:
-        attempt = TdfAttempt.good(kit, "rest")
+@pytest.fixture(scope="module")
+def small_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    """A KAS that remembers 24 proofs, three of one caller or key; each test has callers of its own."""
+    with running_kit(tmp_path_factory.mktemp("small"), KAS_REPLAY_STORE_CLAIMS="24") as kit:
+        yield kit
+
+
+def test_attack_p11_opentdf_a_flood_by_one_key_ends_at_its_share(small_memory: Kit) -> None:
+    """The routes share the memory, and others are still served."""
+    attempt = _caller(small_memory, "rest", "flood")
+    for route in ROUTES:
+        attempt.route, attempt.proof = route, None
         released(attempt)
-        for route in ROUTES:
-            attempt.route, attempt.proof = route, None
-            refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
-        released(TdfAttempt.good(kit, "connect-proto", client="fra-secret"))
+    for route in ROUTES:
+        attempt.route, attempt.proof = route, None
+        refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
+    released(_caller(small_memory, "connect-proto", "another"))
 
 
-def test_attack_p11b_opentdf_a_flood_by_one_caller_with_many_keys_ends_at_his_share(tmp_path: Path) -> None:
+def test_attack_p11b_opentdf_a_flood_by_one_caller_with_many_keys_ends_at_his_share(small_memory: Kit) -> None:
     """Keys are free, so the caller is counted too; another one goes on."""
-    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="24") as kit:
-        for route in ROUTES:
-            released(TdfAttempt.good(kit, route))
-        for route in ROUTES:
-            attempt = TdfAttempt.good(kit, route)
-            refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
-        released(TdfAttempt.good(kit, "rest", client="fra-secret"))
+    for route in ROUTES:
+        released(TdfAttempt.good(small_memory, route))
+    for route in ROUTES:
+        attempt = TdfAttempt.good(small_memory, route)
+        refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
+    released(TdfAttempt.good(small_memory, "rest", client="fra-secret"))
 
 
-def test_attack_p11c_opentdf_a_flood_by_one_key_under_many_callers_ends_at_its_share(tmp_path: Path) -> None:
+def test_attack_p11c_opentdf_a_flood_by_one_key_under_many_callers_ends_at_its_share(small_memory: Kit) -> None:
     """The key is counted, whatever name its tokens have."""
-    with running_kit(tmp_path, KAS_REPLAY_STORE_CLAIMS="24") as kit:
-        key = new_proof_key()
-        for number, route in enumerate(ROUTES):
-            released(_caller(kit, route, f"name-{number}", key))
-        for route in ROUTES:
-            attempt = _caller(kit, route, f"another, by {route}", key)
-            refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
+    key = new_proof_key()
+    for number, route in enumerate(ROUTES):
+        released(_caller(small_memory, route, f"name-{number}", key))
+    for route in ROUTES:
+        attempt = _caller(small_memory, route, f"another, by {route}", key)
+        refused_call(attempt, 429, "too_many_requests", "replay_share_exhausted")
 
 
 def test_attack_p11d_opentdf_a_full_store_refuses_and_forgets_nothing(tmp_path: Path) -> None:

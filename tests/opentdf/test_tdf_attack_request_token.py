@@ -17,6 +17,8 @@ from tests.opentdf.answers import refused_call, released
 from tests.opentdf.pieces import pem, request_token
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 
 def refused_token(attempt: TdfAttempt) -> None:
     refused_call(attempt, 400, "invalid_request", "signed_request_token_invalid")

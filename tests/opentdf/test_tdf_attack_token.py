@@ -13,6 +13,8 @@ from tests.opentdf.answers import refused_call, released
 from tests.opentdf.pieces import request_token
 from tests.opentdf.tdf_client import CONTENT_TYPES, PATHS, Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 BOUND = pytest.mark.parametrize("bound", [True, False], ids=["bound", "unbound"])
 
 

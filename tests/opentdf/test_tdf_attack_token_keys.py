@@ -23,6 +23,8 @@ from tests.kit import Kit
 from tests.opentdf.answers import refused_call, released
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 BOUND = pytest.mark.parametrize("bound", [True, False], ids=["bound", "unbound"])
 
 

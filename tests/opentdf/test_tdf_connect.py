@@ -79,14 +79,14 @@ def test_a_charset_beside_json_is_taken(tdf_kit: Kit) -> None:
 def test_another_method_is_405_with_those_it_takes(tdf_kit: Kit, procedure: Procedure, method: str) -> None:
     answer = tdf_kit.http(method, tdf_kit.base + procedure.path)
     connect_error(answer, 405, "method_not_allowed: ")
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 def test_a_rewrap_is_never_asked_by_get(tdf_kit: Kit) -> None:
     """A GET may be repeated, cached and logged by whoever stands between."""
     answer = get(tdf_kit, "/kas.AccessService/Rewrap", "json", b"{}")
     connect_error(answer, 405, "method_not_allowed: ")
-    assert answer.headers["Allow"] == "POST"
+    assert answer.headers["Allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -15,6 +15,8 @@ from tests.opentdf.answers import BAD_REQUEST, refused_call, refused_kao, releas
 from tests.opentdf.pieces import RSA_CLIENT_KEY, b64, pem, policy_text
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 Change = Callable[[TdfAttempt], object]
 
 

@@ -12,6 +12,8 @@ from tests.opentdf.answers import BAD_REQUEST, forbidden, refused_kao, released
 from tests.opentdf.pieces import b64, bind, policy_text
 from tests.opentdf.tdf_client import Route, TdfAttempt
 
+pytestmark = pytest.mark.routes_in_turn
+
 FQN = "https://kas.example/attr"
 SECRET_USA = (f"{FQN}/classification/value/secret", f"{FQN}/releasability/value/usa")
 

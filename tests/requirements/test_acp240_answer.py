@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 
-import flask
 import pytest
 
-from kas.audit import AuditLog
-from kas.web.edge import Edge
-from kas.web.replies import Route, Routes
 from tests.attacks.rewrap_answers import codes, kao_refused, released
 from tests.kit import policy, refused
+from tests.unit.good_edge import EdgeFixture
 
 SIGNATURE = {"alg", "kid", "kas", "policyId", "iat", "proof", "sig"}
 SUCCESS = {"keyAccessObjectId", "status", "kasWrappedKey", "wrapAlg", "ephemeralPublicKey", "sid", "signature"}
@@ -117,20 +114,14 @@ def test_kas_req_102_a_denial_is_403_with_full_response_and_the_error_at_the_top
 
 
 def test_kas_req_103_what_is_unexpected_is_500_without_a_word_of_what_it_was(capfd):
-    def fail(_request, _request_id):
-        raise RuntimeError("the canary")
-
-    edge = Edge(local=True, audit=AuditLog(len))
-    request = flask.Flask("test").test_request_context(
-        "/rewrap", method="POST", environ_base={"REMOTE_ADDR": "127.0.0.1"}
-    )
-    with request:
-        answer = edge.handle(flask.request, Routes({"/rewrap": Route(("POST",), fail)}))
+    fixture = EdgeFixture(RuntimeError("the canary"))
+    answer = fixture.send()
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (500, "internal", "internal")
     assert body["requestId"] == answer.headers["X-Request-Id"]
+    assert [(event["code"], event["requestId"]) for event in fixture.events] == [("internal", body["requestId"])]
     logged = capfd.readouterr()
-    assert "canary" not in answer.get_data(as_text=True) + logged.out + logged.err
+    assert "canary" not in answer.get_data(as_text=True) + str(fixture.events) + logged.out + logged.err
     assert body["requestId"] in logged.err
 
 

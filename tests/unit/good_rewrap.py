@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,27 @@ def label(**dissem: Any) -> dict[str, Any]:
 
 
 class CountingKeys(SoftwareKeyService):
-    """The real one, which remembers what it was asked."""
+    """The real one, which remembers what it was asked and what it gave."""
 
     def __init__(self, private_keys: dict[str, UnwrapPrivateKey]) -> None:
         super().__init__(private_keys)
         self.unwrapped: list[str] = []
+        self.given: list[DataKey] = []
 
     def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
         self.unwrapped.append(record.kid)
-        return super().unwrap(record, wrapped)
+        self.given.append(super().unwrap(record, wrapped))
+        return self.given[-1]
+
+
+@dataclass
+class KaoMeter(NoMetrics):
+    """A `Meter` that remembers what it is told of key access objects."""
+
+    kaos: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def kao(self, dialect: str, code: str | None) -> None:
+        self.kaos.append((dialect, code))
 
 
 @dataclass
@@ -113,6 +126,8 @@ class World:
     limit: SlidingWindow | None = None
     cache: DekCache | None = None
     budget: KeyOperationBudget | None = None
+    meter: KaoMeter = field(default_factory=KaoMeter)
+    timer: Callable[[], float] = lambda: 0.0
     journal: Journal = field(default_factory=journal)
     proof_key: ProofKey = field(default_factory=new_proof_key)
     receiving: ReceivingKey = field(default_factory=new_receiving_key)
@@ -159,7 +174,7 @@ class World:
                 registry=KeyRegistry(self.records), key_service=self.keys, cache=self.cache, budget=self.budget
             ),
             audit=AuditLog(self._write),
-            meter=NoMetrics(),
+            meter=self.meter,
             own_urls=frozenset({URL}),
             require_client_key_hash=self.require_client_key_hash,
             clock=lambda: NOW,
@@ -174,7 +189,7 @@ class World:
 
         token = self.token() if token is None else token
         self.proof = make_proof(self.proof_key, "POST", URL, NOW, token=token)
-        self.journal = journal()
+        self.journal = journal(timer=self.timer)
         return self.rewrap().answer(Exchange(Credentials(f"DPoP {token}", self.proof), read_body, self.journal))
 
     def token(self) -> str:

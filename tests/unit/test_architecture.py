@@ -51,6 +51,14 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
             Module("kas.web.opentdf", "def f():\n    import google.protobuf"),
         ],
     ),
+    "metrics library": (
+        rules.only_in(("prometheus_client",), "kas.metrics"),
+        [
+            Module("kas.web.metrics", "from prometheus_client import generate_latest"),
+            Module("kas.rewrap", "def f():\n    import prometheus_client"),
+            Module("kas.parts", "if TYPE_CHECKING:\n    from prometheus_client.core import Metric"),
+        ],
+    ),
     "local": (
         rules.only_in(("local", "tests", "docs")),
         [Module("kas.keys.folder", "from local.client import Http"), Module("kas.service", "import tests.kit")],

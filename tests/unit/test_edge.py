@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
-from functools import partial
-from typing import Any
 
 import flask
 import pytest
-from werkzeug.test import EnvironBuilder
 
 from kas.errors import (
     CredentialsMissing,
@@ -26,48 +22,11 @@ from kas.errors import (
     leaves,
 )
 from kas.fetch import FetchError
-from kas.journal import Journal
 from kas.web.body import SEND_SECONDS
-from kas.web.replies import Route, Routes, error_reply, json_reply
-from tests.unit.good_edge import good_edge
+from kas.web.replies import Route, Routes, error_reply
+from tests.unit.good_edge import LOOPBACK, EdgeFixture, body_of, good_edge
 
 CANARY = "canary-4711"
-LOOPBACK = "127.0.0.1"
-
-
-class Fixture:
-    """An edge with one route that answers, or raises ``failure``; ``events`` is what was recorded."""
-
-    def __init__(self, failure: Exception | None = None, *, local: bool = True, **changes: Any) -> None:
-        self.failure = failure
-        self.events: list[dict[str, Any]] = []
-        self.edge = good_edge(self._write, local=local, **changes)
-
-    def _write(self, line: bytes) -> int:
-        self.events.append(json.loads(line))
-        return len(line)
-
-    def _answer(self, _request: flask.Request, _journal: Journal) -> Any:
-        if self.failure is not None:
-            raise self.failure
-        return json_reply(200, {"ok": True})
-
-    def send(
-        self,
-        path: str = "/rewrap",
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
-        address: str = LOOPBACK,
-    ) -> flask.Response:
-        environ = EnvironBuilder("/", method=method, headers=dict(headers or {})).get_environ()
-        request = flask.Request({**environ, "PATH_INFO": path, "REMOTE_ADDR": address})
-        route = Route(("POST",), self._answer, partial(dict, {"DPoP-Nonce": "next"}))
-        return self.edge.handle(request, Routes({"/rewrap": route}))
-
-
-def body_of(answer: flask.Response) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(answer.get_data())
-    return body
 
 
 def with_cause() -> Exception:
@@ -85,7 +44,7 @@ def test_kas_req_103_unexpected_failure_is_500_without_a_word_of_it(
     failure: Exception, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither the answer nor the log has the exception's text or its causes'; the log has its type and the request."""
-    answer = Fixture(failure).send()
+    answer = EdgeFixture(failure).send()
     body = body_of(answer)
     assert answer.status_code == 500
     assert {name: body[name] for name in ("error", "code")} == {"error": "internal", "code": "internal"}
@@ -99,7 +58,7 @@ def test_kas_req_103_unexpected_failure_is_500_without_a_word_of_it(
 
 def test_unexpected_failure_releases_no_headers_of_its_own() -> None:
     """It is still an answer of the route: not stored, with the next nonce."""
-    headers = Fixture(ValueError(CANARY)).send().headers
+    headers = EdgeFixture(ValueError(CANARY)).send().headers
     assert (headers["Cache-Control"], headers["DPoP-Nonce"]) == ("no-store", "next")
 
 
@@ -108,7 +67,7 @@ def test_unexpected_failure_releases_no_headers_of_its_own() -> None:
 )
 def test_refusal_is_answered_and_recorded(leaf: type[KasError]) -> None:
     """Status, class, code and sentence are the leaf's; detail stays inside; one event with our request id."""
-    fixture = Fixture(leaf(CANARY))
+    fixture = EdgeFixture(leaf(CANARY))
     answer = fixture.send()
     body = body_of(answer)
     assert answer.status_code == leaf.status
@@ -125,7 +84,7 @@ def test_refusal_is_answered_and_recorded(leaf: type[KasError]) -> None:
 
 def test_fault_22_callers_request_id_is_not_ours() -> None:
     """It comes back under another name and stands in no event."""
-    fixture = Fixture(ProofReplayed())
+    fixture = EdgeFixture(ProofReplayed())
     answer = fixture.send(headers={"X-Request-Id": CANARY})
     assert answer.headers["X-Client-Request-Id"] == CANARY
     assert CANARY not in (answer.headers["X-Request-Id"], body_of(answer)["requestId"], fixture.events[0]["requestId"])
@@ -134,18 +93,18 @@ def test_fault_22_callers_request_id_is_not_ours() -> None:
 @pytest.mark.parametrize("theirs", ["", "a b", "a\tb", "é", "x" * 129, "<script>", 'a"b'])
 def test_malformed_request_id_is_dropped(theirs: str) -> None:
     """Only 1 to 128 plain characters come back."""
-    assert "X-Client-Request-Id" not in Fixture().send(headers={"X-Request-Id": theirs}).headers
+    assert "X-Client-Request-Id" not in EdgeFixture().send(headers={"X-Request-Id": theirs}).headers
 
 
 @pytest.mark.parametrize("theirs", ["a", "A-Z_a.z:09", "x" * 128])
 def test_well_formed_request_id_comes_back(theirs: str) -> None:
     """On successes too."""
-    assert Fixture().send(headers={"X-Request-Id": theirs}).headers["X-Client-Request-Id"] == theirs
+    assert EdgeFixture().send(headers={"X-Request-Id": theirs}).headers["X-Client-Request-Id"] == theirs
 
 
 def test_request_ids_differ() -> None:
     """Each answer has its own."""
-    fixture = Fixture()
+    fixture = EdgeFixture()
     assert len({fixture.send().headers["X-Request-Id"] for _ in range(5)}) == 5
 
 
@@ -154,7 +113,7 @@ def test_request_ids_differ() -> None:
 )
 def test_path_is_exact(path: str) -> None:
     """Everything else is 404, without a nonce."""
-    answer = Fixture().send(path)
+    answer = EdgeFixture().send(path)
     assert (answer.status_code, body_of(answer)["code"]) == (404, "not_found")
     assert "DPoP-Nonce" not in answer.headers
 
@@ -162,13 +121,13 @@ def test_path_is_exact(path: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "PATCH", "TRACE"])
 def test_kas_req_020_other_method_is_405(method: str) -> None:
     """With the methods that there are."""
-    answer = Fixture().send(method=method)
+    answer = EdgeFixture().send(method=method)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
 
 
 def test_options_says_what_the_path_takes() -> None:
     """Without a body, and without asking who it is."""
-    answer = Fixture().send(method="OPTIONS")
+    answer = EdgeFixture().send(method="OPTIONS")
     assert (answer.status_code, answer.headers["Allow"], answer.get_data()) == (204, "POST, OPTIONS", b"")
     assert "Access-Control-Allow-Methods" not in answer.headers
 
@@ -176,7 +135,7 @@ def test_options_says_what_the_path_takes() -> None:
 @pytest.mark.parametrize("address", ["192.168.1.2", "::ffff:10.0.0.1", "", "8.8.8.8"])
 def test_local_mode_answers_this_machine_only(address: str) -> None:
     """Whatever a header says."""
-    answer = Fixture().send(address=address, headers={"X-Forwarded-For": LOOPBACK, "X-Forwarded-Proto": "https"})
+    answer = EdgeFixture().send(address=address, headers={"X-Forwarded-For": LOOPBACK, "X-Forwarded-Proto": "https"})
     assert (answer.status_code, body_of(answer)["code"]) == (403, "loopback_only")
 
 
@@ -184,21 +143,21 @@ def test_local_mode_answers_this_machine_only(address: str) -> None:
 def test_kas_req_021_request_without_tls_is_refused(proto: str | None) -> None:
     """Whoever ends TLS appends; what came before it is the caller's own word."""
     headers = {} if proto is None else {"X-Forwarded-Proto": proto}
-    answer = Fixture(local=False).send(headers=headers)
+    answer = EdgeFixture(local=False).send(headers=headers)
     assert (answer.status_code, body_of(answer)["code"]) == (403, "https_required")
 
 
 @pytest.mark.parametrize("proto", ["https", "http, https", "http,https"])
 def test_request_over_tls_is_answered(proto: str) -> None:
     """From any address."""
-    answer = Fixture(local=False).send(headers={"X-Forwarded-Proto": proto}, address="8.8.8.8")
+    answer = EdgeFixture(local=False).send(headers={"X-Forwarded-Proto": proto}, address="8.8.8.8")
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("failure", [None, ProofReplayed(), ValueError()], ids=["success", "refusal", "unexpected"])
 def test_every_answer_is_json_that_nobody_stores_or_sniffs(failure: Exception | None) -> None:
     """And offers the route's next nonce."""
-    headers = Fixture(failure).send().headers
+    headers = EdgeFixture(failure).send().headers
     assert headers["Content-Type"] == "application/json"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
@@ -211,7 +170,7 @@ def test_every_answer_is_json_that_nobody_stores_or_sniffs(failure: Exception | 
 )
 def test_challenge_names_the_error(refusal: type[KasError], error: str) -> None:
     """RFC 9449 §7.1: scheme, error, algorithms."""
-    challenge = Fixture(refusal()).send().headers["WWW-Authenticate"]
+    challenge = EdgeFixture(refusal()).send().headers["WWW-Authenticate"]
     assert challenge.startswith(f'DPoP error="{error}", error_description="{refusal.message()}", algs="')
     assert "ES256" in challenge
     assert "HS256" not in challenge
@@ -219,14 +178,14 @@ def test_challenge_names_the_error(refusal: type[KasError], error: str) -> None:
 
 def test_challenge_without_credentials_names_none() -> None:
     """RFC 6750 §3.1."""
-    challenge = Fixture(CredentialsMissing()).send().headers["WWW-Authenticate"]
+    challenge = EdgeFixture(CredentialsMissing()).send().headers["WWW-Authenticate"]
     assert challenge.startswith('DPoP algs="')
     assert "error" not in challenge
 
 
 def test_other_statuses_have_no_challenge() -> None:
     """Only a 401 asks for credentials."""
-    assert "WWW-Authenticate" not in Fixture(Internal()).send().headers
+    assert "WWW-Authenticate" not in EdgeFixture(Internal()).send().headers
 
 
 def test_faults_are_listed_with_code_message_and_place() -> None:
@@ -252,9 +211,9 @@ def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
 
 def _stderr_of(failure: KasError, cause: Exception, capfd: pytest.CaptureFixture[str]) -> str:
     failure.__cause__ = cause
-    fixture = Fixture(failure)
+    fixture = EdgeFixture(failure)
     with flask.Flask("host").test_request_context("/", environ_overrides={"REMOTE_ADDR": LOOPBACK}):
-        fixture.edge.handle(flask.request, Routes({"/": Route(("GET",), fixture._answer)}))
+        fixture.edge.handle(flask.request, Routes({"/": Route(("GET",), fixture.answer)}))
     return capfd.readouterr().err
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import threading
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def settings(folder: Path, **changes: str) -> Settings:
     return Settings.from_environ({**environ, **changes})
 
 
+@cache
+def opentdf_key() -> rsa.RSAPrivateKey:
+    """Made once: that takes as long as all else of a start."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def write_keys(folder: Path) -> None:
     """A folder of keys as an operator makes one: the keys of the vectors."""
     folder.mkdir(mode=0o700)
@@ -81,7 +88,7 @@ def write_keys(folder: Path) -> None:
     (folder / "keys.json").write_text(json.dumps(index), "utf-8")
     keys = {
         "unwrap": unwrap_key(),
-        "tdf": rsa.generate_private_key(65537, 2048),
+        "tdf": opentdf_key(),
         "unseal": ec_key(KEYS["keys"]["receivingEc"]),
         "signing": ec_key(KEYS["keys"]["signing"]),
     }
@@ -199,7 +206,7 @@ OPENTDF = {
 @pytest.mark.parametrize(
     ("mount", "paths"),
     [
-        ("everything", {"/rewrap", "/.well-known/jwks.json"} | HEALTH | OPENTDF),
+        ("everything", {"/rewrap", "/.well-known/jwks.json", "/openapi.json"} | HEALTH | OPENTDF),
         ("rewrap", {"/rewrap", "/"}),
         ("public_keys", {"/.well-known/jwks.json", "/"}),
         ("health", HEALTH | {"/", "/live", "/ready"}),
@@ -211,7 +218,7 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
     assert set(routes.prefixes) == (SERVICES if mount == "everything" else set())
-    everywhere = {"/rewrap", "/.well-known/jwks.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    everywhere = {"/rewrap", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 

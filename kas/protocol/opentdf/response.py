@@ -18,6 +18,7 @@ from kas.encoding import b64_encode
 from kas.errors import Denial, KaoRefusal, KeyMaterialRejected, UnknownKey
 from kas.protocol.values import Answer, GroupResult, KeyAccessResult
 
+_CODES: Final = {429: "ResourceExhausted", 503: "Unavailable"}  # worth another try, unlike the others
 _OBLIGATIONS: Final = "X-Required-Obligations"
 
 
@@ -55,7 +56,7 @@ def error_text(refusal: type[KaoRefusal]) -> str:
         return "rpc error: code = InvalidArgument desc = bad request"
     if issubclass(refusal, Denial):
         return f"rpc error: code = PermissionDenied desc = forbidden: {refusal.code}"
-    name = "Unavailable" if refusal.status == 503 else "InvalidArgument"  # noqa: PLR2004 - the other KAO refusals
+    name = _CODES.get(refusal.status, "InvalidArgument")
     return f"rpc error: code = {name} desc = {refusal.code}"
 
 

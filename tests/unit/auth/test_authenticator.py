@@ -23,12 +23,13 @@ from kas.errors import (
     ProofMissing,
     ProofReplayed,
     ProofTimeInvalid,
+    RewrapLimit,
     SchemeRefused,
     TokenExpired,
     TokenUnbound,
 )
 from kas.jose import parse_public_jwk
-from kas.ratelimit import SlidingWindow
+from kas.ratelimit import Limit, SlidingWindow
 from local.client import new_proof_key
 from local.client.encoding import sha256_b64url
 from local.client.proofs import compact_jws, make_proof
@@ -289,3 +290,16 @@ def test_a_used_proof_does_not_pass_again_while_keys_are_fetched_slowly() -> Non
     proof = make_proof(KEY, "POST", URL, NOW, token=text)
     with pytest.raises(ProofTimeInvalid):
         replace(subject, find_key=slow).authenticate(Credentials(f"DPoP {text}", proof), journal())
+
+
+def test_caller_beyond_his_limit_is_told_of_it_and_burns_no_proof() -> None:
+    """What is left, nothing at last, is in the journal, from which the headers on limits are made."""
+    limit = SlidingWindow(Limit("rewrap", 1, 60.0), Time(), capacity=8, refusal=RewrapLimit)
+    who, claims = authenticator(Time(), limit=limit)
+    text, book = token(), journal()
+    first, second = (make_proof(KEY, "POST", URL, NOW, token=text, claims={"jti": jti}) for jti in "ab")
+    who.authenticate(Credentials(f"DPoP {text}", first), book)
+    with pytest.raises(RewrapLimit):
+        who.authenticate(Credentials(f"DPoP {text}", second), book)
+    assert [(quota.limit.name, quota.remaining) for quota in book.quotas] == [("rewrap", 0), ("rewrap", 0)]
+    assert [jti for _, jti, _ in claims.seen] == ["a"]

@@ -1,0 +1,48 @@
+"""``GET /openapi.json``: what this deployment answers, for whoever asks; the limits in it are those in force.
+
+The document is made at the first request for it, so that a cold start does not pay for it, and kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from kas.auth.authenticator import NonceMode
+from kas.encoding import sha256_b64url
+from kas.protocol.acp240.request import Limits
+from kas.publish_keys import Publication
+from kas.web.cacheable import cacheable_route
+from kas.web.replies import Route, Routes
+
+OPENAPI: Final = "/openapi.json"
+_MAX_AGE_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What of the settings a client can tell. ``rewrap_schemes`` are in lower case."""
+
+    bases: tuple[str, ...]
+    is_local: bool
+    limits: Limits
+    rewrap_schemes: frozenset[str]
+    rewrap_nonces: NonceMode
+    opentdf_nonces: NonceMode
+    takes_unbound: bool
+
+
+def openapi_route(deployment: Deployment, routes: Callable[[], Routes]) -> Route:
+    """The route; ``routes`` gives the table that it stands in itself."""
+
+    @cache  # two first requests at once may each make it: it is the same
+    def publication() -> Publication:
+        from kas.web.openapi.document import build_document  # whoever does not ask does not pay
+
+        body = json.dumps(build_document(routes(), deployment), separators=(",", ":"), ensure_ascii=False).encode()
+        return Publication(body, f'"{sha256_b64url(body)}"')
+
+    return cacheable_route(publication, _MAX_AGE_SECONDS)

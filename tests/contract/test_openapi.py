@@ -1,0 +1,191 @@
+"""The document of the contract: valid OpenAPI 3.1, of the routes that there are, with the answers that there can be."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from werkzeug.test import EnvironBuilder
+
+from kas.errors import Internal, KaoRefusal, leaves
+from kas.protocol.connect import CODES
+from kas.service import Service
+from kas.web.openapi.document import build_document
+from kas.web.replies import Route, Routes
+from tests.unit.test_service import production
+
+ERRORS = {leaf.code: leaf for leaf in leaves()}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """With the settings of production, and metrics."""
+    return production(tmp_path_factory.mktemp("contract"), KAS_METRICS="on")
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> dict[str, Any]:
+    return json.loads(ask(service, "GET").get_data())
+
+
+def ask(service: Service, method: str, headers: dict[str, str] | None = None) -> flask.Response:
+    sent = {"X-Forwarded-Proto": "https", **(headers or {})}
+    environ = EnvironBuilder("/openapi.json", method=method, headers=sent).get_environ()
+    return service.answer(flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"}), service.mounts.everything)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def refusals(document: dict[str, Any], operation: dict[str, Any]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Status, name and response of each refusal."""
+    for status, response in operation["responses"].items():
+        if "$ref" in response:
+            name = response["$ref"].rpartition("/")[2]
+            yield int(status), name, document["components"]["responses"][name]
+
+
+def codes_of(response: dict[str, Any]) -> set[str]:
+    """Those that a response lists: as values of ``code``, or in words where the form has no member for them."""
+    schema = response["content"]["application/json"]["schema"]
+    if "anyOf" in schema:
+        return set(schema["properties"]["code"]["enum"])
+    return set(re.findall(r"`(\w+)`", response["description"]))
+
+
+def test_the_document_is_valid_openapi(document):
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_every_route_is_described_with_its_methods_and_no_other(service, document):
+    """Both ways, prefixes included."""
+    table = {path: set(route.methods) for path, route in service.mounts.everything.exact.items()}
+    table |= {
+        prefix + "{procedure}": set(route.methods) for prefix, route in service.mounts.everything.prefixes.items()
+    }
+    described = {path: {method.upper() for method in item} for path, item in document["paths"].items()}
+    assert described == table
+
+
+def test_a_route_without_description_is_no_document(service):
+    """Whoever adds a route describes it."""
+    routes = service.mounts.everything
+    more = Routes({**routes.exact, "/new": Route(("GET",), lambda _request, _journal: None)})
+    with pytest.raises(Internal, match="/new"):
+        build_document(more, None)
+
+
+def test_metrics_are_described_where_they_are_on(tmp_path, document):
+    off = json.loads(ask(production(tmp_path), "GET").get_data())
+    assert set(document["paths"]) - set(off["paths"]) == {"/metrics"}
+
+
+def test_every_operation_has_a_name_of_its_own(document):
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names)) > 30
+
+
+def test_every_code_is_an_error_of_that_status(document):
+    """Of ours, or Connect's status for it."""
+    seen = set()
+    for path, _, operation in operations(document):
+        for status, name, response in refusals(document, operation):
+            codes = codes_of(response)
+            assert codes, name
+            statuses = {ERRORS[code].status for code in codes}
+            expected = {CODES[one][1] for one in statuses} if name.startswith("Connect") else statuses
+            assert expected == {status}, (path, status)
+            seen |= codes
+    # Those of local mode, and of paths and methods that there are not.
+    assert set(ERRORS) - seen == {"loopback_only", "not_found", "method_not_allowed"}
+
+
+def test_only_what_has_a_body_can_be_late_with_it(document):
+    """No GET promises a time-out."""
+    late = {method for _, method, operation in operations(document) if {"408", "504"} & operation["responses"].keys()}
+    assert late == {"post"}
+
+
+def test_every_error_is_explained_once(document):
+    explained = {one["const"]: one["description"] for one in document["components"]["schemas"]["Code"]["oneOf"]}
+    assert explained == {code: leaf.message() for code, leaf in ERRORS.items()}
+
+
+def test_codes_of_results_are_those_of_key_access_objects(document):
+    """All but what only attributes are denied for."""
+    codes = set(document["components"]["schemas"]["KaoFailure"]["properties"]["code"]["enum"])
+    attributes = {"policy_empty", "attribute_unknown", "attribute_not_entitled", "not_in_dissem"}
+    assert codes == {leaf.code for leaf in leaves(KaoRefusal)} - attributes
+
+
+def test_only_rewraps_ask_who_the_caller_is(document):
+    """Each is bound to a key by DPoP; readiness answers whoever asks, and more to whom it knows."""
+    asked = {path: operation["security"] for path, _, operation in operations(document) if operation["security"]}
+    bound = {"DPoP": [], "Proof": []}
+    assert asked == {
+        "/rewrap": [bound, {"Bearer": [], "Proof": []}],
+        "/kas/v2/rewrap": [bound],
+        "/kas.AccessService/Rewrap": [bound],
+        "/health/ready": [{}, bound],
+    }
+
+
+def test_every_refusal_names_the_headers_of_its_status(document):
+    """A challenge with 401, a time with 429 and 503, a nonce wherever one is offered, our id always."""
+    for path, _, operation in operations(document):
+        nonced = {"DPoP-Nonce"} if operation["security"] else set()
+        for status, _, response in refusals(document, operation):
+            wanted = {"X-Request-Id"} | nonced
+            wanted |= {"WWW-Authenticate"} if status == HTTPStatus.UNAUTHORIZED else set()
+            wanted |= {"Retry-After"} if status in {429, 503} else set()
+            assert wanted <= set(response["headers"]), (path, status)
+            assert ("DPoP-Nonce" in response["headers"]) == bool(nonced)
+
+
+def test_bearer_and_nonces_are_described_as_they_are_set(tmp_path):
+    """What a deployment does not take or offer is not promised."""
+    other = production(tmp_path, KAS_REWRAP_SCHEMES="DPoP", KAS_REWRAP_DPOP_NONCE="off", KAS_OPENTDF_BEARER="allow")
+    found = json.loads(ask(other, "GET").get_data())
+    rewrap = found["paths"]["/rewrap"]["post"]
+    assert rewrap["security"] == [{"DPoP": [], "Proof": []}]
+    assert "DPoP-Nonce" not in rewrap["responses"]["200"]["headers"]
+    unauthorised = codes_of(found["components"]["responses"]["RewrapError401"])
+    assert unauthorised & {"nonce_required", "nonce_invalid", "token_scheme_not_accepted"} == {
+        "token_scheme_not_accepted"
+    }
+    assert {"Bearer": []} in found["paths"]["/kas/v2/rewrap"]["post"]["security"]
+
+
+def test_limits_are_those_in_force(tmp_path):
+    other = production(tmp_path, KAS_MAX_GROUPS="3", KAS_MAX_ID_CHARS="77")
+    schemas = json.loads(ask(other, "GET").get_data())["components"]["schemas"]
+    assert schemas["RewrapBody"]["properties"]["requests"]["maxItems"] == 3
+    assert schemas["KeyAccessObject"]["properties"]["kid"]["maxLength"] == 77
+
+
+def test_the_document_may_be_kept_and_asked_for_again(service):
+    """304 for whoever has it; the tag is that of the same document each time."""
+    first = ask(service, "GET")
+    assert first.headers["Cache-Control"] == "public, max-age=300"
+    again = ask(service, "GET", {"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.get_data(), again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+
+
+def test_a_cold_start_does_not_make_the_document():
+    """Modules that only the document needs are not imported by the wiring."""
+    script = "import sys, kas.service; print('kas.web.openapi.document' in sys.modules)"
+    root = Path(__file__).resolve().parents[2]
+    result = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"

@@ -1,0 +1,112 @@
+"""Good inputs, from the vectors where they have them: where the fuzzer starts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kas.protocol.connect import encode_message
+from local.client.encoding import sha256_b64url
+from local.client.keys import new_receiving_key
+from tests.opentdf.pieces import bind, pem, policy_text, wrap
+from tests.unit.good_rewrap import CLAIMS, NOW, URL
+from tests.unit.policy import good_policy
+from tests.unit.policy.good_attributes import GOOD
+from tests.unit.policy.good_policy import CONFIG, DISSEM
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "acp240"
+EXCHANGES = json.loads((VECTORS / "exchanges.TEST.json").read_text("utf-8"))
+SETTING = json.loads((VECTORS / "setting.TEST.json").read_text("utf-8"))
+
+
+def _json(*values: Any) -> list[bytes]:
+    return [json.dumps(value).encode() for value in values]
+
+
+BODIES = [exchange["body"].encode("utf-8", "surrogatepass") for exchange in EXCHANGES]
+NOT_JSON = [
+    *(b"", b"\xef\xbb\xbf{}", b'"\\ud800"', b'"\\ud83d\\ude00"', b'{"a":1,"a":2}', b"NaN", b"-0", b"1e400", b"0.1e-7"),
+    *(b"9007199254740992", b"[" * 990 + b"]" * 990, b"[" * 3000, '{"\u20ac":"\u00e9"}'.encode()),
+]
+TOKENS = [SETTING[name].encode() for name in ("accessToken", "dpopProof")] + [b"e30.e30.", b"..", b""]
+TOKEN_PARTS = _json(
+    {"header": {"alg": "Ed25519", "typ": "at+jwt", "kid": "k"}, "claims": CLAIMS | {"cnf": {"jkt": "A" * 43}}},
+    {
+        "header": {"alg": "EdDSA", "typ": "JWT", "kid": "k", "crit": ["b64"]},
+        "claims": CLAIMS | {"aud": ["kas"], "nbf": NOW, "typ": "Bearer", "nonce": "n"},
+    },
+)
+PROOF_PARTS = _json(
+    {
+        "header": {"alg": "Ed25519", "typ": "dpop+jwt", "jwk": {"kty": "OKP", "use": "sig", "key_ops": ["verify"]}},
+        "claims": {
+            "jti": "j",
+            "htm": "POST",
+            "htu": URL,
+            "iat": NOW,
+            "nonce": "n",
+            "ath": sha256_b64url(b"token"),
+        },
+    },
+)
+CLIENT_KEYS = _json(*(new_receiving_key(kind).jwk for kind in ("P-256", "P-384", "P-521", "RSA")))
+CLIENT_KEYS += [pem(new_receiving_key(kind).private).encode() for kind in ("P-256", "P-521", "RSA")]
+CLIENT_KEYS += _json(new_receiving_key().jwk | {"use": "enc", "key_ops": ["deriveKey"], "alg": "ECDH-ES"})
+KEY_SETS = _json(SETTING["kas"]["jwks"], SETTING["issuer"]["jwks"], {"keys": []})
+CONNECT_JSON = _json({"algorithm": "rsa:2048"}, {"fqns": GOOD}, {"signedRequestToken": SETTING["accessToken"]}, {})
+_PROTO = [
+    encode_message("proto", "PublicKeyRequest", {"algorithm": "ec:secp256r1", "fmt": "pkcs8", "v": "2"}),
+    encode_message("proto", "RewrapRequest", {"signedRequestToken": "e30.e30."}),
+    encode_message("proto", "GetAttributeValuesByFqnsRequest", {"fqns": GOOD}),
+    encode_message("proto", "HealthCheckRequest", {"service": "kas"}),
+]
+CONNECT_PROTO = [bytes([number]) + data for number, data in enumerate(_PROTO)]
+CONNECT_PROTO += [bytes([128 + number]) + gzip.compress(data, mtime=0) for number, data in enumerate(_PROTO)]
+CONNECT_GET = [
+    b"connect=v1&encoding=json&message=%7B%22algorithm%22%3A%22rsa%3A2048%22%7D",
+    b"connect=v1&encoding=proto&base64=1&message=CghyczoyMDQ4",
+    b"encoding=proto&base64=1&compression=gzip&message=H4sIAAAAAAAA_wMAAAAAAAAAAAA=",
+]
+NETWORKS = [
+    *(b"203.0.113.7", b"198.51.100.1, 203.0.113.7,10.0.0.1", b"2001:db8:1:2:3::4, ::ffff:203.0.113.7", b"fe80::1%eth0"),
+    *(b"203.0.113.7:80", b"[::1]", b", , ,", b"1" * 600 + b",203.0.113.7", b"", b"::", b"0x7f.1", b"127.1"),
+]
+_TRACE, _SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
+TRACES = [
+    b"00-" + _TRACE + b"-" + _SPAN + b"-01",
+    b"\n" + _TRACE + b"/67667974448284343;o=1",
+    b"\n" + _TRACE + b"/18446744073709551616",
+]
+LABELS = _json(
+    {"claims": good_policy.CLAIMS, "dissem": DISSEM},
+    {
+        "claims": {"acpCOI": '["NATO"]', "clearanceAuthority": "NATO", "amr": ["pwd", "otp"]},
+        "dissem": {"coiOperator": "ANY", "caveats": ["NOFORN"], "creationDate": "2016-12-31T23:59:60.5+00:00"},
+    },
+)
+ATTRIBUTES = _json(
+    {"claims": good_policy.CLAIMS, "fqns": GOOD, "dissem": []},
+    {
+        "claims": good_policy.CLAIMS
+        | {"email": "a@corp.example", "email_verified": True, "derived": {"country": "USA"}},
+        "fqns": [*GOOD, "https://kas.example/attr/coi/value/fvey"],
+        "dissem": ["a@corp.example", "https://idp.example#7f3c"],
+    },
+)
+CONFIG_FILES = [path.read_bytes() for path in sorted(CONFIG.glob("*.json"))]
+
+
+def opentdf_bodies() -> list[bytes]:
+    """Versions 1 and 2, for an EC and an RSA client."""
+    share, kas_key = b"k" * 32, ec.generate_private_key(ec.SECP256R1()).public_key()
+    policy = policy_text(GOOD, ["a@corp.example"])
+    kao = {**wrap(share, kas_key), "url": URL, "kid": "k", "protocol": "kas", "policyBinding": bind(share, policy)}
+    one = {"clientPublicKey": pem(new_receiving_key().private), "policy": policy, "keyAccess": kao}
+    entry = {"keyAccessObjectId": "kao-0", "keyAccessObject": kao | {"policyBinding": bind(share, policy, "text-raw")}}
+    group = {"policy": {"id": "p", "body": policy}, "keyAccessObjects": [entry]}
+    two = {"client_public_key": pem(new_receiving_key("RSA").private), "requests": [group]}
+    return _json(one, two, {"signedRequestToken": SETTING["accessToken"]})

@@ -1,0 +1,367 @@
+"""The steps of every request, in their order: connection, limits, route, method, answer; and what is told of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import flask
+import pytest
+
+from kas.audit import AuditLog
+from kas.errors import (
+    Internal,
+    KasError,
+    KeyUnavailable,
+    MethodNotAllowed,
+    NetworkLimit,
+    NotFound,
+    ProofReplayed,
+    ReplayStoreFull,
+    RewrapLimit,
+    TokenExpired,
+)
+from kas.journal import Caller, Journal
+from kas.ratelimit import Limit, Quota
+from kas.web.cors import Cors
+from kas.web.limits import edge_limits
+from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
+
+PAGE = {"Origin": "https://app.example"}
+CORS = Cors(frozenset({"https://app.example"}))
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+HSTS = "Strict-Transport-Security"
+
+
+def limits(network: int = 600, everybody: int = 1000, health: int = 50) -> Any:
+    return edge_limits(network=network, everybody=everybody, health=health, clock=lambda: 0.0)
+
+
+def ticks() -> Iterator[float]:
+    """Seconds that go by one at each reading."""
+    return count(100.0, 1.0)
+
+
+def refuse_to_write(_line: bytes) -> int:
+    raise OSError("nobody reads")
+
+
+def of_host(*, local: bool = True, **changes: Any) -> flask.Response:
+    """What the host has refused by itself, answered in our form."""
+    with flask.Flask("host").test_request_context("/robots.txt", headers=PAGE):
+        return good_edge(len, local=local, **changes).refuse(NotFound(), flask.request)
+
+
+# ---- 1. The connection
+
+
+def test_what_comes_without_tls_uses_up_no_limit() -> None:
+    """It is refused before anything is counted, and is told nothing of limits."""
+    fixture = EdgeFixture(local=False, limits=limits(network=1, everybody=1))
+    for _ in range(3):
+        refusal = fixture.send(headers={"X-Forwarded-For": "192.0.2.1"})
+        assert (refusal.status_code, body_of(refusal)["code"]) == (403, "https_required")
+        assert "RateLimit" not in refusal.headers
+    assert fixture.send(headers={**OVER_TLS, "X-Forwarded-For": "192.0.2.1"}).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "method"), [("/nowhere", "POST"), ("/rewrap", "GET"), ("/rewrap", "OPTIONS")])
+def test_what_comes_without_tls_learns_nothing_of_the_routes(path: str, method: str) -> None:
+    """Not even which there are."""
+    assert EdgeFixture(local=False).send(path, method).status_code == 403
+
+
+# ---- 2. Limits
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/nowhere", "POST"), ("/rewrap", "GET"), ("/rewrap", "OPTIONS"), ("/rewrap", "POST")]
+)
+def test_whatever_is_asked_counts_and_is_limited(path: str, method: str) -> None:
+    """A 404, a 405, a preflight: none is a way to ask for nothing; refused, it reaches no route."""
+    fixture = EdgeFixture(limits=limits(network=1))
+    assert fixture.send(path, method).status_code != 429
+    fixture.asked.clear()
+    answer = fixture.send(path, method)
+    assert (answer.status_code, body_of(answer)["code"]) == (429, "network_limit")
+    assert fixture.asked == []
+
+
+def test_refused_for_a_limit_is_in_the_one_form_and_recorded() -> None:
+    """With the time to wait, what is left and what the limits are."""
+    fixture = EdgeFixture(limits=limits(network=1))
+    fixture.send()
+    answer = fixture.send()
+    assert body_of(answer) == {
+        "error": "too_many_requests",
+        "code": "network_limit",
+        "message": NetworkLimit.message(),
+        "requestId": answer.headers["X-Request-Id"],
+    }
+    assert answer.headers["Retry-After"] == "60"
+    assert answer.headers["RateLimit"] == '"network";r=0;t=60'
+    assert answer.headers["RateLimit-Policy"] == '"network";q=1;w=60'
+    assert answer.headers["DPoP-Nonce"] == "next"
+    (event,) = fixture.events
+    assert (event["code"], event["status"], event["category"]) == ("network_limit", 429, "ACCESS_DENIED")
+
+
+@pytest.mark.parametrize(
+    ("failure", "path", "method"),
+    [
+        (None, "/rewrap", "POST"),
+        (None, "/rewrap", "OPTIONS"),
+        (None, "/rewrap", "GET"),
+        (None, "/nowhere", "GET"),
+        (TokenExpired(), "/rewrap", "POST"),
+        (ValueError(), "/rewrap", "POST"),
+    ],
+)
+def test_every_answer_says_what_is_left(failure: Exception | None, path: str, method: str) -> None:
+    """Success or refusal."""
+    headers = EdgeFixture(failure).send(path, method).headers
+    assert headers["RateLimit"] == '"network";r=599;t=60, "global";r=999;t=60'
+    assert headers["RateLimit-Policy"] == '"network";q=600;w=60, "global";q=1000;w=60'
+
+
+def test_limit_that_a_route_asks_is_told_too() -> None:
+    """The caller's own comes with those of the edge."""
+    quota = Quota(Limit("rewrap", 100, 60.0), 7, 12.2)
+    headers = EdgeFixture(note=lambda journal: journal.quotas.append(quota)).send().headers
+    assert headers["RateLimit"].endswith(', "rewrap";r=7;t=13')
+    assert headers["RateLimit-Policy"].endswith(', "rewrap";q=100;w=60')
+
+
+def test_health_counts_by_itself() -> None:
+    """Neither uses up the other."""
+    fixture = EdgeFixture(limits=limits(network=1, health=1))
+    assert fixture.send("/health", "GET").headers["RateLimit"] == '"health";r=0;t=10'
+    assert fixture.send().status_code == 200
+    answer = fixture.send("/health", "GET")
+    assert (answer.status_code, body_of(answer)["code"], answer.headers["Retry-After"]) == (429, "health_limit", "10")
+
+
+@pytest.mark.parametrize(("hops", "second"), [(0, "1.1.1.1, 2.2.2.2"), (1, "1.1.1.1, 2.2.2.2, 3.3.3.3")])
+def test_attack_l01_network_is_read_from_the_right(hops: int, second: str) -> None:
+    """What a caller writes before it does not make another network of his."""
+    fixture = EdgeFixture(local=False, hops=hops, limits=limits(network=1))
+    codes = [
+        fixture.send(headers={**OVER_TLS, "X-Forwarded-For": text}).status_code
+        for text in (second, f"9.9.9.9, {second}", f"9.9.9.9, 8.8.8.8, {second}", f"{second}4")
+    ]
+    assert codes == [200, 429, 429, 200 if hops == 0 else 429]
+
+
+def test_local_mode_counts_the_connection() -> None:
+    """Nothing stands in front of it, so the header is the caller's word."""
+    fixture = EdgeFixture(limits=limits(network=1))
+    codes = [fixture.send(headers={"X-Forwarded-For": text}).status_code for text in ("1.1.1.1", "2.2.2.2")]
+    assert codes == [200, 429]
+
+
+@pytest.mark.parametrize("leaf", [RewrapLimit, NetworkLimit, ReplayStoreFull, TokenExpired, NotFound, Internal])
+def test_when_to_come_again_is_said_where_it_helps(leaf: Any) -> None:
+    """Rounded up, and on 429 and 503 only: anything else is refused again."""
+    refusal: KasError = leaf(7.2) if leaf in {RewrapLimit, NetworkLimit} else leaf()
+    refusal.retry_after = 7.2
+    answer = EdgeFixture(refusal).send()
+    assert answer.headers.get("Retry-After") == ("8" if answer.status_code in {429, 503} else None)
+
+
+def test_where_nobody_knows_when_nothing_is_said() -> None:
+    """A guess would bring everybody back at once."""
+    assert "Retry-After" not in EdgeFixture(KeyUnavailable()).send().headers
+
+
+# ---- 3. Route and method
+
+
+def test_options_asks_no_route() -> None:
+    """Without CORS it says what the path takes and no more, on any path of ours."""
+    fixture = EdgeFixture()
+    allowed = {path: fixture.send(path, "OPTIONS").headers["Allow"] for path in ("/rewrap", "/keys", "/service/x")}
+    assert allowed == {"/rewrap": "POST, OPTIONS", "/keys": "GET, HEAD, OPTIONS", "/service/x": "POST, OPTIONS"}
+    assert (fixture.asked, fixture.events) == ([], [])
+    assert fixture.send("/nowhere", "OPTIONS").status_code == 404
+
+
+def test_preflight_of_a_listed_page_is_answered() -> None:
+    """And what follows it may be read."""
+    fixture = EdgeFixture(cors=CORS)
+    answer = fixture.send(method="OPTIONS", headers={**PAGE, "Access-Control-Request-Method": "POST"})
+    assert (answer.status_code, answer.get_data()) == (204, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert "DPoP" in answer.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("failure", [None, TokenExpired(), ValueError()])
+@pytest.mark.parametrize("path", ["/rewrap", "/nowhere"])
+def test_listed_page_may_read_every_answer(path: str, failure: Exception | None) -> None:
+    """Refusals most of all: it must learn which nonce to use."""
+    headers = EdgeFixture(failure, cors=CORS).send(path, headers=PAGE).headers
+    assert (headers["Access-Control-Allow-Origin"], headers["Vary"]) == (PAGE["Origin"], "Origin")
+    assert "DPoP-Nonce" in headers["Access-Control-Expose-Headers"]
+
+
+def test_other_pages_are_answered_and_may_not_read_it() -> None:
+    """The browser keeps the answer from them; CORS is no check of who asks."""
+    answer = EdgeFixture(cors=CORS).send(headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers.keys() if name.startswith("Access-Control-")]  # noqa: SIM118 - pairs
+
+
+def test_head_is_get_for_the_route() -> None:
+    """Where there is a GET; the host leaves out the body."""
+    fixture = EdgeFixture()
+    assert [fixture.send("/keys", method).status_code for method in ("GET", "HEAD")] == [200, 200]
+    assert fixture.asked == ["GET", "HEAD"]
+    refusal = fixture.send("/rewrap", "HEAD")
+    assert (refusal.status_code, refusal.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert body_of(fixture.send("/keys", "POST"))["code"] == MethodNotAllowed.code
+
+
+# ---- What every answer has
+
+
+@pytest.mark.parametrize("failure", [None, ProofReplayed(), ValueError()])
+@pytest.mark.parametrize(("path", "method"), [("/rewrap", "POST"), ("/nowhere", "GET"), ("/keys", "OPTIONS")])
+def test_every_answer_is_harmless_in_a_browser(failure: Exception | None, path: str, method: str) -> None:
+    """Whatever it is."""
+    assert SECURITY.items() <= dict(EdgeFixture(failure).send(path, method).headers).items()
+
+
+def test_answers_for_the_host_are_as_all_others() -> None:
+    """Harmless in a browser, readable for a listed page, over TLS alone, recorded and counted."""
+    meter, events = MeterSpy(), []
+    audit = AuditLog(lambda line: events.append(json.loads(line)) or len(line))  # type: ignore[func-returns-value]
+    answer = of_host(local=False, cors=CORS, meter=meter, audit=audit)
+    assert SECURITY.items() <= dict(answer.headers).items()
+    assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
+    assert HSTS in answer.headers
+    assert [(event["code"], event["path"]) for event in events] == [("not_found", "/robots.txt")]
+    assert meter.calls == [("GET", None, 404, 0.0, "not_found")]
+
+
+def test_answer_for_the_host_needs_its_record_too() -> None:
+    """503 like everywhere."""
+    answer = of_host(audit=AuditLog(refuse_to_write))
+    assert (answer.status_code, body_of(answer)["code"]) == (503, "audit_unavailable")
+
+
+@pytest.mark.parametrize(("path", "headers"), [("/rewrap", OVER_TLS), ("/nowhere", OVER_TLS), ("/rewrap", {})])
+def test_outside_local_mode_browsers_are_told_to_use_tls(path: str, headers: dict[str, str]) -> None:
+    """For two years, this host alone."""
+    assert EdgeFixture(local=False).send(path, headers=headers).headers[HSTS] == "max-age=63072000"
+
+
+def test_local_mode_does_not_speak_of_tls() -> None:
+    """A browser would remember it for every service on this machine."""
+    assert HSTS not in EdgeFixture().send().headers
+    assert HSTS not in of_host().headers
+
+
+# ---- What is told of it
+
+
+def test_unexpected_failure_is_recorded() -> None:
+    """Who asked for what, as of any refusal; as an error."""
+
+    def note(journal: Journal) -> None:
+        journal.caller = Caller("https://idp.example", "alice", "reader")
+
+    fixture = EdgeFixture(ValueError("x"), note=note)
+    answer = fixture.send()
+    (event,) = fixture.events
+    assert event | {"requestId": None, "latencyMs": None} == {
+        "severity": "ERROR",
+        "time": "2026-09-21T14:13:20.000Z",
+        "event": "refusal",
+        "category": "ACCESS_DENIED",
+        "requestId": None,
+        "issuer": "https://idp.example",
+        "subject": "alice",
+        "client": "reader",
+        "code": "internal",
+        "status": 500,
+        "method": "POST",
+        "path": "/rewrap",
+        "latencyMs": None,
+    }
+    assert event["requestId"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    "failure", [TokenExpired(), ValueError(), RewrapLimit(5.0)], ids=lambda one: type(one).__name__
+)
+def test_refusal_without_record_is_503(failure: Exception) -> None:
+    """And nothing of the refusal is told, nor that it would have been one."""
+    meter = MeterSpy()
+    answer = EdgeFixture(failure, write=refuse_to_write, meter=meter).send()
+    assert (answer.status_code, body_of(answer)["code"]) == (503, "audit_unavailable")
+    assert "WWW-Authenticate" not in answer.headers
+    assert [call[2:] for call in meter.calls] == [(503, 0.0, "audit_unavailable")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "span"),
+    [
+        ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01", "b" * 16),
+        ("X-Cloud-Trace-Context", f"{'a' * 32}/17;o=1", "0000000000000011"),
+    ],
+)
+def test_lines_name_the_trace_as_cloud_logging_reads_it(name: str, value: str, span: str) -> None:
+    """With the project in its name."""
+    events: list[dict[str, Any]] = []
+
+    def write(line: bytes) -> int:
+        events.append(json.loads(line))
+        return len(line)
+
+    fixture = EdgeFixture(TokenExpired(), audit=AuditLog(write, project="my-project"))
+    fixture.send(headers={name: value})
+    fixture.send()
+    first, second = ({key: event[key] for key in event if "googleapis" in key} for event in events)
+    assert first == {
+        "logging.googleapis.com/trace": f"projects/my-project/traces/{'a' * 32}",
+        "logging.googleapis.com/spanId": span,
+        "logging.googleapis.com/trace_sampled": True,
+    }
+    assert second == {}
+
+
+@pytest.mark.parametrize(
+    ("failure", "path", "method", "route", "status", "code"),
+    [
+        (None, "/rewrap", "POST", "/rewrap", 200, None),
+        (None, "/rewrap", "OPTIONS", "/rewrap", 204, None),
+        (None, "/rewrap", "X-ANY", "/rewrap", 405, "method_not_allowed"),
+        (None, "/service/anything", "POST", "/service/", 200, None),
+        (None, "/nowhere", "GET", None, 404, "not_found"),
+        (TokenExpired(), "/rewrap", "POST", "/rewrap", 401, "token_expired"),
+        (ValueError(), "/rewrap", "POST", "/rewrap", 500, "internal"),
+    ],
+)
+def test_meter_is_told_of_each_answer_once(
+    failure: Exception | None, path: str, method: str, route: str | None, status: int, code: str | None
+) -> None:
+    """By the route's own name, never the caller's text, with the time that it took."""
+    meter = MeterSpy()
+    EdgeFixture(failure, meter=meter, timer=ticks().__next__).send(path, method, address=LOOPBACK)
+    assert meter.calls == [(method, route, status, 1.0, code)]
+
+
+def test_meter_is_told_of_limits() -> None:
+    """The first number an operator looks for in a flood."""
+    meter = MeterSpy()
+    fixture = EdgeFixture(meter=meter, limits=limits(network=1))
+    for _ in range(2):
+        fixture.send()
+    assert [call[4] for call in meter.calls] == [None, "network_limit"]

@@ -1,0 +1,189 @@
+"""What the audit says: fixed fields, ACP-240's categories, and no more than the answer where key material is judged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kas.audit import MAX_LINE_BYTES, AuditLog
+from kas.errors import (
+    AuditUnavailable,
+    BudgetExhausted,
+    ClearanceInsufficient,
+    ClientKeyUnbound,
+    CoiNotSatisfied,
+    CredentialsMissing,
+    Internal,
+    KaoRefusal,
+    KaoSignatureInvalid,
+    KeyMaterialRejected,
+    KeyUnavailable,
+    NetworkLimit,
+    NotFound,
+    UnknownKey,
+    leaves,
+)
+from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
+from kas.journal import Caller
+from kas.policy.decision import Check, Decision
+from tests.unit.journals import journal
+
+NOW = 1_790_000_000.25
+TIME = "2026-09-21T14:13:20.250Z"
+CALLER = Caller("https://idp.example", "alice", "reader")
+INTEGRITY = {KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound}
+WHO = {"requestId": "request-1", "issuer": "https://idp.example", "subject": "alice", "client": "reader"}
+NOBODY = {"requestId": "request-1", "issuer": None, "subject": None, "client": None}
+
+
+def outcome(refusal: type[KaoRefusal] | None = None, **changes: Any) -> KaoOutcome:
+    """Of one key access object, released unless there is a ``refusal``."""
+    known: dict[str, Any] = {
+        "dialect": "acp240",
+        "policy_id": "p-1",
+        "policy_hash": "hash",
+        "kao_id": "kao-1",
+        "kid": "k-1",
+        "refusal": refusal,
+        "decision": Decision((Check("clearance", None), Check("coi", None if refusal is None else CoiNotSatisfied))),
+        "key_operations": 1,
+        "is_cache_hit": False,
+    }
+    return KaoOutcome(**known | changes)
+
+
+def kao(refusal: type[KaoRefusal] | None = None, **changes: Any) -> Any:
+    entry = journal(caller=CALLER, seconds={"authenticate": 0.0015, "decide": 0.25})
+    return kao_event(entry, outcome(refusal, **changes), now=NOW)
+
+
+def test_release_says_who_got_what_by_which_key() -> None:
+    """Every field of it, and no other."""
+    assert kao() == {
+        "severity": "INFO",
+        "time": TIME,
+        "event": "rewrap",
+        **WHO,
+        "category": "DECRYPT",
+        "outcome": "released",
+        "code": None,
+        "dialect": "acp240",
+        "policyId": "p-1",
+        "policyHash": "hash",
+        "kaoId": "kao-1",
+        "kid": "k-1",
+        "checks": {"clearance": True, "coi": True},
+        "keyOperations": 1,
+        "cacheHit": False,
+        "latencyMs": {"authenticate": 1.5, "decide": 250.0},
+    }
+
+
+def test_release_and_refusal_have_the_same_fields() -> None:
+    """A query over the log needs no cases."""
+    assert kao().keys() == kao(ClearanceInsufficient, decision=None).keys()
+
+
+def test_refused_before_a_decision_has_no_checks() -> None:
+    """None is not an empty set of checks, all of which would have passed."""
+    event = kao(UnknownKey, decision=None)
+    assert (event["checks"], event["outcome"], event["code"]) == (None, "refused", "unknown_key")
+
+
+def test_hit_of_the_cache_is_told_apart() -> None:
+    """And costs no operation."""
+    event = kao(key_operations=0, is_cache_hit=True)
+    assert (event["keyOperations"], event["cacheHit"]) == (0, True)
+
+
+@pytest.mark.parametrize("leaf", list(leaves(KaoRefusal)), ids=lambda leaf: leaf.code)
+def test_category_of_a_refused_key_access(leaf: type[KaoRefusal]) -> None:
+    """ACCESS_MODIFIED where what came is not what was bound or signed; ACCESS_DENIED for every other reason."""
+    assert kao(leaf)["category"] == ("ACCESS_MODIFIED" if leaf in INTEGRITY else "ACCESS_DENIED")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "severity"),
+    [
+        (KeyMaterialRejected, "WARNING"),
+        (KaoSignatureInvalid, "WARNING"),
+        (ClientKeyUnbound, "WARNING"),
+        (ClearanceInsufficient, "NOTICE"),
+        (UnknownKey, "NOTICE"),
+        (BudgetExhausted, "NOTICE"),
+        (KeyUnavailable, "ERROR"),
+    ],
+)
+def test_severity_of_a_refused_key_access(leaf: type[KaoRefusal], severity: str) -> None:
+    """What may be tampering stands out, and what is our own failure more so."""
+    assert kao(leaf)["severity"] == severity
+
+
+def test_refused_request_says_what_was_asked_and_why_not() -> None:
+    """Every field of it, and no other; nobody is named whose token was not verified."""
+    entry = journal(seconds={"authenticate": 0.002})
+    assert refusal_event(entry, CredentialsMissing, now=NOW) == {
+        "severity": "NOTICE",
+        "time": TIME,
+        "event": "refusal",
+        **NOBODY,
+        "category": "ACCESS_DENIED",
+        "code": "credentials_missing",
+        "status": 401,
+        "method": "POST",
+        "path": "/rewrap",
+        "latencyMs": {"authenticate": 2.0},
+    }
+
+
+def test_refused_request_names_whose_token_was_genuine() -> None:
+    """As soon as it is known."""
+    assert WHO.items() <= refusal_event(journal(caller=CALLER), NotFound, now=NOW).items()
+
+
+@pytest.mark.parametrize(
+    ("leaf", "severity"),
+    [(NotFound, "NOTICE"), (NetworkLimit, "NOTICE"), (Internal, "ERROR"), (AuditUnavailable, "ERROR")],
+)
+def test_severity_of_a_refused_request(leaf: Any, severity: str) -> None:
+    """Our own failures are errors."""
+    assert refusal_event(journal(), leaf, now=NOW)["severity"] == severity
+
+
+def test_public_key_that_is_handed_out_is_an_encrypt() -> None:
+    """Nobody is asked who he is."""
+    event = public_key_event(journal(method="GET", path="/.well-known/jwks.json"), now=NOW)
+    assert event == {
+        "severity": "INFO",
+        "time": TIME,
+        "event": "public_key",
+        **NOBODY,
+        "category": "ENCRYPT",
+        "method": "GET",
+        "path": "/.well-known/jwks.json",
+    }
+
+
+@pytest.mark.parametrize("now", [0.0, 1_790_000_000.0, 1_790_000_000.9994])
+def test_time_has_milliseconds_and_is_utc(now: float) -> None:
+    """RFC 3339, of one length, so that lines sort."""
+    time = public_key_event(journal(), now=now)["time"]
+    assert len(time) == len(TIME)
+    assert time.endswith("Z")
+
+
+def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
+    """Whatever a caller chose is as long as a line shows it; the stages and checks are all there."""
+    text = "x" * 298
+    stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "sign")
+    entry = journal(caller=Caller(text, text, text), seconds=dict.fromkeys(stages, 12345.678901), path=text)
+    checks = tuple(Check(f"a-check-of-a-long-name-{number}", CoiNotSatisfied) for number in range(12))
+    decided = {"policy_id": text, "policy_hash": text, "kao_id": text, "kid": text, "decision": Decision(checks)}
+    lines: list[bytes] = []
+    log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
+    log.record(kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW))
+    log.record(refusal_event(entry, NotFound, now=NOW))
+    assert max(len(line) for line in lines) < MAX_LINE_BYTES
+    assert [json.loads(line)["subject"] for line in lines] == [text, text]
