@@ -304,6 +304,6 @@ def test_attack_c06g_opentdf_the_same_ciphertext_without_its_kid(tdf_kit: Kit, r
     attempt = TdfAttempt.good(tdf_kit, route, algorithm="ec:secp256r1")
     released(attempt)
     attempt.kao["kid"], attempt.proof = None, None
-    refused_kao(attempt, "key_material_rejected", BAD_REQUEST)
+    refused_kao(attempt, "unknown_key", BAD_REQUEST)
     attempt.kao["type"], attempt.proof = "wrapped", None
     refused_kao(attempt, "key_material_rejected", BAD_REQUEST)

@@ -107,7 +107,7 @@ def test_without_kid_no_third_and_no_other_key_is_tried(
 def test_a_sealed_key_without_kid_is_not_tried(tdf_kit: Kit, route: Route) -> None:
     attempt = TdfAttempt.good(tdf_kit, route, algorithm="ec:secp256r1")
     del attempt.kao["kid"]
-    refused_kao(attempt, "key_material_rejected", BAD_REQUEST)
+    refused_kao(attempt, "unknown_key", BAD_REQUEST)
 
 
 def test_a_key_that_is_only_for_decryption_still_opens(tdf_kit: Kit, key_folder: KeyFolder, route: Route) -> None:
