@@ -69,7 +69,7 @@ class Demo:
     def play(self) -> None:
         """All acts in order."""
         data = FILE.read_bytes()
-        self.stage.say(f"\nEncrypt {FILE.name}, {len(data)} bytes, for NATO SECRET releasable to USA, FRA", _BOLD)
+        self.stage.say(f"\nEncrypt {FILE.name}, {len(data)} bytes, as SECRET, COI NATO, releasable to USA, FRA", _BOLD)
         container = self.session("usa-secret").encrypt(data, POLICY)
         self.stage.expect(data not in container, f"a container of {len(container)} bytes without the plain text")
         self.stage.say("\nWho may, opens it", _BOLD)

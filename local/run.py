@@ -33,7 +33,7 @@ Try:
   curl -u usa-secret:dev -d grant_type=client_credentials {provider}/token
   make demo        a file opened by two people and refused to two others, on a pair of its own
 
-Ctrl-C stops both. One audit line for each key access object follows here.
+Ctrl-C stops both. One audit line for each key access object and each refused request follows here.
 """
 
 

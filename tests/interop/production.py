@@ -79,8 +79,13 @@ def running_production(folder: Path, **changes: str) -> Iterator[Production]:
 
 
 def _issuers_by_https(path: Path, idp_port: int, jwks_port: int) -> Path:
-    """The development provider's entry; outside local mode its keys are fetched by https only."""
+    """The development provider's entry; outside local mode its keys are fetched, and tokens sought, by https only."""
     document = json.loads(write_issuers(path, idp_port).read_text("utf-8"))
-    document["issuers"][0]["jwksUrl"] = f"https://127.0.0.1:{jwks_port}/jwks.json"
+    front = f"https://127.0.0.1:{jwks_port}"
+    document["issuers"][0] |= {
+        "jwksUrl": f"{front}/jwks.json",
+        "tokenEndpoint": f"{front}/token",
+        "authorizationEndpoint": f"{front}/authorize",
+    }
     path.write_text(json.dumps(document), "utf-8")
     return path
