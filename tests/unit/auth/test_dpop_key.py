@@ -1,4 +1,4 @@
-"""The key inside a proof: what it says of its own use, and how much it may say."""
+"""The key inside a proof: what it says of its own use, and how much it may say; and a proof's longest id."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kas.auth.dpop import MAX_JWK_BYTES
+from kas.auth.dpop import MAX_JTI_CHARS, MAX_JWK_BYTES
 from kas.encoding import canonical_json
-from kas.errors import ProofKeyInvalid
+from kas.errors import ProofIdInvalid, ProofKeyInvalid
 from tests.unit.auth.test_dpop import KEY, verify
 
 
@@ -29,3 +29,10 @@ def test_key_of_the_greatest_size_is_taken() -> None:
     assert with_key(kid="k" * room) == KEY.thumbprint
     with pytest.raises(ProofKeyInvalid):
         with_key(kid="k" * (room + 1))
+
+
+def test_id_of_the_greatest_length_is_taken() -> None:
+    """It can be remembered; one character more is not."""
+    assert verify(jti="j" * MAX_JTI_CHARS).jti == "j" * MAX_JTI_CHARS
+    with pytest.raises(ProofIdInvalid):
+        verify(jti="j" * (MAX_JTI_CHARS + 1))
