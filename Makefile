@@ -27,7 +27,10 @@ demo: $(READY)
 
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage erase
+	$(BIN)/coverage run --parallel-mode -m pytest --ignore=tests/local
+	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest tests/local
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include=$(DECIDING)
 

@@ -7,6 +7,8 @@ ACP-240's terms:
 - ACCESS_DENIED: it was not, and the reason is who asks, what the policy says, or what the request lacks.
 - ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
 - ENCRYPT: a public key to wrap with was handed out.
+
+DATA_SHARED is for keys that go to another KAS, which none do yet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rate limits by exact sliding window: in no stretch as long as the window are more than ``quota`` requests admitted.
 
-A key stands for whoever is counted: a network, a caller, everybody. Refused requests do not count. Memory is bounded
+A key stands for whoever is counted: a network, a caller, everybody. What a window refuses does not count in it. Memory is bounded
 over all keys and nothing is forgotten early, so a flood of new keys cannot wash away what others have used up; while
 the memory is full, whoever comes is refused. It lives in one process. Who a key is, is proven elsewhere.
 """
