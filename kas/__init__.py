@@ -25,7 +25,7 @@ Where things are (a module imports only from rows below its own)
     journal                      what is learnt about one request
     jose, datakey, schema, fetch
     cache, ratelimit, diagnostics
-    encoding, config
+    encoding, config, descriptor
     setting, host_variables
     uri
     errors                       every refusal and its answer

@@ -10,45 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import select
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from kas.descriptor import MAX_LINE_BYTES, Write
 from kas.encoding import b64url_encode
 from kas.errors import AuditUnavailable
 from kas.journal import Trace
 
-MAX_LINE_BYTES: Final = 4000
 _MAX_TEXT_BYTES: Final = 300
-_WAIT_SECONDS: Final = 1
 STDOUT: Final = 1
 _HASHED: Final = "sha256:"
-
-Write = Callable[[bytes], int]
-
-
-def descriptor_writer(descriptor: int = STDOUT) -> Write:
-    """Writes to a file descriptor: past ``sys.stdout``, which the host may replace per request.
-
-    A reader who has stopped reading is an OSError after two seconds at most, not a thread that waits for ever.
-    """
-    lock = threading.Lock()  # between asking for room and taking it
-
-    def write(line: bytes) -> int:
-        if not lock.acquire(timeout=_WAIT_SECONDS):
-            raise TimeoutError("others wait for room already")
-        try:
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLOUT)
-            if not waiting.poll(1000 * _WAIT_SECONDS):
-                raise TimeoutError("nobody reads the audit lines")
-            return os.write(descriptor, line)
-        finally:
-            lock.release()
-
-    return write
 
 
 class AuditLog:

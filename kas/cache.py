@@ -36,8 +36,8 @@ def _leave(_value: object) -> None:
 class TtlCache(Generic[V]):
     """At most ``capacity`` values for ``ttl_seconds`` each; ``clock`` gives seconds.
 
-    ``copy`` makes what is kept and what is handed out; ``wipe`` gets each kept value once, when it is evicted, expired,
-    replaced or cleared. Both run under the lock and must be quick. A value is never None.
+    ``copy`` makes what is kept and what is handed out; ``wipe`` gets each kept value once, when it is evicted, expired or
+    replaced. Both run under the lock and must be quick. A value is never None.
     """
 
     def __init__(
@@ -80,12 +80,6 @@ class TtlCache(Generic[V]):
             elif len(self._entries) >= self._capacity:
                 self._drop(next(iter(self._entries)))
             self._entries[key] = now, self._copy(value)
-
-    def clear(self) -> None:
-        """Drops everything."""
-        with self._lock:
-            for key in tuple(self._entries):
-                self._drop(key)
 
     def counts(self) -> Counts:
         """How often `find` had an answer, and how often not."""

@@ -335,7 +335,7 @@ class GlobalLimit(RateLimited, code="global_limit"):
 
 
 class HealthLimit(RateLimited, code="health_limit"):
-    """Too many health requests from this network; the Retry-After header says when to go on."""
+    """Too many health requests from this network or by this caller; the Retry-After header says when to go on."""
 
 
 class RewrapLimit(RateLimited, code="rewrap_limit"):
@@ -351,9 +351,7 @@ class Unavailable(KasError, status=503, error="unavailable"):
 
 
 class TooManyBodies(Unavailable, code="too_many_bodies"):
-    """Too many bodies are waited for already; send this one again, whole, in a second."""
-
-    retry_after = 1.0
+    """Too many bodies are waited for already; the Retry-After header says when to send this one again, whole."""
 
 
 class ReplayStoreFull(Unavailable, code="replay_store_full"):

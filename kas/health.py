@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from kas.errors import KasError, KeyUnavailable
 from kas.keys.registry import KeyRegistry, KeyService
@@ -24,12 +24,11 @@ Condition = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``probe`` returns when all is well and raises a KasError when not. Without what is ``required`` this process
-    releases nothing and is not ready; what is ``degrading`` is only reported.
+    """``probe`` returns when all is well and raises a KasError when not. While one fails, this process
+    is not ready.
     """
 
     name: str
-    weight: Literal["required", "degrading"]
     probe: Probe
 
 
@@ -45,7 +44,7 @@ _UNKNOWN: Final = Report(is_ready=False, checks={})
 
 
 class Readiness:
-    """Reports on ``checks``; without a required one among them it is never ready.
+    """Reports on ``checks``; without any it is never ready.
 
     ``clock`` gives seconds; ``warn`` is told when what fails has changed. Safe to use from many threads.
     """
@@ -85,9 +84,9 @@ class Readiness:
         return report if 0 <= self._clock() - made_at <= seconds else None
 
     def _check(self) -> Report:
-        results = [(check, _ask(check.probe)) for check in self._checks]
-        required = [result is True for check, result in results if check.weight == "required"]
-        report = Report(bool(required) and all(required), {check.name: result for check, result in results})
+        results = [(check.name, _ask(check.probe)) for check in self._checks]
+        is_ready = bool(results) and all(result is True for _, result in results)
+        report = Report(is_ready, dict(results))
         before, self._known = self._known[1], (self._clock(), report)
         if _failures(report) != _failures(before):
             severity = "WARNING" if _failures(report) else "NOTICE"

@@ -29,6 +29,11 @@ class Caller:
     subject: str
     client: str | None
 
+    @property
+    def identity(self) -> str:
+        """(issuer, subject) as one text: the identity for limits. An issuer's name has no space."""
+        return f"{self.issuer} {self.subject}"
+
 
 @dataclass(slots=True, kw_only=True)
 class Journal:

@@ -60,9 +60,14 @@ class NoMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What others count, read at each scrape: the ``caches`` by name, and the key operations that are left today."""
+    """What others count, read at each scrape: the ``caches`` by name, and the key operations that are left today.
+
+    ``keeps_keys`` says whether unwrapped keys are kept. What their cache counts is not read: whether it has the key of
+    somebody else's wrap would show there. Journals count a hit once its binding has held.
+    """
 
     caches: Mapping[str, Callable[[], Counts]] = field(default_factory=dict)
+    keeps_keys: bool = False
     budget_left: Callable[[], int] | None = None
 
 
@@ -79,6 +84,22 @@ class _Names:
             if len(self._names) < self._capacity:
                 self._names.add(name)
             return name if name in self._names else OTHER
+
+
+class _KeptKeys:
+    """Questions for unwrapped keys, added up from the journals of all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = Counts(0, 0)
+
+    def add(self, hits: int, misses: int) -> None:
+        with self._lock:
+            self._counts = Counts(self._counts.hits + hits, self._counts.misses + misses)
+
+    def counts(self) -> Counts:
+        with self._lock:
+            return self._counts
 
 
 class Metrics:
@@ -104,7 +125,9 @@ class Metrics:
             "kas_key_accesses", "Key access objects answered.", ["dialect", "outcome", "code"], registry=registry
         )
         self._key_operations = Counter("kas_key_operations", "Calls of the key service.", registry=registry)
-        registry.register(_Collector(readings))
+        self._kept_keys = _KeptKeys()
+        caches = {**readings.caches, "dek": self._kept_keys.counts} if readings.keeps_keys else readings.caches
+        registry.register(_Collector(caches, readings.budget_left))
 
     def answered(
         self, journal: Journal, route: str | None, status: int, seconds: float, code: str | None = None
@@ -117,6 +140,7 @@ class Metrics:
         for stage, spent in journal.seconds.items():
             self._stage_seconds.labels(self._stages.bound(stage)).observe(spent)
         self._key_operations.inc(journal.key_operations)
+        self._kept_keys.add(journal.cache_hits, journal.cache_misses)
         if code is not None:
             self._refusals.labels(self._code(code)).inc()
 
@@ -138,21 +162,22 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Collector:
-    """The readings, as the library asks for them."""
+    """What is read at each scrape, as the library asks for it."""
 
-    readings: Readings
+    caches: Mapping[str, Callable[[], Counts]]
+    budget_left: Callable[[], int] | None
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         hits = CounterMetricFamily("kas_cache_hits", "Questions that a cache answered.", labels=["cache"])
         misses = CounterMetricFamily("kas_cache_misses", "Questions that a cache did not answer.", labels=["cache"])
-        for name, read in self.readings.caches.items():
+        for name, read in self.caches.items():
             counts = read()
             hits.add_metric([name], counts.hits)
             misses.add_metric([name], counts.misses)
         yield hits
         yield misses
-        if self.readings.budget_left is not None:
-            left = self.readings.budget_left()
+        if self.budget_left is not None:
+            left = self.budget_left()
             yield GaugeMetricFamily("kas_key_operations_left", "Key operations left for today.", value=left)

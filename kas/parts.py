@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from kas.audit import AuditLog, descriptor_writer
+from kas.audit import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
 from kas.auth.issuers import Issuer, load_issuers
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
+from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
-from kas.errors import RewrapLimit
+from kas.errors import HealthLimit, RewrapLimit
 from kas.fetch import HttpFetcher
 from kas.keys.budget import KeyOperationBudget
 from kas.keys.dek_cache import DekCache, new_dek_cache
@@ -36,7 +37,8 @@ from kas.uri import normalise_uri
 Clock = Callable[[], float]
 
 _MINUTE: Final = 60.0
-_REMEMBERED: Final = 100_000  # rewraps of the last minute, over all callers
+_REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
+_READY_QUOTA: Final = 30  # of one caller who shows credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Parts:
         self.clock = clock
         self.timer = timer
         self.files = load_files(settings)
-        self.audit = AuditLog(descriptor_writer(), project=settings.gcp_project)
+        self.audit = AuditLog(descriptor_writer(STDOUT), project=settings.gcp_project)
 
     @cached_property
     def jwks(self) -> JwksCache:
@@ -105,6 +107,14 @@ class Parts:
         quota = self.settings.rate_rewrap
         limit = Limit("rewrap", quota, _MINUTE)
         return SlidingWindow(limit, self.timer, capacity=max(_REMEMBERED, quota), refusal=RewrapLimit)
+
+    @cached_property
+    def ready_limit(self) -> SlidingWindow:
+        """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
+        proofs as far as his share of it goes.
+        """
+        limit = Limit("ready", _READY_QUOTA, _MINUTE)
+        return SlidingWindow(limit, self.timer, capacity=_REMEMBERED, refusal=HealthLimit)
 
     @cached_property
     def nonces(self) -> NonceSource:
@@ -167,10 +177,12 @@ class Parts:
         """What counts, None where nothing does."""
         if self.settings.metrics == "off":
             return None
-        caches = {"jwks": self.jwks.counts}
-        if self.dek_cache is not None:
-            caches["dek"] = self.dek_cache.counts
-        return Metrics(Readings(caches=caches, budget_left=None if self.budget is None else self.budget.left))
+        readings = Readings(
+            caches={"jwks": self.jwks.counts},
+            keeps_keys=self.dek_cache is not None,
+            budget_left=None if self.budget is None else self.budget.left,
+        )
+        return Metrics(readings)
 
     @property
     def meter(self) -> Meter:

@@ -179,7 +179,7 @@ class Rewrap:
         # 11, 12, 13.
         with work.journal.stage("unwrap"):
             data_key = self.opener.open(
-                kao, dialect=self.wire.dialect, caller=work.principal.caller, journal=work.journal
+                kao, dialect=self.wire.dialect, caller=work.principal.caller.identity, journal=work.journal
             )
         # 15.
         with work.journal.stage("wrap"):
@@ -217,7 +217,7 @@ class Rewrap:
         if decision is None:
             principal = work.principal
             decision = self.engine.decide(
-                principal.claims, principal.subject, principal.issuer, group.policy, now=work.now
+                principal.claims, principal.caller.subject, principal.issuer, group.policy, now=work.now
             )
             work.decisions[group.policy_hash] = decision
         work.decision = decision

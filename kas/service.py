@@ -116,14 +116,14 @@ def _health(parts: Parts) -> dict[str, Route]:
     issuers = [partial(parts.jwks.is_usable, issuer) for issuer in parts.files.issuers.values()]
     readiness = Readiness(
         (
-            Check("keys", "required", keys_usable(parts.files.registry, parts.files.key_service)),
-            Check("issuers", "required", one_holds(issuers, IssuerKeysUnavailable)),
-            Check("replayStore", "required", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+            Check("keys", keys_usable(parts.files.registry, parts.files.key_service)),
+            Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
+            Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
         ),
         parts.timer,
         tell_operator,
     )
-    authenticator = parts.authenticator(READY, nonce_mode="offer")
+    authenticator = parts.authenticator(READY, nonce_mode="offer", limit=parts.ready_limit)
     return dict(health_routes(readiness, authenticator))
 
 

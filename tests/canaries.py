@@ -1,8 +1,12 @@
-"""What no output of the whole suite may show: every data key, access token, proof and private key that tests use.
+"""What a KAS under test may not show: data keys, tokens, proofs and private keys of the kits that report here.
 
-Kits report what they send and where a KAS writes; when the run has ended, all of that is searched, and a find fails the
-run. Logs, standard error and the KAS's answers are searched; requests, and what the identity provider answers, hold
-tokens by their nature.
+A kit reports what it sends and the folder where its processes write. When the run has ended, the files named ``log*``,
+``stderr*`` and ``answers*`` there are searched, and a find fails the run. Those are the lines of the KAS and of the
+identity provider, what both say on standard error, and what the KAS answered through `Overheard`.
+
+Not searched: what pytest itself prints (a failed assertion shows its values), what tests read from a socket of their
+own, what Schemathesis asks through the hooks of ``tests/contract``, and whatever no kit reports. Requests, and what the
+provider answers, hold tokens by their nature.
 """
 
 from __future__ import annotations

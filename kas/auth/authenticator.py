@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 
 from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
@@ -22,8 +23,10 @@ _SCHEMES: Final = frozenset({"dpop", "bearer"})
 class ReplayStore(Protocol):
     """The memory of used proofs."""
 
-    def claim(self, *, jkt: str, jti: str, caller: str) -> None:
-        """Records a proof as used. Raises ProofReplayed, ReplayShareExhausted or ReplayStoreFull."""
+    def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None]) -> None:
+        """Records a proof as used. One that was used before is ProofReplayed; any other is put to ``admit``, which may
+        raise, before it is recorded. Raises ReplayShareExhausted or ReplayStoreFull as well.
+        """
 
 
 class CallerLimit(Protocol):
@@ -51,15 +54,10 @@ class Principal:
     """
 
     issuer: Issuer
-    subject: str
+    caller: Caller
     claims: Mapping[str, Any]
     key: PublicJwk | None
     proof_hash: str | None
-
-    @property
-    def caller(self) -> str:
-        """(issuer, subject) as one text: the identity for limits. An issuer's name has no space."""
-        return f"{self.issuer.issuer} {self.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +84,24 @@ class Authenticator:
         1. Exactly one Authorization header.
         2. The access token is genuine, current and meant for us.
         3. It is bound to a key and comes under a scheme that this route takes for such tokens. The one exception is
-           an unbound token under Bearer, where the route takes it: steps 4, 5 and 7 have nothing to check then.
+           an unbound token under Bearer, where the route takes it: steps 4, 5, 6 and 8 have nothing to check then.
         4. The DPoP proof is of that key, for this token, method and address, and recent.
         5. Its nonce is one of ours, where nonces are on.
-        6. The caller is within its rate limit; before the next step, so that it cannot fill the memory of proofs.
-        7. The proof is used for the first time; last, so that an invalid proof burns no jti.
+        6. The proof was not used before; before the next step, so that whoever sends a recorded request again uses up
+           nothing of its owner's limit.
+        7. The caller is within its rate limit; before the next step, so that it cannot fill the memory of proofs.
+        8. The proof is recorded as used; last, so that what is refused burns no jti. In one operation with step 6.
 
-        The journal learns whose genuine token was shown (after step 2) and what the caller has left (step 6).
+        The journal learns whose genuine token was shown (after step 2) and what the caller has left (step 7).
         Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
         Unavailable.
         """
         scheme, unverified_token = _read_authorization(credentials.authorization)
         token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=self.clock())
-        journal.caller = _caller(token)
+        journal.caller = caller = _caller(token)
         if self.takes_unbound and scheme == "bearer" and "cnf" not in token.claims:
-            return self._admit(Principal(token.issuer, token.subject, token.claims, None, None), journal)
+            self._admit(caller, journal)
+            return Principal(token.issuer, caller, token.claims, None, None)
         if token.jkt is None:
             raise TokenUnbound
         if scheme not in self.schemes:
@@ -115,10 +116,9 @@ class Authenticator:
             now=self.clock(),
         )
         self._check_nonce(proof.unverified_nonce)
-        principal = Principal(token.issuer, token.subject, token.claims, proof.key, proof.hash)
-        self._admit(principal, journal)
-        self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=principal.caller)
-        return principal
+        admit = partial(self._admit, caller, journal)
+        self.replay_store.claim(jkt=proof.jkt, jti=proof.jti, caller=caller.identity, admit=admit)
+        return Principal(token.issuer, caller, token.claims, proof.key, proof.hash)
 
     def next_nonce(self) -> str | None:
         """The nonce that the answer offers, None when nonces are off."""
@@ -132,10 +132,9 @@ class Authenticator:
         elif self.nonce_mode == "require":
             raise NonceRequired
 
-    def _admit(self, principal: Principal, journal: Journal) -> Principal:
+    def _admit(self, caller: Caller, journal: Journal) -> None:
         if self.limit is not None:
-            self.limit.admit(principal.caller, journal.quotas.append)
-        return principal
+            self.limit.admit(caller.identity, journal.quotas.append)
 
 
 def _caller(token: VerifiedToken) -> Caller:

@@ -2,7 +2,9 @@
 
 Keys are looked up by (issuer, ``kid``), never by ``kid`` alone. A set is fresh for a set time; a ``kid`` that it lacks
 causes one refresh per cool-down, whoever asks how often; while the issuer is down the old set serves for a bounded
-time more. One request fetches, the others wait for its result. A ``kid`` that a set has twice names no key.
+time more. One request fetches. Meanwhile the others are answered from the set that serves; where none does, a few wait
+for the result and the rest are refused, so that tokens of an issuer that stalls cannot hold all threads. A ``kid`` that
+a set has twice names no key.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ FRESH_SECONDS: Final = 3600
 STALE_SECONDS: Final = 3600  # beyond freshness, and only while the issuer cannot be reached
 COOL_DOWN_SECONDS: Final = 60
 RETRY_SECONDS: Final = 5  # after a failed fetch
+MAX_WAITING: Final = 8  # for another's fetch, of one issuer's callers
 MAX_KEYS: Final = 100
 MAX_KID_CHARS: Final = 256
 
@@ -48,7 +51,8 @@ class _KeySet:
     error: Exception | None = None
     fetched_at: float = 0.0
     retry_at: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held by whoever fetches
+    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING))  # to wait for it
 
 
 class JwksCache:
@@ -111,7 +115,7 @@ class JwksCache:
 
     def _refresh(self, issuer: Issuer, known: _KeySet, kid: str | None) -> bool:
         """Whether this call fetched, with success or without."""
-        if not known.lock.acquire(timeout=2 * DEADLINE_SECONDS):
+        if not self._take(known):
             return False
         try:
             # Another request may have fetched while this one waited for the lock.
@@ -121,6 +125,17 @@ class JwksCache:
             return True
         finally:
             known.lock.release()
+
+    def _take(self, known: _KeySet) -> bool:
+        """Whether the lock is ours. While another request has it, only a few wait, and only where no set serves."""
+        if known.lock.acquire(blocking=False):
+            return True
+        if self._serving(known) is not None or not known.places.acquire(blocking=False):
+            return False
+        try:
+            return known.lock.acquire(timeout=2 * DEADLINE_SECONDS)
+        finally:
+            known.places.release()
 
     def _replace(self, issuer: Issuer, known: _KeySet) -> None:
         try:

@@ -1,15 +1,17 @@
 """The budget of key operations: a budget of the cloud alerts and does not stop, so this one does (security model).
 
-At most so many a minute for one caller, and so many in any 24 hours for this process; a restart begins anew. It is
-spent before a key service is called, and what the call then brings gives nothing back.
+At most so many a minute for one caller, and so many in any 24 hours for this process, of which one caller may have an
+eighth; a restart begins anew. It is spent before a key service is called, and what the call then brings gives nothing
+back.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kas.errors import BudgetExhausted
@@ -17,10 +19,15 @@ from kas.ratelimit import Limit, SlidingWindow
 
 # Operations of the last minute remembered over all callers; beyond them a caller is refused as if over his own.
 REMEMBERED: Final = 100_000
+# One caller may have this part of the day, so that one valid token cannot lock the others out.
+SHARE: Final = 8
+# So many hours of callers are remembered for it, some 200 bytes each; never reached by days of fewer operations.
+REMEMBERED_HOURS: Final = 1_000_000
 ALARM_PERCENT: Final = 80
 _MINUTE: Final = 60.0
 _DAY: Final = 24 * 60 * 60.0
-_GRAIN: Final = 60.0
+_HOUR: Final = 60 * 60.0
+_EVERYBODY: Final = b""
 
 
 class KeyOperationBudget:
@@ -35,28 +42,37 @@ class KeyOperationBudget:
             capacity=max(REMEMBERED, per_minute),
             refusal=_exhausted,
         )
-        self._day = _Day(per_day)
+        self._day = Day(per_day, grain_seconds=_MINUTE, capacity=REMEMBERED_HOURS)
+        self._shares = Day(max(1, per_day // SHARE), grain_seconds=_HOUR, capacity=REMEMBERED_HOURS)
         self._per_day = per_day
+        self._is_low = False
         self._clock = clock
         self._warn = warn
         self._lock = threading.Lock()
 
     def spend(self, caller: str) -> None:
-        """Takes one operation of the caller's minute and of the day; a refusal takes none of either.
+        """Takes one operation of the caller's minute, of his share of the day and of the day; a refusal takes none.
 
-        Raises BudgetExhausted with the seconds until there is one again.
+        Raises BudgetExhausted with the seconds until there is one again, unless others are quicker.
         """
+        digest = hashlib.sha256(caller.encode("utf-8", "surrogatepass")).digest()  # as long for any caller
         with self._lock:
-            self._day.check(self._clock())
+            now = self._clock()
+            self._shares.check(digest, now)
+            self._day.check(_EVERYBODY, now)
             self._minute.admit(caller)
-            spent = self._day.count()
-        if spent is not None:
+            self._shares.count(digest)
+            self._day.count(_EVERYBODY)
+            spent = self._per_day - self._day.left(_EVERYBODY, now)
+            was_low, self._is_low = self._is_low, 100 * spent >= ALARM_PERCENT * self._per_day
+            is_alarm = self._is_low and not was_low
+        if is_alarm:
             self._warn({"severity": "WARNING", "event": "key_budget_low", "operations": spent, "limit": self._per_day})
 
     def left(self) -> int:
         """Operations left of the day."""
         with self._lock:
-            return self._day.left(self._clock())
+            return self._day.left(_EVERYBODY, self._clock())
 
 
 def _exhausted(seconds: float) -> BudgetExhausted:
@@ -67,41 +83,56 @@ def _exhausted(seconds: float) -> BudgetExhausted:
 
 @dataclass(slots=True)
 class _Grain:
-    """Operations close in time: all are forgotten when the last of them may be."""
+    """Operations close in time, by key: all are forgotten when the last of them may be."""
 
     start: float
     until: float
-    operations: int = 0
+    operations: Counter[bytes] = field(default_factory=Counter)
 
 
-class _Day:
-    """Operations of the last 24 hours, by grains: few to remember however many they are, and never too few."""
+class Day:
+    """Operations of the last 24 hours by key, ``quota`` for each, in grains: few to remember however many they are, and
+    never too few. ``capacity`` is how many counts are remembered, one for each key of a grain; nothing is forgotten
+    early, so while they are all taken nobody has anything left. Not safe to use from many threads by itself.
+    """
 
-    def __init__(self, quota: int) -> None:
+    def __init__(self, quota: int, *, grain_seconds: float, capacity: int) -> None:
         self._quota = quota
+        self._grain_seconds = grain_seconds
+        self._capacity = capacity
         self._now = float("-inf")
-        self._spent = 0
-        self._is_low = False
+        self._spent: Counter[bytes] = Counter()
+        self._counts = 0
         self._grains: deque[_Grain] = deque()
 
-    def left(self, now: float) -> int:
-        """Moves the time on; how many are left then."""
+    def left(self, key: bytes, now: float) -> int:
+        """Moves the time on; how many ``key`` has left then, whether there is memory for them or not."""
         self._now = max(self._now, now)
         while self._grains and self._grains[0].until <= self._now:
-            self._spent -= self._grains.popleft().operations
-        return self._quota - self._spent
+            self._forget(self._grains.popleft().operations)
+        return self._quota - self._spent[key]
 
-    def check(self, now: float) -> None:
-        """Moves the time on. Raises BudgetExhausted when nothing is left."""
-        if not self.left(now):
-            raise _exhausted(self._grains[0].until - self._now)
+    def check(self, key: bytes, now: float) -> None:
+        """Moves the time on. Raises BudgetExhausted when nothing is left, with the time at which something is."""
+        left = self.left(key, now)
+        if not left or self._counts >= self._capacity:
+            # Where only memory is short, the oldest grain makes room, whoever is in it.
+            first = next(grain for grain in self._grains if left or key in grain.operations)
+            raise _exhausted(first.until - self._now)
 
-    def count(self) -> int | None:
-        """Counts one operation; how many there are when the budget begins to run low by it, else None."""
-        if not self._grains or self._now >= self._grains[-1].start + _GRAIN:
+    def count(self, key: bytes) -> None:
+        """Counts one operation, at the time of the last check."""
+        if not self._grains or self._now >= self._grains[-1].start + self._grain_seconds:
             self._grains.append(_Grain(self._now, self._now))
         grain = self._grains[-1]
-        grain.until, grain.operations = self._now + _DAY, grain.operations + 1
-        self._spent += 1
-        was_low, self._is_low = self._is_low, 100 * self._spent >= ALARM_PERCENT * self._quota
-        return self._spent if self._is_low and not was_low else None
+        grain.until = self._now + _DAY
+        self._counts += key not in grain.operations
+        grain.operations[key] += 1
+        self._spent[key] += 1
+
+    def _forget(self, operations: Counter[bytes]) -> None:
+        self._counts -= len(operations)
+        for key, number in operations.items():
+            self._spent[key] -= number
+            if not self._spent[key]:
+                del self._spent[key]

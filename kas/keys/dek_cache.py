@@ -4,7 +4,7 @@ A key is found only by what it was unwrapped from, all of it: dialect, kind of w
 ciphertext. Nothing of a caller or a policy is in there, so finding one permits nothing: `kas.keys.opener` is asked
 after the decision, and the binding is verified each time.
 
-How far wiping goes. What is kept is a `bytearray`, overwritten when it expires, is evicted, replaced or cleared. Out of
+How far wiping goes. What is kept is a `bytearray`, overwritten when it expires, is evicted or replaced. Out of
 reach are the `bytes` that the cryptography library returned and those that are handed to it to wrap for a client, its
 own buffers, and what the system wrote to swap space or a core file. An expired key is overwritten at the next call
 of the cache, whoever makes it; in a process that nobody asks it stays. So the cache bounds for how long a key is

@@ -73,10 +73,16 @@ def make_local_keys(folder: Path) -> None:
     """Makes unwrap keys and a signing key in ``folder`` unless it is there already: RSA-2048 for each dialect, P-256
     for both, P-256 for signatures.
 
-    The folder appears whole or not at all, also when two processes start at once.
+    The folder appears whole or not at all, also when two processes start at once. Raises ConfigError, which names it.
     """
-    if (folder / INDEX).exists():
-        return
+    try:
+        if not (folder / INDEX).exists():
+            _make_folder(folder)
+    except OSError as error:
+        raise ConfigError(f"KAS_KEYS_DIR: {folder} cannot be made ({error.strerror})") from error
+
+
+def _make_folder(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".keys-"))  # mode 0700
     try:

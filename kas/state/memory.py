@@ -18,6 +18,10 @@ from kas.errors import KasError, ProofReplayed, ReplayShareExhausted, ReplayStor
 SHARE: Final = 8
 
 
+def _anybody() -> None:
+    pass
+
+
 class MemoryReplayStore:
     """Claims of ``capacity`` proofs for ``ttl_seconds`` each; ``clock`` gives seconds since 1970."""
 
@@ -32,10 +36,13 @@ class MemoryReplayStore:
         # All claims live equally long, so the oldest is always the first: (until, claim, its holders).
         self._queue: deque[tuple[float, bytes, tuple[str, str]]] = deque()
 
-    def claim(self, *, jkt: str, jti: str, caller: str) -> None:
+    def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None] = _anybody) -> None:
         """Records that the proof ``jti`` of key ``jkt`` is used, once.
 
-        Raises ProofReplayed when it was before, ReplayShareExhausted when the caller or the key holds too many,
+        ``admit`` is asked about a proof that is new, before it takes a place, and refuses by raising; it is called
+        under the lock, so that of the same proof sent many times at once it is asked about one only.
+
+        Raises ProofReplayed when it was used before, ReplayShareExhausted when the caller or the key holds too many,
         ReplayStoreFull when no place is left.
         """
         # The thumbprint has a fixed length, so the two cannot run into each other.
@@ -46,6 +53,7 @@ class MemoryReplayStore:
             self._forget(now)
             if claim in self._claimed:
                 raise ProofReplayed
+            admit()
             if any(self._held[holder] >= self._share for holder in holders):
                 raise self._until_room(ReplayShareExhausted(), now)
             if len(self._queue) >= self._capacity:

@@ -2,7 +2,7 @@
 
 Nothing is read before `read_json_body` is called, so a caller who is refused earlier costs no memory. What he still
 sends is taken off the connection by `drop_body`, after the answer, so that an honest client can go on using it; whoever
-stalls loses the connection and frees the thread.
+stalls loses the connection and frees the thread. Who was refused before or by a limit loses it at once, if he sends one.
 
 A body that is waited for holds a thread, so there are few `Slots` for that: shares of one caller, or of one network
 where nobody must say who asks. A body that is here at once needs none, however many stall.
@@ -47,7 +47,9 @@ SEND_SECONDS: Final = 5.0
 DROP_SECONDS: Final = 1.0
 DROP_IDLE_SECONDS: Final = 0.2
 _PIECE: Final = 2**16
-_IS_READ: Final = "kas.body_is_read"  # in the WSGI environment of a request
+# In the WSGI environment of a request.
+_IS_READ: Final = "kas.body_is_read"
+_IS_LEFT: Final = "kas.body_is_left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def read_body(request: flask.Request, bounds: Bounds, journal: Journal) -> bytes
 
 def _holder(journal: Journal) -> str:
     caller = journal.caller
-    return journal.network if caller is None else f"{caller.issuer} {caller.subject}"
+    return journal.network if caller is None else caller.identity
 
 
 def _check_media_types(request: flask.Request) -> None:
@@ -120,7 +122,7 @@ def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
     """A socket's time-out is per read, so a sender that drips would hold us: a watcher ends the whole body."""
     size = bounds.max_bytes + 1
     has_ended = threading.Event()
-    given_up: list[type[KasError]] = []
+    given_up: list[KasError] = []
 
     def watch() -> None:
         reason = _watch(has_ended, bounds, holder)
@@ -133,7 +135,7 @@ def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
     try:
         body: bytes = request.stream.read(size)
     except (OSError, ValueError, HTTPException, gunicorn.http.errors.ParseException) as error:
-        raise (given_up[0] if given_up else InvalidJson) from error
+        raise (given_up[0] if given_up else InvalidJson()) from error
     finally:
         has_ended.set()
         watcher.join()
@@ -145,16 +147,23 @@ def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
     return body
 
 
-def _watch(has_ended: threading.Event, bounds: Bounds, holder: str) -> type[KasError] | None:
+def _watch(has_ended: threading.Event, bounds: Bounds, holder: str) -> KasError | None:
     """Returns when the body has ended, or why it is waited for no longer."""
     if has_ended.wait(GRACE_SECONDS):
         return None
     if not bounds.slots.take(holder):
-        return TooManyBodies
+        return _too_many(bounds)
     try:
-        return None if has_ended.wait(bounds.timeout_seconds - GRACE_SECONDS) else RequestTimeout
+        return None if has_ended.wait(bounds.timeout_seconds - GRACE_SECONDS) else RequestTimeout()
     finally:
         bounds.slots.give_back(holder)
+
+
+def _too_many(bounds: Bounds) -> TooManyBodies:
+    """Whatever is waited for now is so no longer when its time has passed."""
+    refusal = TooManyBodies()
+    refusal.retry_after = bounds.timeout_seconds
+    return refusal
 
 
 def limit_sending(environ: WSGIEnvironment) -> None:
@@ -162,6 +171,11 @@ def limit_sending(environ: WSGIEnvironment) -> None:
     sock: socket.socket | None = environ.get("gunicorn.socket")
     if sock is not None:
         sock.settimeout(SEND_SECONDS)
+
+
+def leave_body(environ: WSGIEnvironment) -> None:
+    """Has `drop_body` take nothing off the connection: whoever was refused before or by a limit holds no thread with it."""
+    environ[_IS_LEFT] = True
 
 
 def drop_body(environ: WSGIEnvironment) -> None:
@@ -172,6 +186,9 @@ def drop_body(environ: WSGIEnvironment) -> None:
     sock: socket.socket | None = environ.get("gunicorn.socket")
     has_body = environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
     if sock is None or not has_body or environ.get(_IS_READ):
+        return
+    if environ.get(_IS_LEFT):
+        _stop_reading(sock)
         return
     alarm = threading.Timer(DROP_SECONDS, _stop_reading, (sock,))
     alarm.daemon = True

@@ -20,7 +20,7 @@ from kas.protocol.opentdf.response import error_text
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_body
 from kas.web.caller import credentials_of, nonce_offer
-from kas.web.replies import Reply, Route, json_reply, recorded, refusal_headers
+from kas.web.replies import Reply, Route, json_reply, refusal_headers
 from kas.web.slots import Slots
 
 CONNECT_REWRAP: Final = "/kas.AccessService/Rewrap"
@@ -33,14 +33,18 @@ _NETWORK_SHARE: Final = 4
 Ask = Callable[[Mapping[str, Any]], Any]
 
 
+def _has_none(_value: Any) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Procedure:
-    """A public procedure over messages in their JSON form."""
+    """A public procedure over messages in their JSON form; ``has_key`` says whether an answer has a public key."""
 
     request: str
     response: str
     ask: Ask
-    hands_out_key: bool = False
+    has_key: Callable[[Any], bool] = _has_none
     is_health: bool = False
 
 
@@ -52,8 +56,7 @@ def connect_routes(
     public = Bounds(min(_PUBLIC_BYTES, bounds.max_bytes), _PUBLIC_SECONDS, bounds.json, slots)
     routes = {CONNECT_REWRAP: _rewrap_route(rewrap, bounds)}
     for path, procedure in _procedures(platform).items():
-        route = _public_route(procedure, public)
-        routes[path] = recorded(route, record_public_key) if procedure.hands_out_key else route
+        routes[path] = _public_route(procedure, public, record_public_key)
     return routes
 
 
@@ -69,18 +72,19 @@ def _procedures(platform: Platform) -> dict[str, _Procedure]:
             "PublicKeyRequest",
             "PublicKeyResponse",
             lambda asked: platform.public_key(_text(asked, "algorithm"), _text(asked, "fmt"), _text(asked, "v")),
-            hands_out_key=True,
+            has_key=bool,
         ),
         "/kas.AccessService/LegacyPublicKey": _Procedure(
             "LegacyPublicKeyRequest",
             "StringValue",
             lambda asked: platform.legacy_public_key(_text(asked, "algorithm")),
-            hands_out_key=True,
+            has_key=bool,
         ),
         "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration": _Procedure(
             "GetWellKnownConfigurationRequest",
             "GetWellKnownConfigurationResponse",
             lambda _asked: {"configuration": platform.well_known()},
+            has_key=lambda value: "base_key" in value["configuration"],
         ),
         "/policy.kasregistry.KeyAccessServerRegistryService/ListKeyAccessServers": _Procedure(
             "ListKeyAccessServersRequest",
@@ -91,13 +95,13 @@ def _procedures(platform: Platform) -> dict[str, _Procedure]:
             "GetKeyMappingsByFqnsRequest",
             "GetKeyMappingsByFqnsResponse",
             lambda asked: platform.key_mappings(_texts(asked, "fqns")),
-            hands_out_key=True,
+            has_key=lambda value: any(mapping["keys"] for mapping in value["fqnKeyMappings"].values()),
         ),
         "/policy.attributes.AttributesService/GetAttributeValuesByFqns": _Procedure(
             "GetAttributeValuesByFqnsRequest",
             "GetAttributeValuesByFqnsResponse",
             lambda asked: platform.attribute_values(_texts(asked, "fqns")),
-            hands_out_key=True,
+            has_key=lambda value: any(one["value"]["kasKeys"] for one in value["fqnAttributeValues"].values()),
         ),
         "/grpc.health.v1.Health/Check": _Procedure(
             "HealthCheckRequest", "HealthCheckResponse", lambda _asked: {"status": "SERVING"}, is_health=True
@@ -105,14 +109,18 @@ def _procedures(platform: Platform) -> dict[str, _Procedure]:
     }
 
 
-def _public_route(procedure: _Procedure, bounds: Bounds) -> Route:
-    """Without side effects, so Connect lets it be asked by GET."""
+def _public_route(procedure: _Procedure, bounds: Bounds, record_public_key: Callable[[Journal], None]) -> Route:
+    """Without side effects but the record of a key, so Connect lets it be asked by GET. HEAD hands out nothing."""
 
     def answer(request: flask.Request, journal: Journal) -> Reply:
         is_post = request.method == "POST"
         codec, data = _read_post(request, bounds, journal) if is_post else read_get(request.args, bounds.max_bytes)
         asked = decode_message(codec, procedure.request, data, bounds.json)
-        return _message_reply(codec, procedure.response, procedure.ask(asked))
+        value = procedure.ask(asked)
+        reply = _message_reply(codec, procedure.response, value)
+        if request.method != "HEAD" and procedure.has_key(value):
+            record_public_key(journal)
+        return reply
 
     return Route(("GET", "POST"), answer, refuse=_refuse, is_health=procedure.is_health)
 

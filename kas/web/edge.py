@@ -20,13 +20,22 @@ import flask
 
 from kas.audit import AuditLog
 from kas.diagnostics import tell_operator
-from kas.errors import HttpsRequired, Internal, KasError, LoopbackOnly, MethodNotAllowed, NotFound
+from kas.errors import (
+    AuditUnavailable,
+    HttpsRequired,
+    Internal,
+    KasError,
+    LoopbackOnly,
+    MethodNotAllowed,
+    NotFound,
+    TooManyRequests,
+)
 from kas.events import refusal_event
 from kas.fetch import FetchError
 from kas.journal import Journal
 from kas.metrics import Meter
 from kas.uri import is_loopback
-from kas.web.body import drop_body, limit_sending
+from kas.web.body import drop_body, leave_body, limit_sending
 from kas.web.cors import Cors
 from kas.web.limits import Limits, limit_headers, retry_headers
 from kas.web.network import network_of
@@ -42,6 +51,7 @@ _SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
+_UNREAD: Final = (LoopbackOnly, HttpsRequired, TooManyRequests)  # their bodies hold no thread
 _RETRIED: Final = frozenset({429, 503})
 _HSTS: Final = "max-age=63072000"  # two years, this host alone
 
@@ -69,6 +79,8 @@ class Edge:
             reply = self._dispatch(request, route, journal)
         except KasError as refusal:
             _log_cause(refusal, journal.request_id)
+            if isinstance(refusal, _UNREAD):
+                leave_body(request.environ)
             reply = self._refuse(refusal, route, journal)
         except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
             _log_unexpected(error, journal.request_id)
@@ -78,8 +90,13 @@ class Edge:
         return self._respond(reply, request, journal, extra)
 
     def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
-        """The answer where the host has decided by itself."""
+        """The answer where the host has decided by itself: it is asked for within the limits, too."""
         journal = self._open_journal(request)
+        leave_body(request.environ)
+        try:
+            self._admit(request, journal, is_health=False)
+        except KasError as sooner:
+            refusal = sooner
         reply = self._refuse(refusal, None, journal)
         self.meter.answered(journal, None, reply.status, 0.0, journal.refusal)
         return self._respond(reply, request, journal, {})
@@ -90,11 +107,7 @@ class Edge:
         3. There is such a route, and it takes the method.
         4. The route answers.
         """
-        self._check_connection(request)
-        journal.network = network_of(
-            request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), None if self.local else self.hops
-        )
-        self.limits.admit(journal.network, is_health=route is not None and route.is_health, note=journal.quotas.append)
+        self._admit(request, journal, is_health=route is not None and route.is_health)
         if route is None:
             raise NotFound
         if request.method == "OPTIONS":
@@ -103,6 +116,13 @@ class Edge:
         if request.method not in route.allowed:
             raise MethodNotAllowed(route.allowed)
         return route.answer(request, journal)
+
+    def _admit(self, request: flask.Request, journal: Journal, *, is_health: bool) -> None:
+        self._check_connection(request)
+        journal.network = network_of(
+            request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), None if self.local else self.hops
+        )
+        self.limits.admit(journal.network, is_health=is_health, note=journal.quotas.append)
 
     def _check_connection(self, request: flask.Request) -> None:
         if self.local:
@@ -137,15 +157,12 @@ class Edge:
             **_SECURITY_HEADERS,
             **({} if self.local else {"Strict-Transport-Security": _HSTS}),
             **self.cors.headers(request),
-            **limit_headers(journal.quotas),
-            **(retry_headers(journal.retry_after) if reply.status in _RETRIED else {}),
+            **({} if reply.is_public else _callers_headers(request, journal)),
+            **(retry_headers(journal.retry_after, journal.quotas) if reply.status in _RETRIED else {}),
             **reply.headers,
             **extra,
             "X-Request-Id": journal.request_id,
         }
-        theirs = request.headers.get("X-Request-Id", "")
-        if _CLIENT_REQUEST_ID.fullmatch(theirs):
-            headers["X-Client-Request-Id"] = theirs
         response = flask.Response(reply.body, reply.status, headers, content_type=reply.content_type)
         limit_sending(request.environ)
         response.call_on_close(partial(drop_body, request.environ))
@@ -158,9 +175,19 @@ def _path(request: flask.Request) -> str:
     return raw.encode("latin-1").decode("utf-8", "replace") or "/"
 
 
+def _callers_headers(request: flask.Request, journal: Journal) -> dict[str, str]:
+    """What concerns this caller alone."""
+    theirs = request.headers.get("X-Request-Id", "")
+    is_id = _CLIENT_REQUEST_ID.fullmatch(theirs) is not None
+    return {**limit_headers(journal.quotas), **({"X-Client-Request-Id": theirs} if is_id else {})}
+
+
 def _log_cause(refusal: KasError, request_id: str) -> None:
-    """Why the service cannot answer, for its operator: the text of a failed fetch or of the system, no caller's."""
-    cause = refusal.__cause__
+    """Why the service cannot answer, for its operator: the text of a failed fetch or of the system, no caller's.
+
+    Not why the audit cannot be written: often one reader has both, and whoever waited for him would wait again.
+    """
+    cause = None if isinstance(refusal, AuditUnavailable) else refusal.__cause__
     if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(cause, FetchError | OSError | ValueError):
         line = {"severity": "WARNING", "event": "unavailable", "code": refusal.code, "requestId": request_id}
         tell_operator({**line, "cause": f"{type(cause).__name__}: {cause}"[:_MAX_CAUSE_CHARS]})

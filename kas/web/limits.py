@@ -66,9 +66,14 @@ def limit_headers(quotas: Sequence[Quota]) -> dict[str, str]:
     return {"RateLimit": ", ".join(left), "RateLimit-Policy": ", ".join(policies)}
 
 
-def retry_headers(retry_after: float | None) -> dict[str, str]:
-    """When the same request may succeed, in seconds; None where nobody can say."""
-    return {} if retry_after is None else {"Retry-After": str(_whole_seconds(retry_after))}
+def retry_headers(retry_after: float | None, quotas: Sequence[Quota]) -> dict[str, str]:
+    """When the same request may succeed: in ``retry_after`` seconds, None where nobody can say, and not before every
+    window that was asked has a place again. One may have given its last to the request that another refused.
+    """
+    if retry_after is None:
+        return {}
+    waits = (quota.reset_seconds for quota in quotas if not quota.remaining)
+    return {"Retry-After": str(_whole_seconds(max((retry_after, *waits))))}
 
 
 def _whole_seconds(seconds: float) -> int:

@@ -27,12 +27,15 @@ def opentdf_routes(
     is handed out.
     """
     public_key = recorded(_public_key_route(platform), record_public_key)
+    well_known = _well_known_route(platform)
+    if platform.base_key is not None:  # it holds that key
+        well_known = recorded(well_known, record_public_key)
     procedures = connect_routes(connect, platform, bounds, record_public_key)
     exact = {
         REST_REWRAP: _rewrap_route(rest, bounds),
         "/kas/v2/kas_public_key": public_key,
         "/kas/kas_public_key": public_key,
-        "/.well-known/opentdf-configuration": _well_known_route(platform),
+        "/.well-known/opentdf-configuration": well_known,
         **procedures,
     }
     return Routes(exact, unknown_procedures(procedures))

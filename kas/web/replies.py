@@ -26,6 +26,11 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
 
+    @property
+    def is_public(self) -> bool:
+        """Whether others than the caller may be given it, from a cache that anybody shares."""
+        return self.headers.get("Cache-Control", "").startswith("public")
+
 
 def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON answer that nobody may store."""

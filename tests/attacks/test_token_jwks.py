@@ -150,9 +150,9 @@ def test_attack_c05_a_new_key_waits_for_the_end_of_the_cool_down(kit, issuers):
 
 
 def test_attack_c05_many_first_callers_at_once_fetch_the_keys_once(kit, issuers):
-    """The reply is held back until all of them have asked."""
+    """As many as may wait for it; the reply is held back until all of them have asked."""
     issuer, all_sent = issuers["crowd"], threading.Event()
-    attempts = [issuer.attempt(kit, "k1") for _ in range(8)]
+    attempts = [issuer.attempt(kit, "k1") for _ in range(5)]
     for attempt in attempts:
         attempt.proof = attempt.make_proof()
 

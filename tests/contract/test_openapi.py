@@ -118,6 +118,16 @@ def test_only_what_has_a_body_can_be_late_with_it(document):
     assert late == {"post"}
 
 
+def test_wherever_a_body_is_read_it_may_be_waited_for_in_vain(document):
+    """Late, too large, or one too many: on each route that takes a body."""
+    of_bodies = {"request_timeout", "content_too_large", "too_many_bodies"}
+    taking = [(path, operation) for path, _, operation in operations(document) if "requestBody" in operation]
+    assert len(taking) > 9
+    for path, operation in taking:
+        codes = {code for _, _, response in refusals(document, operation) for code in codes_of(response)}
+        assert of_bodies <= codes, path
+
+
 def test_every_error_is_explained_once(document):
     explained = {one["const"]: one["description"] for one in document["components"]["schemas"]["Code"]["oneOf"]}
     assert explained == {code: leaf.message() for code, leaf in ERRORS.items()}

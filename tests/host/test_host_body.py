@@ -117,6 +117,28 @@ def test_attack_z03_strangers_stalled_body_holds_no_answer_back(hasty: Kit) -> N
         released(good)
 
 
+@pytest.mark.parametrize("form", ["length", "chunked"])
+def test_attack_z03_stranger_who_drips_after_his_refusal_loses_the_connection(hasty: Kit, form: str) -> None:
+    """He is never idle for long: it is the time for the whole rest of the body that ends."""
+    head, drop = (b"Content-Length: 1000", b"x") if form == "length" else (b"Transfer-Encoding: chunked", chunk(b"x"))
+    with connect(hasty.base) as connection:
+        connection.sendall(STRANGER + head + b"\r\n\r\n" + drop)
+        refused_in_form(receive(connection, "POST"), 401, "credentials_missing")
+        connection.settimeout(0.1)
+        assert any(_is_closed_after(connection, drop) for _ in range(100))
+
+
+def _is_closed_after(connection: socket.socket, data: bytes) -> bool:
+    """Whether the other end has closed when ``data`` was sent, or soon after."""
+    try:
+        connection.sendall(data)
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
 # ---- Slow, cut short, malformed
 
 

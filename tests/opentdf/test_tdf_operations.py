@@ -19,6 +19,7 @@ from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.auth.issuers import Issuer
 from kas.datakey import DataKey
 from kas.engine import PolicyEngine
+from kas.journal import Caller
 from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
@@ -83,7 +84,9 @@ class World:
         self.kao = {**wrap(SHARE, KEYS["rsa-0"].public_key()), "url": URL, "kid": "rsa-0", "policyBinding": binding}
 
     def rewrap(self) -> Rewrap:
-        principal = Principal(ISSUER, "alice", CLAIMS | {"uniqueID": "alice"}, key=None, proof_hash=None)
+        principal = Principal(
+            ISSUER, Caller(ISSUER.issuer, "alice", None), CLAIMS | {"uniqueID": "alice"}, key=None, proof_hash=None
+        )
         authenticator = SimpleNamespace(authenticate=lambda _credentials, _journal: principal)
         definitions = load_attributes(ROOT / "config" / "attributes.json")
         return Rewrap(

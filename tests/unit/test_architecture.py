@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,14 @@ def test_settings_go_no_further_than_the_wiring() -> None:
     """No module but `service` and `parts` receives them whole."""
     users = {module.name for module in KAS if "kas.config" in set(module.imported())}
     assert users <= {"kas.service", "kas.parts"}
+
+
+def test_what_decides_is_one_list() -> None:
+    """What must be covered to the last branch is what is mutated, and all of it is there."""
+    makefile = re.search(r"^DECIDING := ((?:.*\$\\\n)*.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert makefile
+    covered = re.sub(r"\$\\\n\s*", "", makefile[1]).split(",")
+    settings = ConfigParser()
+    settings.read(ROOT / "tests" / "mutants" / "setup.cfg", "utf-8")
+    assert covered == settings["mutmut"]["only_mutate"].split()
+    assert [name for name in covered if not (ROOT / name).is_file()] == []

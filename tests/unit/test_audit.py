@@ -14,7 +14,8 @@ import flask
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from kas.audit import MAX_LINE_BYTES, AuditLog, descriptor_writer
+from kas.audit import AuditLog
+from kas.descriptor import MAX_LINE_BYTES, descriptor_writer
 from kas.errors import AuditUnavailable
 from kas.protocol.bounds import JsonBounds
 from kas.web.body import Bounds
@@ -229,4 +230,4 @@ def test_a_line_does_not_queue_behind_others_that_wait_for_room():
     finally:
         os.close(reading)
         os.close(writing)
-    assert set(errors) == {"nobody reads the audit lines", "others wait for room already"}
+    assert set(errors) == {"nobody reads the lines", "others wait for room already"}

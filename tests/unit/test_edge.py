@@ -9,6 +9,7 @@ import flask
 import pytest
 
 from kas.errors import (
+    AuditUnavailable,
     CredentialsMissing,
     Fault,
     Internal,
@@ -200,7 +201,7 @@ def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
     """The host closes it after the request's context has ended; the unread body loses its connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as body:
-        environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5"}
+        environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
         with flask.Flask("host").test_request_context("/", method="POST", environ_overrides=environ):
             response = good_edge(len).refuse(NotFound(), flask.request)
         assert ours.gettimeout() == SEND_SECONDS  # nor does whoever does not read the answer
@@ -224,8 +225,13 @@ def test_the_cause_of_a_503_is_told_to_the_operator(capfd):
 
 
 @pytest.mark.parametrize(
-    ("failure", "cause"), [(TokenExpired(), ValueError(CANARY)), (IssuerKeysUnavailable(), KeyError(CANARY))]
+    ("failure", "cause"),
+    [
+        (TokenExpired(), ValueError(CANARY)),
+        (IssuerKeysUnavailable(), KeyError(CANARY)),
+        (AuditUnavailable(), OSError()),
+    ],
 )
 def test_no_other_cause_is_told(capfd, failure, cause):
-    """It may hold what a caller sent."""
+    """It may hold what a caller sent; or its reader may be the one who does not read."""
     assert _stderr_of(failure, cause, capfd) == ""

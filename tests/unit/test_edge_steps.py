@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
 import flask
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from kas.audit import AuditLog
 from kas.errors import (
+    HttpsRequired,
     Internal,
     KasError,
     KeyUnavailable,
+    LoopbackOnly,
     MethodNotAllowed,
     NetworkLimit,
     NotFound,
     ProofReplayed,
+    ReplayShareExhausted,
     ReplayStoreFull,
     RewrapLimit,
     TokenExpired,
@@ -27,6 +33,7 @@ from kas.journal import Caller, Journal
 from kas.ratelimit import Limit, Quota
 from kas.web.cors import Cors
 from kas.web.limits import edge_limits
+from kas.web.replies import Reply, Route, Routes
 from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
 
 PAGE = {"Origin": "https://app.example"}
@@ -38,6 +45,7 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
 }
 HSTS = "Strict-Transport-Security"
+OF_HIM = ["RateLimit", "RateLimit-Policy", "X-Client-Request-Id"]
 
 
 def limits(network: int = 600, everybody: int = 1000, health: int = 50) -> Any:
@@ -53,9 +61,10 @@ def refuse_to_write(_line: bytes) -> int:
     raise OSError("nobody reads")
 
 
-def of_host(*, local: bool = True, **changes: Any) -> flask.Response:
+def of_host(*, local: bool = True, headers: Any = OVER_TLS, **changes: Any) -> flask.Response:
     """What the host has refused by itself, answered in our form."""
-    with flask.Flask("host").test_request_context("/robots.txt", headers=PAGE):
+    environ = {"REMOTE_ADDR": LOOPBACK}
+    with flask.Flask("host").test_request_context("/robots.txt", headers=PAGE | headers, environ_overrides=environ):
         return good_edge(len, local=local, **changes).refuse(NotFound(), flask.request)
 
 
@@ -76,6 +85,50 @@ def test_what_comes_without_tls_uses_up_no_limit() -> None:
 def test_what_comes_without_tls_learns_nothing_of_the_routes(path: str, method: str) -> None:
     """Not even which there are."""
     assert EdgeFixture(local=False).send(path, method).status_code == 403
+
+
+# ---- Bodies of those who are refused so early
+
+BY_LIMIT = [RewrapLimit(1.0), ReplayShareExhausted(), NetworkLimit(1.0), HttpsRequired(), LoopbackOnly()]
+
+
+def takes_body(make: Callable[[dict[str, Any]], flask.Response]) -> tuple[bool, bool]:
+    """Whether a body that is here is read after the answer, and whether its connection goes on."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, io.BytesIO(b"12345") as body:
+        environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
+        make(environ).close()
+        theirs.settimeout(5)
+        ours.settimeout(0)
+        try:
+            goes_on = ours.recv(1) != b""
+        except BlockingIOError:
+            goes_on = True
+        return body.tell() == 5, goes_on
+
+
+@pytest.mark.parametrize("failure", BY_LIMIT, ids=lambda one: type(one).__name__)
+def test_whoever_is_refused_by_a_limit_holds_no_thread_with_his_body(failure: KasError) -> None:
+    """Nothing of it is read: his connection ends."""
+    fixture = EdgeFixture(failure)
+
+    def make(environ: dict[str, Any]) -> flask.Response:
+        request = flask.Request({**EnvironBuilder("/rewrap", method="POST").get_environ(), **environ})
+        return fixture.edge.handle(request, fixture.routes)
+
+    assert takes_body(make) == (False, False)
+    fixture.failure = TokenExpired()  # a client of ours: he goes on with a new token
+    assert takes_body(make) == (True, True)
+
+
+def test_bodies_of_what_the_host_refuses_hold_no_thread() -> None:
+    """Nobody has a use for them."""
+
+    def make(environ: dict[str, Any]) -> flask.Response:
+        with flask.Flask("host").test_request_context("/robots.txt", method="POST", environ_overrides=environ):
+            return good_edge(len).refuse(NotFound(), flask.request)
+
+    assert takes_body(make) == (False, False)
 
 
 # ---- 2. Limits
@@ -175,6 +228,21 @@ def test_when_to_come_again_is_said_where_it_helps(leaf: Any) -> None:
     assert answer.headers.get("Retry-After") == ("8" if answer.status_code in {429, 503} else None)
 
 
+def test_attack_l05_whoever_is_refused_with_his_networks_last_place_is_told_when_it_has_one_again() -> None:
+    """Everybody's window frees a place after a second, his network's after a minute: he who comes then is not refused."""
+    now = 0.0
+    windows = edge_limits(network=1, everybody=1, health=1, clock=lambda: now)
+    fixture = EdgeFixture(local=False, limits=windows)
+    theirs, his = ({**OVER_TLS, "X-Forwarded-For": address} for address in ("192.0.2.1", "192.0.2.2"))
+    fixture.send(headers=theirs)
+    now = 59.0
+    answer = fixture.send(headers=his)
+    assert (body_of(answer)["code"], answer.headers["Retry-After"]) == ("global_limit", "60")
+    assert answer.headers["RateLimit"] == '"network";r=0;t=60, "global";r=0;t=1'
+    now += 60.0
+    assert fixture.send(headers=his).status_code == 200
+
+
 def test_where_nobody_knows_when_nothing_is_said() -> None:
     """A guess would bring everybody back at once."""
     assert "Retry-After" not in EdgeFixture(KeyUnavailable()).send().headers
@@ -250,6 +318,25 @@ def test_answers_for_the_host_are_as_all_others() -> None:
     assert meter.calls == [("GET", None, 404, 0.0, "not_found")]
 
 
+def test_answers_for_the_host_are_limited() -> None:
+    """As all requests of that network are, together with them."""
+    windows = limits(network=2)
+    answers = [of_host(limits=windows) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert [answer.headers["RateLimit"].partition(";t")[0] for answer in answers] == [
+        f'"network";r={left}' for left in (1, 0, 0)
+    ]
+    assert EdgeFixture(limits=windows).send().status_code == 429
+
+
+def test_the_host_answers_over_tls_alone_too() -> None:
+    """And counts nothing else."""
+    windows = limits(network=1)
+    refusal = of_host(local=False, headers={}, limits=windows)
+    assert (refusal.status_code, body_of(refusal)["code"]) == (403, "https_required")
+    assert of_host(local=False, limits=windows).status_code == 404
+
+
 def test_answer_for_the_host_needs_its_record_too() -> None:
     """503 like everywhere."""
     answer = of_host(audit=AuditLog(refuse_to_write))
@@ -266,6 +353,17 @@ def test_local_mode_does_not_speak_of_tls() -> None:
     """A browser would remember it for every service on this machine."""
     assert HSTS not in EdgeFixture().send().headers
     assert HSTS not in of_host().headers
+
+
+@pytest.mark.parametrize(("control", "told"), [("public, max-age=300", []), ("no-store", OF_HIM)])
+def test_what_others_may_be_given_says_nothing_of_him(control: str, told: list[str]) -> None:
+    """A shared cache would tell the next caller his request's name and what he has left."""
+    routes = Routes(
+        {"/keys": Route(("GET",), lambda _request, _journal: Reply(200, b"{}", {"Cache-Control": control}))}
+    )
+    environ = EnvironBuilder("/keys", headers={"X-Request-Id": "mine"}).get_environ() | {"REMOTE_ADDR": LOOPBACK}
+    headers = good_edge(len).handle(flask.Request(environ), routes).headers
+    assert [name for name in OF_HIM if name in headers] == told
 
 
 # ---- What is told of it

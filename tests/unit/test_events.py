@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kas.audit import MAX_LINE_BYTES, AuditLog
+from kas.audit import AuditLog
+from kas.descriptor import MAX_LINE_BYTES
 from kas.errors import (
     AuditUnavailable,
     BudgetExhausted,

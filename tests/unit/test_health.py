@@ -1,4 +1,4 @@
-"""Readiness: what matters, what only degrades, and how often anybody asks."""
+"""Readiness: what it rests on, and how often anybody asks."""
 
 from __future__ import annotations
 
@@ -53,15 +53,13 @@ class Probed:
 class Fixture:
     """Readiness over these probes."""
 
-    required: Mapping[str, Probe] = field(default_factory=dict)
-    degrading: Mapping[str, Probe] = field(default_factory=dict)
+    probes: Mapping[str, Probe] = field(default_factory=dict)
     wait_seconds: float = PATIENCE
     clock: Clock = field(default_factory=Clock)
     warnings: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        checks = [Check(name, "required", probe) for name, probe in self.required.items()]
-        checks += [Check(name, "degrading", probe) for name, probe in self.degrading.items()]
+        checks = [Check(name, probe) for name, probe in self.probes.items()]
         self.readiness = Readiness(checks, self.clock, self.warnings.append, wait_seconds=self.wait_seconds)
 
     def report(self) -> Report:
@@ -91,7 +89,7 @@ def gate() -> Iterator[Gate]:
 
 def test_all_is_well() -> None:
     """Ready, and every check is listed."""
-    assert Fixture({"keys": Probed()}, {"cache": Probed()}).report() == Report(True, {"keys": True, "cache": True})
+    assert Fixture({"keys": Probed(), "issuers": Probed()}).report() == Report(True, {"keys": True, "issuers": True})
 
 
 def test_required_check_that_fails_means_not_ready() -> None:
@@ -102,21 +100,14 @@ def test_required_check_that_fails_means_not_ready() -> None:
     assert other.calls == 1
 
 
-def test_degrading_check_that_fails_is_reported_only() -> None:
-    """The process can still do its work."""
-    report = Fixture({"keys": Probed()}, {"cache": Probed(KeyUnavailable())}).report()
-    assert report == Report(True, {"keys": True, "cache": "key_unavailable"})
-
-
-@pytest.mark.parametrize("degrading", [{}, {"cache": Probed()}], ids=["nothing", "only-degrading"])
-def test_readiness_that_requires_nothing_is_not_ready(degrading: Mapping[str, Probe]) -> None:
+def test_readiness_that_rests_on_nothing_is_not_ready() -> None:
     """No check is no proof."""
-    assert not Fixture({}, degrading).report().is_ready
+    assert not Fixture({}).report().is_ready
 
 
 def test_two_checks_of_one_name_both_count() -> None:
     """The list shows one of them; the answer rests on both."""
-    checks = [Check("keys", "required", Probed(KeyUnavailable())), Check("keys", "required", Probed())]
+    checks = [Check("keys", Probed(KeyUnavailable())), Check("keys", Probed())]
     assert not Readiness(checks, Clock(), lambda _line: None).report().is_ready
 
 
@@ -142,7 +133,7 @@ def test_age_counts_from_the_end_of_a_check() -> None:
         calls.append(clock.now)
         clock.now += 100
 
-    readiness = Readiness([Check("keys", "required", slow)], clock, lambda _line: None)
+    readiness = Readiness([Check("keys", slow)], clock, lambda _line: None)
     readiness.report()
     readiness.report()
     assert len(calls) == 1

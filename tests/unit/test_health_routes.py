@@ -64,17 +64,17 @@ def authenticator(mode: NonceMode) -> Authenticator:
 
 @dataclass
 class Fixture:
-    """The routes over a required check ``keys`` and a degrading one, which raise these failures, if any."""
+    """The routes over the checks ``keys`` and ``issuers``, which raise these failures, if any."""
 
     keys: KasError | None = None
-    cache: KasError | None = None
+    issuers: KasError | None = None
     nonce_mode: NonceMode = "off"
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         checks = [
-            Check("keys", "required", lambda: self.probe("keys", self.keys)),
-            Check("cache", "degrading", lambda: self.probe("cache", self.cache)),
+            Check("keys", lambda: self.probe("keys", self.keys)),
+            Check("issuers", lambda: self.probe("issuers", self.issuers)),
         ]
         self.routes = health_routes(Readiness(checks, clock, lambda _line: None), authenticator(self.nonce_mode))
 
@@ -106,8 +106,8 @@ def test_process_answers_whatever_is_missing(path: str) -> None:
 
 
 def test_anybody_learns_that_it_is_ready_and_no_more() -> None:
-    """What only degrades shows to nobody else either."""
-    reply = Fixture(cache=KeyUnavailable()).ask()
+    """No names of checks."""
+    reply = Fixture().ask()
     assert (reply.status, json.loads(reply.body)) == (200, {"status": "ready"})
 
 
@@ -123,14 +123,14 @@ def test_authenticated_caller_learns_which_checks_fail() -> None:
     reply = Fixture(keys=KeyUnavailable()).ask(headers=credentials())
     bare = json.loads(error_reply(NotReady(), "0123").body)
     assert reply.status == 503
-    assert json.loads(reply.body) == {**bare, "checks": {"keys": "key_unavailable", "cache": True}}
+    assert json.loads(reply.body) == {**bare, "checks": {"keys": "key_unavailable", "issuers": True}}
 
 
-def test_authenticated_caller_learns_what_degrades() -> None:
-    """It is ready all the same."""
-    reply = Fixture(cache=KeyUnavailable()).ask(headers=credentials())
+def test_authenticated_caller_learns_what_was_checked() -> None:
+    """Where all is well too."""
+    reply = Fixture().ask(headers=credentials())
     assert reply.status == 200
-    assert json.loads(reply.body) == {"status": "ready", "checks": {"keys": True, "cache": "key_unavailable"}}
+    assert json.loads(reply.body) == {"status": "ready", "checks": {"keys": True, "issuers": True}}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from kas.journal import Journal
+from kas.journal import Caller, Journal
 from tests.unit.journals import journal
 
 
@@ -65,3 +65,9 @@ def test_wait_is_the_longest(waits: list[float | None], longest: float | None) -
     for seconds in waits:
         entry.wait(seconds)
     assert entry.retry_after == longest
+
+
+def test_caller_is_one_by_issuer_and_subject() -> None:
+    """Whatever program asks for him; the subject of another issuer is another."""
+    callers = [Caller("https://a", "s", None), Caller("https://a", "s", "reader"), Caller("https://b", "s", None)]
+    assert [caller.identity for caller in callers] == ["https://a s", "https://a s", "https://b s"]

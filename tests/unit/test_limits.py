@@ -97,10 +97,21 @@ def test_no_limit_asked_no_header():
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (11.001, "12"), (59.0, "59")])
 def test_attack_l05_retry_after_is_never_too_early(seconds, text):
     """Whole seconds, rounded up, at least one; the reset beside it names the same moment."""
-    assert retry_headers(seconds) == {"Retry-After": text}
+    assert retry_headers(seconds, []) == {"Retry-After": text}
     assert limit_headers([Quota(Limit("a", 1, 60.0), 0, seconds)])["RateLimit"] == f'"a";r=0;t={text}'
 
 
 def test_refusal_without_a_time_names_none():
-    """Nobody can say when a missing path will be there."""
-    assert retry_headers(None) == {}
+    """Nobody can say when a missing key will be there, whatever else is at its end."""
+    assert retry_headers(None, [Quota(Limit("a", 1, 60.0), 0, 9.0)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [((0, 0), "31"), ((0, 1), "31"), ((1, 0), "2"), ((1, 1), "1")],
+    ids=["both", "network", "global", "neither"],
+)
+def test_attack_l05_retry_after_waits_for_every_window_that_is_at_its_end(left, text):
+    """The network's last place may have gone to the request that everybody's window refused."""
+    windows = zip((Limit("network", 600, 60.0), Limit("global", 1000, 60.0)), left, (30.5, 1.5), strict=True)
+    assert retry_headers(0.5, [Quota(*window) for window in windows]) == {"Retry-After": text}

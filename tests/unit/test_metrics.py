@@ -72,6 +72,19 @@ def test_stages_and_key_operations_come_from_the_journal() -> None:
     assert series(metrics, "kas_key_operations_total") == {(): 3}
 
 
+def test_questions_for_kept_keys_come_from_the_journal() -> None:
+    """Where keys are kept, from the start; else there is no such series."""
+    metrics = Metrics(Readings(caches={"jwks": lambda: Counts(7, 2)}, keeps_keys=True))
+    assert series(metrics, "kas_cache_hits_total") == {("dek",): 0, ("jwks",): 7}
+    metrics.answered(journal(cache_hits=2, cache_misses=1), "/rewrap", 200, 1.0)
+    metrics.answered(journal(cache_hits=1, cache_misses=3), "/rewrap", 200, 1.0)
+    assert series(metrics, "kas_cache_hits_total") == {("dek",): 3, ("jwks",): 7}
+    assert series(metrics, "kas_cache_misses_total") == {("dek",): 4, ("jwks",): 2}
+    without = Metrics(Readings())
+    without.answered(journal(cache_hits=2, cache_misses=1), "/rewrap", 200, 1.0)
+    assert series(without, "kas_cache_hits_total") == {}
+
+
 @pytest.mark.parametrize("code", ["network_limit", "rewrap_limit", "proof_replayed", "audit_unavailable"])
 def test_refusals_are_counted_by_code(code: str) -> None:
     """Limits, replays, and audit lines that cannot be written are among them."""
@@ -200,7 +213,7 @@ def test_library_is_not_imported_before_metrics_are_made() -> None:
 
 def test_labels_are_never_more_than_these() -> None:
     """Whoever adds one thinks about its bound."""
-    metrics = Metrics(Readings(caches={"dek": lambda: Counts(0, 0)}, budget_left=lambda: 1))
+    metrics = Metrics(Readings(caches={"jwks": lambda: Counts(0, 0)}, keeps_keys=True, budget_left=lambda: 1))
     one = journal()
     one.seconds["read"] = 0.1
     metrics.answered(one, "/rewrap", 429, 0.1, "rewrap_limit")

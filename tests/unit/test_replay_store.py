@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kas.errors import KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull
+from kas.errors import KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
 from kas.state.memory import MemoryReplayStore
 
 TTL = 80.0
@@ -162,6 +164,27 @@ def test_attack_p11_memory_returns_to_nothing() -> None:
     assert (len(memory._queue), len(memory._claimed), len(memory._held)) == (0, 0, 0)
 
 
+def test_a_new_proof_is_put_to_the_limit_before_it_takes_a_place_and_a_used_one_never() -> None:
+    """What the limit refuses leaves nothing behind; what has no place was counted all the same."""
+    memory, _ = store(capacity=8)
+    asked: list[int] = []
+
+    def refuse() -> None:
+        raise RewrapLimit(1.0)
+
+    def admit() -> None:
+        asked.append(len(memory._queue))
+
+    with pytest.raises(RewrapLimit):
+        memory.claim(jkt="k", jti="j", caller="c", admit=refuse)
+    memory.claim(jkt="k", jti="j", caller="c", admit=admit)
+    with pytest.raises(ProofReplayed):
+        memory.claim(jkt="k", jti="j", caller="c", admit=admit)
+    with pytest.raises(ReplayShareExhausted):
+        memory.claim(jkt="k", jti="other", caller="c", admit=admit)
+    assert asked == [0, 1]
+
+
 @pytest.mark.parametrize("jti", ["\ud800", "\x00", "é" * 256])
 def test_attack_p12_any_text_can_be_remembered(jti: str) -> None:
     """Whatever a client puts there is one id, claimed once."""
@@ -171,15 +194,26 @@ def test_attack_p12_any_text_can_be_remembered(jti: str) -> None:
 
 
 def test_attack_p17_one_of_fifty_threads_wins() -> None:
-    """A claim is one operation."""
+    """A claim is one operation, and the limit is asked about it once."""
     for _ in range(20):
         memory, _ = store()
         together = threading.Barrier(50)
+        asked: list[None] = []
+        admit = partial(asked.append, None)
 
-        def claim(_number: int, memory: MemoryReplayStore = memory, together: threading.Barrier = together) -> object:
+        def claim(
+            _number: int,
+            memory: MemoryReplayStore = memory,
+            together: threading.Barrier = together,
+            admit: Callable[[], None] = admit,
+        ) -> object:
             together.wait(timeout=20)
-            return outcome(memory, jkt="k", jti="j", caller="c")
+            try:
+                memory.claim(jkt="k", jti="j", caller="c", admit=admit)
+            except ProofReplayed:
+                return ProofReplayed
+            return None
 
         with ThreadPoolExecutor(50) as pool:
             ends = list(pool.map(claim, range(50)))
-        assert (ends.count(None), ends.count(ProofReplayed)) == (1, 49)
+        assert (ends.count(None), ends.count(ProofReplayed), len(asked)) == (1, 49, 1)

@@ -6,13 +6,21 @@ import dataclasses
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import flask
 import pytest
+from werkzeug.test import EnvironBuilder
 
+from kas.auth.jwks import JwksCache
 from kas.config import Settings
 from kas.datakey import DataKey
-from kas.errors import BudgetExhausted, RewrapLimit
+from kas.errors import BudgetExhausted, HealthLimit, RewrapLimit
 from kas.parts import Parts
+from kas.service import _health
+from kas.web.health import READY
+from tests.unit import test_health_routes as ready
+from tests.unit.journals import journal
 from tests.unit.test_service import ask, production, settings, write_keys
 from tests.vectors.replay import clock
 
@@ -94,6 +102,24 @@ def test_rewraps_of_one_caller_are_limited(tmp_path: Path) -> None:
     assert limit.admit("alice").remaining == 1
 
 
+def test_whoever_asks_which_checks_fail_is_limited_as_a_caller(tmp_path: Path) -> None:
+    """Thirty times a minute, from whatever networks: one token cannot fill the memory of proofs by a health route."""
+    write_keys(tmp_path / "keys")
+    shared = Parts(settings(tmp_path), ready.clock, Time())
+    keys = json.dumps({"keys": [{**ready.ISSUER_KEY.jwk, "kid": "k"}]}).encode()
+    shared.jwks = JwksCache(shared.files.issuers, lambda _url: keys, ready.clock)
+    route, book = _health(shared)[READY], journal(method="GET", path=READY)
+
+    def answer() -> int:
+        environ = EnvironBuilder(READY, headers=ready.credentials()).get_environ()
+        return route.answer(flask.Request(environ), book).status
+
+    assert [answer() for _ in range(30)] == [200] * 30
+    with pytest.raises(HealthLimit):
+        answer()
+    assert {quota.limit.name for quota in book.quotas} == {"ready"}
+
+
 def test_unwrapped_keys_are_kept_as_long_and_as_many_as_set(tmp_path: Path) -> None:
     """Measured by the timer, which does not jump with the clock of the machine."""
     time = Time()
@@ -115,15 +141,26 @@ def test_unwrapped_keys_are_not_kept_where_the_operator_says_so(tmp_path: Path) 
     assert b'cache="dek"' not in built.metrics.text()  # type: ignore[union-attr]
 
 
+def test_metrics_do_not_tell_whether_a_key_is_kept(tmp_path: Path) -> None:
+    """To whoever sends a foreign wrap: finding its key counts nothing before its binding has held."""
+    built = parts(tmp_path, KAS_METRICS="on")
+    assert built.dek_cache is not None
+    built.dek_cache.put("kept", DataKey(bytes(16)))
+    assert built.dek_cache.find("kept") is not None
+    assert b'kas_cache_hits_total{cache="dek"} 0.0' in built.metrics.text()  # type: ignore[union-attr]
+
+
 def test_software_keys_are_budgeted_where_the_operator_says_so(tmp_path: Path) -> None:
     """They cost nothing, so by default they are not; what counts is what the settings say."""
     time = Time()
-    limits = {"KAS_KEY_OPERATIONS_PER_MINUTE": "2", "KAS_KMS_OPERATIONS_PER_DAY": "3", "KAS_METRICS": "on"}
+    limits = {"KAS_KEY_OPERATIONS_PER_MINUTE": "2", "KAS_KMS_OPERATIONS_PER_DAY": "24", "KAS_METRICS": "on"}
     built = parts(tmp_path, time, KAS_KEY_BUDGET="all", **limits)
     budget = built.opener.budget
     assert budget is built.budget is not None
-    assert b"kas_key_operations_left 3.0" in built.metrics.text()  # type: ignore[union-attr]
-    assert refused_after(budget, "alice", "alice", "alice", "bob", "carol") == [None, None, 60.0, None, 86_400.0]
+    assert b"kas_key_operations_left 24.0" in built.metrics.text()  # type: ignore[union-attr]
+    assert refused_after(budget, "alice", "alice", "alice", "bob") == [None, None, 60.0, None]
+    time.now += 60
+    assert refused_after(budget, "alice", "alice") == [None, 86_400.0]  # an eighth of the day; the hour goes together
 
 
 def refused_after(budget: Any, *callers: str) -> list[float | None]:
@@ -199,3 +236,44 @@ def test_public_key_that_is_handed_out_is_recorded(
         assert ask(service, service.mounts.everything, method, path + query).status_code == 200
     (event,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert (event["category"], event["path"], event["method"]) == ("ENCRYPT", path, "GET")
+
+
+KNOWN = "https://kas.example/attr/classification/value/secret"
+MAPPINGS, VALUES = (
+    f"/policy.attributes.AttributesService/Get{name}ByFqns" for name in ("KeyMappings", "AttributeValues")
+)
+CONNECT_CONFIGURATION = "/wellknownconfiguration.WellKnownService/GetWellKnownConfiguration"
+REST_CONFIGURATION = "/.well-known/opentdf-configuration"
+BASE_KEY = {"KAS_OPENTDF_BASE_KEY": "rsa:2048"}
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "changes", "keys"),
+    [
+        (REST_CONFIGURATION, {}, BASE_KEY, 1),
+        (REST_CONFIGURATION, {}, {}, 0),
+        (CONNECT_CONFIGURATION, {}, BASE_KEY, 1),
+        (CONNECT_CONFIGURATION, {}, {}, 0),
+        (MAPPINGS, {"fqns": [KNOWN]}, {}, 1),
+        (MAPPINGS, {"fqns": ["https://example.com/attr/unknown/value/none"]}, {}, 0),
+        (MAPPINGS, {}, {}, 0),
+        (VALUES, {"fqns": [KNOWN]}, {}, 1),
+        (VALUES, {}, {}, 0),
+    ],
+)
+def test_answers_of_opentdf_are_recorded_where_they_have_a_public_key(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    path: str,
+    asked: dict[str, object],
+    changes: dict[str, str],
+    keys: int,
+) -> None:
+    """One ENCRYPT by GET where there is a key in the answer, none where there is none, and none by HEAD."""
+    service = production(tmp_path, **changes)
+    query = f"?{urlencode({'encoding': 'json', 'message': json.dumps(asked)})}"
+    head, answer = (ask(service, service.mounts.everything, method, path + query) for method in ("HEAD", "GET"))
+    assert (head.status_code, answer.status_code) == (200, 200)
+    assert ("BEGIN PUBLIC KEY" in answer.get_data(as_text=True)) == bool(keys)
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [(event["category"], event["method"]) for event in events] == [("ENCRYPT", "GET")] * keys

@@ -36,7 +36,9 @@ HEADERS: Final[Mapping[str, Json]] = {
 
 def success_headers(*, is_cacheable: bool, offers_nonce: bool) -> Json:
     """Of an answer that is no refusal."""
-    return _named(*_EVERYWHERE, *_LIMITS, "Cache-Control", *(("ETag",) * is_cacheable), *((NONCE,) * offers_nonce))
+    if is_cacheable:  # others are given it too
+        return _named("X-Request-Id", "Cache-Control", "ETag")
+    return _named(*_EVERYWHERE, *_LIMITS, "Cache-Control", *((NONCE,) * offers_nonce))
 
 
 def described_headers(status: int, *, offers_nonce: bool) -> Json:

@@ -26,7 +26,7 @@ _ATTRIBUTE_DENIALS: Final[Refusals] = (
 LABEL_REFUSALS: Final[Refusals] = tuple(leaf for leaf in leaves(KaoRefusal) if leaf not in _ATTRIBUTE_DENIALS)
 _ALWAYS: Final[Refusals] = (errors.Internal, errors.AuditUnavailable)
 _LIMITED: Final[Refusals] = (errors.NetworkLimit, errors.GlobalLimit)
-_BODY: Final[Refusals] = (errors.RequestTimeout, errors.ContentTooLarge)
+_BODY: Final[Refusals] = (errors.RequestTimeout, errors.ContentTooLarge, errors.TooManyBodies)
 _JSON: Final[Refusals] = (errors.InvalidJson, errors.NotCanonical, errors.InvalidStructure)
 _MEDIA: Final[Refusals] = (errors.NotAcceptable, errors.UnsupportedMediaType)
 # What a request without a body is never refused for.
@@ -63,10 +63,10 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
         "Rewrap": (*rewrap, *_MEDIA, *acp240, *LABEL_REFUSALS),
         "TdfRewrap": (*rewrap, *_MEDIA, *opentdf, *_ONE_KAO_OF_OPENTDF),
         "ConnectRewrap": (*rewrap, *_CONNECT, *opentdf, *_ONE_KAO_OF_OPENTDF),
-        "Connect": (*connect, errors.TooManyBodies),
-        "ConnectPublicKey": (*connect, errors.TooManyBodies, errors.PublicKeyUnknown),
-        "ConnectAttributes": (*connect, errors.TooManyBodies, errors.AttributeValueUnknown),
-        "ConnectHealth": (*door, errors.HealthLimit, *_BODY, *_JSON, *_CONNECT, errors.TooManyBodies),
+        "Connect": connect,
+        "ConnectPublicKey": (*connect, errors.PublicKeyUnknown),
+        "ConnectAttributes": (*connect, errors.AttributeValueUnknown),
+        "ConnectHealth": (*door, errors.HealthLimit, *_BODY, *_JSON, *_CONNECT),
         "ConnectUnknown": (*edge, errors.ProcedureUnknown),
         "Nothing": (errors.NotFound, errors.MethodNotAllowed),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,9 +57,10 @@ class Claims:
 
     seen: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def claim(self, *, jkt: str, jti: str, caller: str) -> None:
+    def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None]) -> None:
         if (jkt, jti, caller) in self.seen:
             raise ProofReplayed
+        admit()
         self.seen.append((jkt, jti, caller))
 
 
@@ -103,8 +105,8 @@ def test_caller_is_issuer_and_subject() -> None:
     text = token()
     proof = make_proof(KEY, "POST", URL, NOW, token=text, claims={"jti": "j"})
     principal = who.authenticate(Credentials(f"Bearer {text}", proof), journal())
-    assert principal.caller == "https://idp.example alice"
-    assert (principal.subject, principal.claims["sub"], principal.issuer) == ("alice", "alice", ISSUER)
+    assert principal.caller.identity == "https://idp.example alice"
+    assert (principal.caller.subject, principal.claims["sub"], principal.issuer) == ("alice", "alice", ISSUER)
     assert (principal.key.thumbprint, principal.proof_hash) == (KEY.thumbprint, sha256_b64url(proof.encode()))
     assert claims.seen == [(KEY.thumbprint, "j", "https://idp.example alice")]
 
@@ -152,7 +154,7 @@ def test_unbound_token_where_the_route_takes_it(proof: str | None) -> None:
     """Under Bearer it names the caller and no key, whatever stands in the DPoP header; nothing is claimed."""
     who, claims = authenticator(Time(), "require", takes_unbound=True)
     principal = who.authenticate(Credentials(f"Bearer {token(cnf=None)}", proof), journal())
-    assert (principal.caller, principal.key, principal.proof_hash) == ("https://idp.example alice", None, None)
+    assert (principal.caller.identity, principal.key, principal.proof_hash) == ("https://idp.example alice", None, None)
     assert claims.seen == []
 
 
@@ -262,7 +264,7 @@ def test_attack_p14_modes(mode: NonceMode, nonce: str | None, refusal: type[KasE
     """What each mode makes of no nonce and of a bad one."""
     who, _ = authenticator(Time(), mode)
     if refusal is None:
-        assert ask(who, nonce=nonce).subject == "alice"
+        assert ask(who, nonce=nonce).caller.subject == "alice"
     else:
         with pytest.raises(refusal):
             ask(who, nonce=nonce)
@@ -274,7 +276,7 @@ def test_next_nonce(mode: NonceMode) -> None:
     who, _ = authenticator(Time(), mode)
     nonce = who.next_nonce()
     assert (nonce is None) == (mode == "off")
-    assert ask(who, nonce=nonce).subject == "alice"
+    assert ask(who, nonce=nonce).caller.subject == "alice"
 
 
 def test_a_used_proof_does_not_pass_again_while_keys_are_fetched_slowly() -> None:
@@ -303,3 +305,19 @@ def test_caller_beyond_his_limit_is_told_of_it_and_burns_no_proof() -> None:
         who.authenticate(Credentials(f"DPoP {text}", second), book)
     assert [(quota.limit.name, quota.remaining) for quota in book.quotas] == [("rewrap", 0), ("rewrap", 0)]
     assert [jti for _, jti, _ in claims.seen] == ["a"]
+
+
+def test_replays_of_a_recorded_request_use_up_nothing_of_its_owners_limit() -> None:
+    """Nor do they read from the answer what he has left."""
+    limit = SlidingWindow(Limit("rewrap", 2, 60.0), Time(), capacity=8, refusal=RewrapLimit)
+    who, _ = authenticator(Time(), limit=limit)
+    text, book = token(), journal()
+    recorded = Credentials(f"DPoP {text}", make_proof(KEY, "POST", URL, NOW, token=text))
+    who.authenticate(recorded, journal())
+    for _ in range(5):
+        with pytest.raises(ProofReplayed):
+            who.authenticate(recorded, book)
+    assert book.quotas == []
+    assert ask(who, text).caller.subject == "alice"
+    with pytest.raises(RewrapLimit):
+        ask(who, text)

@@ -16,6 +16,7 @@ from kas.auth.issuers import Issuer
 from kas.auth.jwks import (
     COOL_DOWN_SECONDS,
     FRESH_SECONDS,
+    MAX_WAITING,
     RETRY_SECONDS,
     STALE_SECONDS,
     JwksCache,
@@ -204,10 +205,11 @@ def test_a_set_that_serves_stale_is_replaced_when_the_issuer_is_back(world):
     assert world.find("k2") is not None
 
 
-def test_many_at_once_fetch_once_and_all_get_the_key(world):
+def test_a_few_at_once_fetch_once_and_all_get_the_key(world):
+    """Where no set serves: one fetches, the others wait for its result."""
     world.network.before = lambda: time.sleep(0.2)
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: world.find(), range(8)))
+    with ThreadPoolExecutor(1 + MAX_WAITING) as pool:
+        found = list(pool.map(lambda _: world.find(), range(1 + MAX_WAITING)))
     assert all(found)
     assert world.fetches == 1
 
@@ -230,6 +232,64 @@ def test_who_waits_too_long_for_anothers_fetch_is_told_that_the_keys_are_unavail
         release.set()
         assert first.result() is not None
     assert world.fetches == 1
+
+
+def find_while_another_fetches(world, others):
+    """How many of ``others`` got the key; the issuer answers when all beyond the few who may wait were refused."""
+    refused, started = threading.Semaphore(0), threading.Event()
+
+    def block():
+        started.set()
+        for _ in range(others - MAX_WAITING):
+            refused.acquire(timeout=10)
+
+    def find():
+        try:
+            return world.find() is not None
+        except IssuerKeysUnavailable:
+            refused.release()
+            return False
+
+    world.network.before = block
+    with ThreadPoolExecutor(1 + others) as pool:
+        first = pool.submit(find)
+        started.wait(10)
+        waiting = [pool.submit(find) for _ in range(others)]
+    assert first.result() == isinstance(world.network.reply, bytes)
+    return sum(one.result() for one in waiting)
+
+
+def test_while_an_issuer_stalls_only_a_few_wait_for_its_first_set(world):
+    """The rest are refused at once, so that forged tokens in its name cannot hold all threads; the next time too."""
+    world.network.reply = FetchError("deadline")
+    assert find_while_another_fetches(world, 20) == 0
+    world.network.reply = key_set("k1")
+    world.now += RETRY_SECONDS
+    assert find_while_another_fetches(world, 20) == MAX_WAITING
+    assert world.fetches == 2
+
+
+@pytest.mark.parametrize("kid", ["k1", "unknown"])
+def test_nobody_waits_for_a_fetch_while_a_set_serves(world, kid):
+    """The answer is that of the old set: what the new one says is known to later requests."""
+    world.find()
+    world.network.reply = key_set("unknown")
+    world.now += FRESH_SECONDS + 1
+    started, answered = threading.Event(), threading.Event()
+
+    def block():
+        started.set()
+        answered.wait(5)
+
+    world.network.before = block
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(world.find, "unknown")
+        started.wait(10)
+        found = world.find(kid)
+        answered.set()
+        assert first.result() is not None
+    assert (found is not None) == (kid == "k1")
+    assert world.fetches == 2
 
 
 def test_a_failed_fetch_leaves_the_lock_free(world):

@@ -1,7 +1,8 @@
-"""The budget of key operations: by caller and minute, by process and day, and its alarm."""
+"""The budget of key operations: by caller and minute, by caller and by process and day, and its alarm."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kas.errors import BudgetExhausted
-from kas.keys.budget import REMEMBERED, KeyOperationBudget
+from kas.keys.budget import REMEMBERED, SHARE, Day, KeyOperationBudget
 
 DAY = 86_400.0
 
@@ -20,15 +21,16 @@ class World:
 
     def __init__(self, per_minute=1000, per_day=20_000):
         self.now = 5000.0
+        self.newcomers = map("newcomer {}".format, itertools.count())
         self.warnings = []
         self.budget = KeyOperationBudget(
             per_minute=per_minute, per_day=per_day, clock=lambda: self.now, warn=self.warnings.append
         )
 
-    def spend(self, caller="a"):
-        """None when the operation may go on, else the seconds until one may."""
+    def spend(self, caller=None):
+        """None when the operation may go on, else the seconds until one may. Without ``caller`` somebody new asks."""
         try:
-            self.budget.spend(caller)
+            self.budget.spend(caller or next(self.newcomers))
         except BudgetExhausted as refusal:
             return refusal.retry_after
         return None
@@ -37,10 +39,10 @@ class World:
 def test_attack_l07_caller_has_so_many_a_minute():
     """Beyond them his, and nobody else's, operations are refused until the oldest is a minute ago."""
     world = World(per_minute=3)
-    assert [world.spend() for _ in range(4)] == [None, None, None, 60.0]
+    assert [world.spend("a") for _ in range(4)] == [None, None, None, 60.0]
     assert world.spend("b") is None
     world.now += 60
-    assert world.spend() is None
+    assert world.spend("a") is None
 
 
 def test_attack_l07_process_has_so_many_a_day():
@@ -86,8 +88,9 @@ def test_attack_l07_memory_of_a_day_is_small():
     world = World(per_minute=1_000_000, per_day=10_000_000)
     for _ in range(30_000):
         world.now += 6
-        world.spend()
+        assert world.spend("a") is None
     assert len(world.budget._day._grains) <= 24 * 60 + 1
+    assert len(world.budget._shares._grains) <= 24 + 1
     assert len(world.budget._minute._hits) == 10
 
 
@@ -103,23 +106,24 @@ def test_attack_l07_many_callers_fill_a_bounded_memory_and_are_refused():
 def test_attack_l07_large_minute_can_be_used_up():
     """The memory is never smaller than what one caller may spend."""
     world = World(per_minute=REMEMBERED + 1, per_day=10_000_000)
-    assert {world.spend() for _ in range(REMEMBERED + 1)} == {None}
-    assert world.spend() == 60.0
+    assert {world.spend("a") for _ in range(REMEMBERED + 1)} == {None}
+    assert world.spend("a") == 60.0
 
 
 def test_attack_l07_refusal_by_the_minute_costs_nothing_of_the_day():
     """A caller who goes on asking cannot use up what the others need."""
-    world = World(per_minute=1, per_day=3)
-    for _ in range(100):
-        world.spend("flood")
-    assert [world.spend(caller) for caller in "ab"] == [None, None]
+    world = World(per_minute=1, per_day=2 * SHARE)
+    assert [world.spend("flood") for _ in range(100)] == [None] + [60.0] * 99
+    assert world.budget.left() == 2 * SHARE - 1
+    world.now += 60
+    assert world.spend("flood") is None  # nor of his share
 
 
 def test_attack_l07_refusal_by_the_day_costs_nothing_of_the_minute():
     """When there is something left again, the caller still has his own."""
-    world = World(per_minute=2, per_day=2)
-    world.spend("b")
-    world.spend("b")
+    world = World(per_minute=2, per_day=2 * SHARE)
+    for _ in range(2 * SHARE):
+        world.spend()
     world.now += DAY - 1
     for _ in range(10):
         assert world.spend("a") == 1.0
@@ -129,14 +133,60 @@ def test_attack_l07_refusal_by_the_day_costs_nothing_of_the_minute():
 
 def test_attack_l07_clock_that_goes_back_gives_nothing_back():
     """Neither of the minute nor of the day, and what is told stays within a day."""
-    world = World(per_minute=1, per_day=2)
+    world = World(per_minute=1, per_day=2 * SHARE)
     world.spend("a")
     world.now -= 10 * DAY
     assert world.spend("a") == 60.0
-    assert world.spend("b") is None
+    assert [world.spend() for _ in range(2 * SHARE - 1)] == [None] * (2 * SHARE - 1)
     assert world.spend("c") == DAY
     world.now += 11 * DAY - 1
     assert world.spend("c") == 1.0
+
+
+def test_attack_l07_one_caller_has_an_eighth_of_the_day():
+    """Beyond it he is refused, with the true time and at no cost, and the others have theirs."""
+    world = World(per_day=3 * SHARE)
+    assert [world.spend("a") for _ in range(3)] == [None] * 3
+    world.now += 7200
+    assert [world.spend("a") for _ in range(100)] == [DAY - 7200] * 100
+    assert world.budget.left() == 3 * SHARE - 3
+    assert [world.spend("b") for _ in range(4)] == [None] * 3 + [DAY]
+    world.now += DAY - 7200
+    assert [world.spend("a") for _ in range(4)] == [None] * 3 + [DAY]
+
+
+def test_attack_l07_a_share_is_at_least_one():
+    """Of a day with fewer operations than shares."""
+    world = World(per_day=2)
+    assert [world.spend("a"), world.spend("a"), world.spend("b")] == [None, DAY, None]
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 3599.0, 3601.0, 20_000.0, 40_000.0]), max_size=80))
+def test_attack_l07_no_24_hours_of_one_caller_have_more(steps):
+    """Wherever they begin; and whoever waits as long as he is told is admitted."""
+    world = World(per_day=4 * SHARE)
+    spent = []
+    for step in steps:
+        world.now += step
+        wait = world.spend("a")
+        if wait is not None:
+            world.now += wait
+            assert world.spend("a") is None
+        spent.append(world.now)
+    assert all(later >= earlier + DAY for earlier, later in zip(spent, spent[4:], strict=False))
+
+
+def test_attack_l07_memory_of_shares_is_bounded_and_forgets_nothing_early():
+    """While it is full, whoever comes is refused until the oldest hour goes; each hour of a caller is one count."""
+    day = Day(3, grain_seconds=3600.0, capacity=2)
+    for now, key in ((0.0, b"a"), (10.0, b"a"), (20.0, b"b")):
+        day.check(key, now)
+        day.count(key)
+    with pytest.raises(BudgetExhausted) as refused:
+        day.check(b"c", 7200.0)
+    assert refused.value.retry_after == DAY + 20.0 - 7200.0
+    day.check(b"c", DAY + 20.0)
+    assert (day._counts, day._spent) == (0, {})
 
 
 def test_attack_l07_threads_together_get_the_day_and_no_more():

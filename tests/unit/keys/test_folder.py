@@ -193,6 +193,14 @@ def test_a_folder_appears_whole_and_leaves_no_draft(tmp_path):
     assert {mode for name, mode in files.items() if name.endswith(".pem")} == {0}
 
 
+@pytest.mark.parametrize("name", ["file/keys", "file/more/keys", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, name):
+    """In the line that stops the start; no traceback."""
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ConfigError, match=f"KAS_KEYS_DIR: {tmp_path / name} cannot be made"):
+        make_local_keys(tmp_path / name)
+
+
 def test_local_keys_serve_both_dialects(tmp_path):
     make_local_keys(tmp_path / "keys")
     records = load_key_folder(tmp_path / "keys").records
