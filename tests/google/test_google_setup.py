@@ -115,7 +115,9 @@ def test_only_loopback_is_listened_on(tmp_path):
     path = tmp_path / "setup.json"
     path.write_text(json.dumps(GOOD), "utf-8")
     with google(path) as running, socket.socket() as other:
-        other.bind(("127.0.0.2", int(running.base.rpartition(":")[2])))  # taken, if it listened everywhere
+        place = ("127.0.0.2", int(running.base.rpartition(":")[2]))
+        other.bind(place)  # taken, if it listened everywhere
+        assert other.getsockname() == place
 
 
 def test_the_enumerations_are_googles():
