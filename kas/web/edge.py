@@ -22,13 +22,14 @@ from kas.audit import AuditLog
 from kas.diagnostics import tell_operator
 from kas.errors import (
     AuditUnavailable,
+    GlobalLimit,
     HttpsRequired,
     Internal,
     KasError,
     LoopbackOnly,
     MethodNotAllowed,
+    NetworkLimit,
     NotFound,
-    TooManyRequests,
 )
 from kas.events import refusal_event
 from kas.fetch import FetchError
@@ -51,7 +52,8 @@ _SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-_UNREAD: Final = (LoopbackOnly, HttpsRequired, TooManyRequests)  # their bodies hold no thread
+# Their bodies hold no thread. A known caller's is taken off the connection, which he goes on using after a 429.
+_UNREAD: Final = (LoopbackOnly, HttpsRequired, NetworkLimit, GlobalLimit)
 _RETRIED: Final = frozenset({429, 503})
 _HSTS: Final = "max-age=63072000"  # two years, this host alone
 
