@@ -15,6 +15,7 @@ from werkzeug.test import EnvironBuilder
 
 from kas.audit import AuditLog
 from kas.errors import (
+    GlobalLimit,
     HttpsRequired,
     Internal,
     KasError,
@@ -89,7 +90,8 @@ def test_what_comes_without_tls_learns_nothing_of_the_routes(path: str, method: 
 
 # ---- Bodies of those who are refused so early
 
-BY_LIMIT = [RewrapLimit(1.0), ReplayShareExhausted(), NetworkLimit(1.0), HttpsRequired(), LoopbackOnly()]
+UNKNOWN = [NetworkLimit(1.0), GlobalLimit(1.0), HttpsRequired(), LoopbackOnly()]
+KNOWN = [TokenExpired(), RewrapLimit(1.0), ReplayShareExhausted()]  # clients of ours: they go on
 
 
 def takes_body(make: Callable[[dict[str, Any]], flask.Response]) -> tuple[bool, bool]:
@@ -107,18 +109,26 @@ def takes_body(make: Callable[[dict[str, Any]], flask.Response]) -> tuple[bool, 
         return body.tell() == 5, goes_on
 
 
-@pytest.mark.parametrize("failure", BY_LIMIT, ids=lambda one: type(one).__name__)
-def test_whoever_is_refused_by_a_limit_holds_no_thread_with_his_body(failure: KasError) -> None:
-    """Nothing of it is read: his connection ends."""
+def takes_body_of(failure: KasError) -> tuple[bool, bool]:
     fixture = EdgeFixture(failure)
 
     def make(environ: dict[str, Any]) -> flask.Response:
         request = flask.Request({**EnvironBuilder("/rewrap", method="POST").get_environ(), **environ})
         return fixture.edge.handle(request, fixture.routes)
 
-    assert takes_body(make) == (False, False)
-    fixture.failure = TokenExpired()  # a client of ours: he goes on with a new token
-    assert takes_body(make) == (True, True)
+    return takes_body(make)
+
+
+@pytest.mark.parametrize("failure", UNKNOWN, ids=lambda one: type(one).__name__)
+def test_whoever_is_refused_before_he_is_known_holds_no_thread_with_his_body(failure: KasError) -> None:
+    """Nothing of it is read: his connection ends."""
+    assert takes_body_of(failure) == (False, False)
+
+
+@pytest.mark.parametrize("failure", KNOWN, ids=lambda one: type(one).__name__)
+def test_the_connection_of_a_refused_caller_who_is_known_goes_on(failure: KasError) -> None:
+    """What he sent is taken off it, so that his next request is read as one."""
+    assert takes_body_of(failure) == (True, True)
 
 
 def test_bodies_of_what_the_host_refuses_hold_no_thread() -> None:
