@@ -12,7 +12,7 @@ provider answers, hold tokens by their nature.
 from __future__ import annotations
 
 import base64
-import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -26,6 +26,8 @@ _WINDOW = 16
 _STEP = 8  # between the places that are looked at; so many windows of each secret are known
 _LEAST_CHARS = _WINDOW + _STEP - 1
 _LEAST_DISTINCT = 6  # of those: what tests make of one letter is no secret
+_ESCAPE = re.compile(r'\\(?:u00([0-9a-fA-F]{2})|(["\\/bfnrt]))')
+_SHORT = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _OUTPUTS = ("log*", "stderr*", "answers*")
 
 
@@ -51,6 +53,11 @@ def private_forms(path: Path) -> dict[str, str]:
     return {f"{path.name} line 1": text.splitlines()[1]} | forms(path.name, data) | {f"{path.name}": str(secret)}
 
 
+def _unescaped(line: str) -> str:
+    """What a line of JSON says: there, a byte may be six characters."""
+    return _ESCAPE.sub(lambda found: _SHORT.get(found[2]) or chr(int(found[1] or "0", 16)), line)
+
+
 class Canaries:
     """Secrets, and the folders of the outputs that must not show them."""
 
@@ -63,7 +70,6 @@ class Canaries:
         """A data key, however it may show."""
         for form, text in forms(f"data key {name}", data_key).items():
             self._keep(form, text)
-            self._keep(form, json.dumps(text)[1:-1])
 
     def keep_credentials(self, headers: Iterable[tuple[str, str]]) -> None:
         """What makes the tokens and proofs of a request usable: their signatures."""
@@ -95,10 +101,17 @@ class Canaries:
 
     def _leaks_in(self, path: Path) -> Iterator[str]:
         text = path.read_bytes().decode("latin-1")
+        for place, name in self._found_in(text):
+            yield f"{name}: {path}:{text.count(chr(10), 0, place) + 1}"
+        for number, line in enumerate(text.split("\n"), 1):
+            if "\\" in line:
+                yield from (f"{name}: {path}:{number}" for _, name in self._found_in(_unescaped(line)))
+
+    def _found_in(self, text: str) -> Iterator[tuple[int, str]]:
         for place in range(0, len(text), _STEP):
-            if text[place : place + _WINDOW] in self._names:
-                name = self._names[text[place : place + _WINDOW]]
-                yield f"{name}: {path}:{text.count(chr(10), 0, place) + 1}"
+            name = self._names.get(text[place : place + _WINDOW])
+            if name is not None:
+                yield place, name
 
 
 CANARIES = Canaries()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import pickle
 import subprocess
@@ -230,6 +231,17 @@ def test_a_data_key_is_found_in_every_form_and_wherever_it_begins(tmp_path: Path
         (tmp_path / f"log-{number}").write_bytes(("\n" * before + text).encode("latin-1"))
     found = {leak.rpartition("/")[2] for leak in canaries.leaks()}
     assert found == {f"log-{number}:{before + 1}" for number in range(5)}
+
+
+def test_a_data_key_is_found_in_the_escapes_of_json(tmp_path: Path) -> None:
+    """The whole of it: a few bytes that look alike in a stranger's path are none."""
+    key = bytes([*range(24, 40), *range(150, 166), *b'"\\\n\t'])
+    canaries = Canaries()
+    canaries.watch(tmp_path)
+    canaries.keep_key("planted", key)
+    (tmp_path / "log").write_text("\n" + json.dumps({"path": "/" + key.decode("latin-1")}))
+    (tmp_path / "log-of-others").write_text(json.dumps({"path": "/" + key[20:24].decode("latin-1")}))
+    assert {leak.rpartition("/")[2] for leak in canaries.leaks()} == {"log:2"}
 
 
 def test_a_private_key_is_found_in_whichever_output(tmp_path: Path, run: Run) -> None:
