@@ -15,7 +15,9 @@ TARGETS ?=
 DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,kas/auth/nonce.py,kas/crypto/binding.py,$\
 	kas/crypto/signatures.py,kas/crypto/wrapping.py,kas/policy/attribute_decision.py,kas/policy/decision.py
 
-.PHONY: run demo test check contract fuzz mutants
+ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
+
+.PHONY: run demo test test-attacks test-others check contract fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -28,11 +30,19 @@ demo: $(READY)
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	$(BIN)/coverage erase
-	$(BIN)/coverage run --parallel-mode -m pytest --ignore=tests/local
-	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest tests/local
+	@echo "Two halves side by side; each shows when it has ended, after some minutes."
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-attacks test-others
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include=$(DECIDING)
+
+# The two take about as long as each other.
+test-attacks:
+	$(BIN)/coverage run --parallel-mode -m pytest $(ATTACKS)
+
+test-others:
+	$(BIN)/coverage run --parallel-mode -m pytest tests/test_*.py $(filter-out tests/local/ tests/__pycache__/ $(ATTACKS),$(wildcard tests/*/))
+	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest tests/local
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract

@@ -6,6 +6,7 @@ proof would travel readable.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,8 @@ from local.client.encoding import parse_json
 from local.client.errors import AnswerInvalid, TransportFailed
 
 MAX_ANSWER_BYTES: Final = 4 * 2**20
+# The functions host ends a connection that was idle for 2 s, perhaps just as the next request is on its way.
+IDLE_SECONDS: Final = 1.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -40,10 +43,14 @@ class Answer:
 
 
 class Http:
-    """A pool of connections, safe for several threads."""
+    """A pool of connections, safe for several threads; none is used after nothing was asked for ``idle_seconds``."""
 
-    def __init__(self, *, timeout_seconds: float = 10.0, connections: int = 8) -> None:
+    def __init__(
+        self, *, timeout_seconds: float = 10.0, connections: int = 8, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout_seconds, retries=False)
+        self._idle_seconds = idle_seconds
+        self._used_at = time.monotonic()
 
     def __call__(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes | None = None
@@ -52,10 +59,14 @@ class Http:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise TransportFailed("only https is contacted, or http on this machine")
+        if time.monotonic() > self._used_at + self._idle_seconds:
+            self._pool.clear()
         try:
             return self._exchange(method, url, urllib3.HTTPHeaderDict(headers), body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransportFailed(f"{method} {url}: {type(error).__name__}") from error
+        finally:
+            self._used_at = time.monotonic()
 
     def _exchange(self, method: str, url: str, headers: urllib3.HTTPHeaderDict, body: bytes | None) -> Answer:
         response = self._pool.request(
