@@ -16,6 +16,7 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/crypto/signatures.py,kas/crypto/wrapping.py,kas/policy/attribute_decision.py,kas/policy/decision.py
 
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
+PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
 .PHONY: run demo test test-attacks test-others check contract fuzz mutants
 .DELETE_ON_ERROR:
@@ -41,8 +42,8 @@ test-attacks:
 	$(BIN)/coverage run --parallel-mode -m pytest $(ATTACKS)
 
 test-others:
-	$(BIN)/coverage run --parallel-mode -m pytest tests/test_*.py $(filter-out tests/local/ tests/__pycache__/ $(ATTACKS),$(wildcard tests/*/))
-	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest tests/local
+	$(BIN)/coverage run --parallel-mode -m pytest tests/test_*.py $(filter-out $(PROCESSES) tests/__pycache__/ $(ATTACKS),$(wildcard tests/*/))
+	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
