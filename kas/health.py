@@ -1,7 +1,7 @@
 """Whether this process can do its work: named checks, asked at most once in ten seconds however many ask.
 
-One caller checks; the others get the last report, or wait a bounded time for the first. A report too old to be true
-any more, or none, is *not ready*. A check takes as long as what it asks: one fetch for each issuer that is down.
+One caller checks; the others get the last report. Where there is none, a few wait a bounded time for the first, the rest
+not at all: anybody may ask, and waiting holds a thread. A report too old to be true any more, or none, is *not ready*. A check takes as long as what it asks: one fetch for each issuer that is down.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kas.keys.registry import KeyRegistry, KeyService
 FRESH_SECONDS: Final = 10.0
 STALE_SECONDS: Final = 60.0  # how long an old report serves while a check is under way
 WAIT_SECONDS: Final = 2.0  # for a check that another caller makes, where there is no report at all
+MAX_WAITING: Final = 2  # so, at once
 
 Probe = Callable[[], None]
 Condition = Callable[[], bool]
@@ -62,6 +63,7 @@ class Readiness:
         self._warn = warn
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()  # held by whoever checks
+        self._places = threading.Semaphore(MAX_WAITING)  # to wait for it
         self._known = (float("-inf"), _UNKNOWN)  # made at; replaced whole, so that readers need no lock
 
     def report(self) -> Report:
@@ -70,13 +72,24 @@ class Readiness:
         if fresh is not None:
             return fresh
         stale = self._younger_than(STALE_SECONDS)
-        if not self._lock.acquire(timeout=self._wait_seconds if stale is None else 0):
+        if not self._take(may_wait=stale is None):
             return stale or _UNKNOWN
         try:
             # Another caller may have checked while this one waited for the lock.
             return self._younger_than(FRESH_SECONDS) or self._check()
         finally:
             self._lock.release()
+
+    def _take(self, *, may_wait: bool) -> bool:
+        """Whether the lock is ours."""
+        if self._lock.acquire(blocking=False):
+            return True
+        if not may_wait or not self._places.acquire(blocking=False):
+            return False
+        try:
+            return self._lock.acquire(timeout=self._wait_seconds)
+        finally:
+            self._places.release()
 
     def _younger_than(self, seconds: float) -> Report | None:
         """The last report. One that seems to come from the future was made before the clock was set back."""

@@ -1,6 +1,6 @@
 """The host's own variables, for what they could break.
 
-``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``WORKERS`` (memory is not shared), ``HOST``
+``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``THREADED_TIMEOUT_ENABLED`` (another worker), ``WORKERS`` (memory is not shared), ``HOST``
 (local mode stays on one machine), ``K_SERVICE`` (no local mode and no keys in files on Cloud Run).
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 from kas.errors import ConfigError
 from kas.uri import is_loopback
 
-_REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI")
+_REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI", "THREADED_TIMEOUT_ENABLED")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 

@@ -55,6 +55,11 @@ class Journal:
     retry_after: float | None = None  # seconds until all that was refused for a while may succeed
     refusal: str | None = None  # the code of the request's, None when it was answered
 
+    @property
+    def holder(self) -> str:
+        """Who holds what is waited for: the caller, the network before he is known."""
+        return self.network if self.caller is None else self.caller.identity
+
     def wait(self, seconds: float | None) -> None:
         """Notes that something may succeed after so many seconds."""
         if seconds is not None:

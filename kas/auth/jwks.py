@@ -79,8 +79,15 @@ class JwksCache:
         keys = self._serving(known)
         self._count(is_hit=not fetched and keys is not None, is_miss=fetched)
         if keys is None:
-            raise IssuerKeysUnavailable from known.error
+            raise self._unavailable(known) from known.error
         return keys.get(kid)
+
+    def _unavailable(self, known: _KeySet) -> IssuerKeysUnavailable:
+        """With the seconds until the next fetch; without, while the first is under way."""
+        refusal = IssuerKeysUnavailable()
+        wait = known.retry_at - self._clock()
+        refusal.retry_after = min(wait, COOL_DOWN_SECONDS) if wait > 0 else None  # the clock may have been set back
+        return refusal
 
     def is_usable(self, issuer: Issuer) -> bool:
         """Whether this issuer's tokens can be verified now: a set with a key in it serves, or can be fetched.

@@ -21,7 +21,7 @@ from kas.ratelimit import Limit, SlidingWindow
 REMEMBERED: Final = 100_000
 # One caller may have this part of the day, so that one valid token cannot lock the others out.
 SHARE: Final = 8
-# So many hours of callers are remembered for it, some 200 bytes each; never reached by days of fewer operations.
+# So many hours of callers are remembered for it, some 250 bytes each; never reached by days of fewer operations.
 REMEMBERED_HOURS: Final = 1_000_000
 ALARM_PERCENT: Final = 80
 _MINUTE: Final = 60.0
@@ -82,12 +82,20 @@ def _exhausted(seconds: float) -> BudgetExhausted:
 
 
 @dataclass(slots=True)
+class _Spent:
+    """Operations of one key within a grain: all are forgotten when the last of them may be, at ``until``."""
+
+    number: int
+    until: float
+
+
+@dataclass(slots=True)
 class _Grain:
-    """Operations close in time, by key: all are forgotten when the last of them may be."""
+    """Operations close in time, by key; ``until`` is the last of theirs."""
 
     start: float
     until: float
-    operations: Counter[bytes] = field(default_factory=Counter)
+    operations: dict[bytes, _Spent] = field(default_factory=dict)
 
 
 class Day:
@@ -109,30 +117,42 @@ class Day:
         """Moves the time on; how many ``key`` has left then, whether there is memory for them or not."""
         self._now = max(self._now, now)
         while self._grains and self._grains[0].until <= self._now:
-            self._forget(self._grains.popleft().operations)
+            for other in list(self._grains[0].operations):
+                self._forget(self._grains[0], other)
+            self._grains.popleft()
+        for grain in self._grains:
+            if grain.start + _DAY > self._now:
+                break  # nothing of this or a later one may be forgotten
+            if key in grain.operations and grain.operations[key].until <= self._now:
+                self._forget(grain, key)
         return self._quota - self._spent[key]
 
     def check(self, key: bytes, now: float) -> None:
         """Moves the time on. Raises BudgetExhausted when nothing is left, with the time at which something is."""
         left = self.left(key, now)
-        if not left or self._counts >= self._capacity:
-            # Where only memory is short, the oldest grain makes room, whoever is in it.
-            first = next(grain for grain in self._grains if left or key in grain.operations)
-            raise _exhausted(first.until - self._now)
+        if not left:
+            own = next(grain.operations[key] for grain in self._grains if key in grain.operations)
+            raise _exhausted(own.until - self._now)
+        if self._counts >= self._capacity:  # the oldest grain makes room, whoever is in it
+            raise _exhausted(self._grains[0].until - self._now)
 
     def count(self, key: bytes) -> None:
         """Counts one operation, at the time of the last check."""
+        until = self._now + _DAY
         if not self._grains or self._now >= self._grains[-1].start + self._grain_seconds:
-            self._grains.append(_Grain(self._now, self._now))
+            self._grains.append(_Grain(self._now, until))
         grain = self._grains[-1]
-        grain.until = self._now + _DAY
-        self._counts += key not in grain.operations
-        grain.operations[key] += 1
+        grain.until = until
+        own = grain.operations.get(key)
+        if own is None:
+            grain.operations[key] = _Spent(1, until)
+            self._counts += 1
+        else:
+            own.number, own.until = own.number + 1, until
         self._spent[key] += 1
 
-    def _forget(self, operations: Counter[bytes]) -> None:
-        self._counts -= len(operations)
-        for key, number in operations.items():
-            self._spent[key] -= number
-            if not self._spent[key]:
-                del self._spent[key]
+    def _forget(self, grain: _Grain, key: bytes) -> None:
+        self._spent[key] -= grain.operations.pop(key).number
+        self._counts -= 1
+        if not self._spent[key]:
+            del self._spent[key]

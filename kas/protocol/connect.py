@@ -62,7 +62,9 @@ def _message(refusal: KasError) -> str:
 
 
 def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The message of a body. Raises CompressionUnsupported, MessageInvalid, ContentTooLarge."""
+    """The message of a body or a query. Raises CompressionUnsupported, MessageInvalid, ContentTooLarge."""
+    if len(data) > max_bytes:
+        raise ContentTooLarge
     if encoding in {"", "identity"}:
         return data
     if encoding != "gzip":

@@ -1,8 +1,7 @@
 """Reading a request body: the right media type, bounded in size and in time.
 
 Nothing is read before `read_json_body` is called, so a caller who is refused earlier costs no memory. What he still
-sends is taken off the connection by `drop_body`, after the answer, so that an honest client can go on using it; whoever
-stalls loses the connection and frees the thread. Who was refused before or by a limit loses it at once, if he sends one.
+sends is for `kas.web.connection`, after the answer; a body that was broken off is left, and its connection ends.
 
 A body that is waited for holds a thread, so there are few `Slots` for that: shares of one caller, or of one network
 where nobody must say who asks. A body that is here at once needs none, however many stall.
@@ -12,11 +11,9 @@ Headers are read by the host, without a time-out of their own: who stalls in tho
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import flask
 import gunicorn.http.errors
@@ -33,23 +30,13 @@ from kas.errors import (
 )
 from kas.journal import Journal
 from kas.protocol.bounds import JsonBounds
+from kas.web.connection import leave_body, note_read, stop_reading
 from kas.web.slots import Slots
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 JSON: Final = "application/json"
 GRACE_SECONDS: Final = 0.2  # without a slot: the next packets of an honest client
 CALLERS_BODIES: Final = 16
 CALLER_SHARE: Final = 8
-DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
-SEND_SECONDS: Final = 5.0
-DROP_SECONDS: Final = 1.0
-DROP_IDLE_SECONDS: Final = 0.2
-_PIECE: Final = 2**16
-# In the WSGI environment of a request.
-_IS_READ: Final = "kas.body_is_read"
-_IS_LEFT: Final = "kas.body_is_left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +80,14 @@ def read_body(request: flask.Request, bounds: Bounds, journal: Journal) -> bytes
     """
     if (request.content_length or 0) > bounds.max_bytes:
         raise ContentTooLarge
-    body = _read(request, bounds, _holder(journal))
+    try:
+        body = _read(request, bounds, journal.holder)
+    except KasError:
+        leave_body(request.environ)
+        raise
     if len(body) > bounds.max_bytes:
         raise ContentTooLarge
     return body
-
-
-def _holder(journal: Journal) -> str:
-    caller = journal.caller
-    return journal.network if caller is None else caller.identity
 
 
 def _check_media_types(request: flask.Request) -> None:
@@ -128,7 +114,7 @@ def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
         reason = _watch(has_ended, bounds, holder)
         if reason is not None:
             given_up.append(reason)
-            _stop_reading(request.environ.get("gunicorn.socket"))
+            stop_reading(request.environ.get("gunicorn.socket"))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -143,7 +129,8 @@ def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
         raise given_up[0]
     if len(body) < min(request.content_length or 0, size):  # the sender hung up; what came may still parse
         raise InvalidJson
-    request.environ[_IS_READ] = len(body) < size
+    if len(body) < size:
+        note_read(request.environ)
     return body
 
 
@@ -164,53 +151,3 @@ def _too_many(bounds: Bounds) -> TooManyBodies:
     refusal = TooManyBodies()
     refusal.retry_after = bounds.timeout_seconds
     return refusal
-
-
-def limit_sending(environ: WSGIEnvironment) -> None:
-    """Bounds the time in which the caller must take the answer: one that does not read would hold its thread."""
-    sock: socket.socket | None = environ.get("gunicorn.socket")
-    if sock is not None:
-        sock.settimeout(SEND_SECONDS)
-
-
-def leave_body(environ: WSGIEnvironment) -> None:
-    """Has `drop_body` take nothing off the connection: whoever was refused before or by a limit holds no thread with it."""
-    environ[_IS_LEFT] = True
-
-
-def drop_body(environ: WSGIEnvironment) -> None:
-    """Reads what is left of a body and forgets it, within bounds; beyond them nothing more is read at all.
-
-    Takes the WSGI environment, since it is called when there is no request any more.
-    """
-    sock: socket.socket | None = environ.get("gunicorn.socket")
-    has_body = environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
-    if sock is None or not has_body or environ.get(_IS_READ):
-        return
-    if environ.get(_IS_LEFT):
-        _stop_reading(sock)
-        return
-    alarm = threading.Timer(DROP_SECONDS, _stop_reading, (sock,))
-    alarm.daemon = True
-    alarm.start()
-    try:
-        sock.settimeout(DROP_IDLE_SECONDS)
-        if _drain(environ["wsgi.input"]):
-            sock.settimeout(None)
-            return
-    except (OSError, gunicorn.http.errors.ParseException):
-        pass  # stalled, gone or malformed: cut below
-    finally:
-        alarm.cancel()
-    _stop_reading(sock)
-
-
-def _drain(stream: IO[bytes]) -> bool:
-    """Whether the body ended within the bound."""
-    return any(not stream.read(_PIECE) for _ in range(DROP_BYTES // _PIECE))
-
-
-def _stop_reading(sock: socket.socket | None) -> None:
-    if sock is not None:
-        with contextlib.suppress(OSError):  # the client is gone already
-            sock.shutdown(socket.SHUT_RD)

@@ -11,7 +11,7 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -36,11 +36,12 @@ from kas.fetch import FetchError
 from kas.journal import Journal
 from kas.metrics import Meter
 from kas.uri import is_loopback
-from kas.web.body import drop_body, leave_body, limit_sending
+from kas.web.connection import DROPPED_BODIES, DROPPED_SHARE, Answer, drop_body, leave_body, limit_sending
 from kas.web.cors import Cors
 from kas.web.limits import Limits, limit_headers, retry_headers
 from kas.web.network import network_of
 from kas.web.replies import Reply, Route, Routes, error_reply
+from kas.web.slots import Slots
 from kas.web.trace import read_trace
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -72,6 +73,7 @@ class Edge:
     meter: Meter
     clock: Callable[[], float]
     timer: Callable[[], float]
+    dropped: Slots = field(default_factory=lambda: Slots(DROPPED_BODIES, DROPPED_SHARE))
 
     def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
         """The answer to any request."""
@@ -143,8 +145,11 @@ class Edge:
         )
 
     def _refuse(self, refusal: KasError, route: Route | None, journal: Journal) -> Reply:
-        """After one audit line; where that cannot be written, the answer is that."""
-        journal.wait(refusal.retry_after)
+        """After one audit line; where that cannot be written, the answer is that.
+
+        When to come again is what the refusal says, not what one of the key access objects was told before.
+        """
+        journal.retry_after = refusal.retry_after
         try:
             self.audit.record(refusal_event(journal, type(refusal), now=self.clock()), journal.trace)
         except KasError as unavailable:
@@ -165,9 +170,9 @@ class Edge:
             **extra,
             "X-Request-Id": journal.request_id,
         }
-        response = flask.Response(reply.body, reply.status, headers, content_type=reply.content_type)
+        response = Answer(reply.body, reply.status, headers, content_type=reply.content_type)
         limit_sending(request.environ)
-        response.call_on_close(partial(drop_body, request.environ))
+        response.call_on_close(partial(drop_body, request.environ, self.dropped, journal.holder))
         return response
 
 

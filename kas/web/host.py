@@ -13,12 +13,15 @@ from werkzeug.exceptions import HTTPException
 
 from kas.errors import Internal, KasError, NotFound
 from kas.web.body import BoundedRequest
+from kas.web.worker import choose_bounded_worker
 
 Refuse = Callable[[KasError, flask.Request], flask.Response]
 
 
 def fit_into_host(refuse: Refuse) -> None:
-    """Changes the application that is importing us; outside one there is nothing to do. ``refuse`` answers in our form."""
+    """Changes the application that is importing us, and the worker that will run it; outside one there is nothing to do.
+    ``refuse`` answers in our form.
+    """
 
     def refuse_unrouted() -> flask.Response | None:
         """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to
@@ -39,9 +42,12 @@ def fit_into_host(refuse: Refuse) -> None:
     app.request_class = BoundedRequest
     # The application takes the function's name for a package and would serve files from beside it.
     app.view_functions["static"] = _run
+    for rule in app.url_map.iter_rules():
+        rule.provide_automatic_options = False  # type: ignore[attr-defined]  # Flask's own, on what is Werkzeug's
     app.before_request(refuse_unrouted)
     app.register_error_handler(HTTPException, not_found)
     app.register_error_handler(500, internal)
+    choose_bounded_worker()
 
 
 def _run(filename: str) -> flask.Response:

@@ -40,7 +40,7 @@ def ask(base: str, path: str, method: str = "GET", *headers: str) -> Answer:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("path", [*ROUTES, "/", "/nowhere"])
+@pytest.mark.parametrize("path", [*ROUTES, "/", "/nowhere", "/static/x", "/static/", "/robots.txt", "/favicon.ico"])
 def test_every_path_and_method_is_answered_in_our_form(kit: Kit, path: str, method: str) -> None:
     """404 for no path of ours, 405 with what it takes, which OPTIONS says too, else the route: JSON every time."""
     answer = ask(kit.base, path, method)
@@ -276,6 +276,15 @@ def test_kas_req_021_production_answers_over_tls(production: Service, proto: str
     assert ask(production.base, "/health", "GET", header).json() == {"status": "ok"}
     assert len(ask(production.base, "/.well-known/jwks.json", "GET", header).json()["keys"]) == 4
     refused_in_form(ask(production.base, "/rewrap", "POST", header), 401, "credentials_missing")
+
+
+@pytest.mark.parametrize("path", ["/static/x", "/robots.txt"])
+def test_kas_req_021_what_the_host_would_answer_by_itself_is_refused_without_tls(
+    production: Service, path: str
+) -> None:
+    """Its own answer to OPTIONS would go round every step of ours."""
+    for method in ("OPTIONS", "GET", "POST"):
+        refused_in_form(ask(production.base, path, method), 403, "https_required")
 
 
 @pytest.mark.parametrize("proto", [None, "", "http", "https, http", "https,", "httpsx", "ftp"])

@@ -33,6 +33,7 @@ from tests.host.functions import ISSUERS, local_settings, refused_start, write_i
         ("HOST", None),
         ("DEBUG", "1"),
         ("FUNCTION_USE_ASGI", "1"),
+        ("THREADED_TIMEOUT_ENABLED", "true"),
     ],
 )
 def test_setting_that_is_not_safe_stops_the_start(tmp_path: Path, name: str, value: str | None) -> None:

@@ -223,7 +223,7 @@ def test_variables_of_others_are_ignored() -> None:
     assert read(PATH="/bin", XKAS_MODE="local", kas_mode="local").mode == "production"
 
 
-@pytest.mark.parametrize("name", ["DEBUG", "FUNCTION_USE_ASGI"])
+@pytest.mark.parametrize("name", ["DEBUG", "FUNCTION_USE_ASGI", "THREADED_TIMEOUT_ENABLED"])
 @pytest.mark.parametrize("value", ["1", "true", "True", "yes", "anything"])
 def test_variable_that_starts_another_server_is_refused(name: str, value: str) -> None:
     """The host would run a debugger, or a server that nothing here is tested on."""
@@ -234,7 +234,7 @@ def test_variable_that_starts_another_server_is_refused(name: str, value: str) -
 @pytest.mark.parametrize("value", ["", "0", "false", "no", "off", "OFF"])
 def test_variable_that_is_switched_off_is_no_hindrance(value: str) -> None:
     """The host reads these as off."""
-    assert read(DEBUG=value, FUNCTION_USE_ASGI=value).mode == "production"
+    assert read(DEBUG=value, FUNCTION_USE_ASGI=value, THREADED_TIMEOUT_ENABLED=value).mode == "production"
 
 
 @pytest.mark.parametrize("workers", ["2", "0", "", "auto"])

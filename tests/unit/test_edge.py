@@ -23,7 +23,7 @@ from kas.errors import (
     leaves,
 )
 from kas.fetch import FetchError
-from kas.web.body import SEND_SECONDS
+from kas.web.connection import SEND_SECONDS
 from kas.web.replies import Route, Routes, error_reply
 from tests.unit.good_edge import LOOPBACK, EdgeFixture, body_of, good_edge
 

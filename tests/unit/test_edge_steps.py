@@ -15,6 +15,8 @@ from werkzeug.test import EnvironBuilder
 
 from kas.audit import AuditLog
 from kas.errors import (
+    AuditUnavailable,
+    CredentialsMissing,
     GlobalLimit,
     HttpsRequired,
     Internal,
@@ -32,9 +34,11 @@ from kas.errors import (
 )
 from kas.journal import Caller, Journal
 from kas.ratelimit import Limit, Quota
+from kas.web.connection import DROP_IDLE_SECONDS
 from kas.web.cors import Cors
 from kas.web.limits import edge_limits
 from kas.web.replies import Reply, Route, Routes
+from kas.web.slots import Slots
 from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
 
 PAGE = {"Origin": "https://app.example"}
@@ -139,6 +143,47 @@ def test_bodies_of_what_the_host_refuses_hold_no_thread() -> None:
             return good_edge(len).refuse(NotFound(), flask.request)
 
     assert takes_body(make) == (False, False)
+
+
+class Timed(io.BytesIO):
+    """A body that notes how long its socket would wait at each read."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(b"12345")
+        self.sock, self.waits = sock, list[float | None]()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.waits.append(self.sock.gettimeout())
+        return super().read(size)
+
+
+@pytest.mark.parametrize(("slots", "wait"), [(Slots(1, 1), DROP_IDLE_SECONDS), (Slots(0, 0), 0.0), (Slots(1, 0), 0.0)])
+def test_attack_z03_without_a_place_only_what_is_here_of_a_refused_body_is_read(slots: Slots, wait: float) -> None:
+    """Waiting for the rest holds a thread; the place is free again afterwards."""
+    fixture = EdgeFixture(CredentialsMissing(), dropped=slots)
+    for _ in range(2):
+        ours, theirs = socket.socketpair()
+        with ours, theirs, Timed(ours) as body:
+            environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
+            request = flask.Request({**EnvironBuilder("/rewrap", method="POST").get_environ(), **environ})
+            fixture.edge.handle(request, fixture.routes).close()
+            assert set(body.waits) == {wait}
+            assert body.tell() == 5
+
+
+def test_places_for_refused_bodies_are_few_and_shared() -> None:
+    """Four at once, of one network or caller two."""
+    dropped = good_edge(len).dropped
+    assert [dropped.take("a") for _ in range(3)] == [True, True, False]
+    assert [dropped.take(holder) for holder in "bcd"] == [True, True, False]
+
+
+def test_retry_after_is_that_of_the_refusal_and_of_no_part_of_the_request() -> None:
+    """A KAO had to wait for the budget, then the audit could not be written: nobody knows when it can."""
+    fixture = EdgeFixture(AuditUnavailable(), note=lambda journal: journal.wait(500.0))
+    answer = fixture.send()
+    assert (answer.status_code, body_of(answer)["code"]) == (503, "audit_unavailable")
+    assert "Retry-After" not in answer.headers
 
 
 # ---- 2. Limits

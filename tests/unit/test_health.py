@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,23 @@ from kas.errors import (
     KeyUnavailable,
     ReplayStoreFull,
 )
-from kas.health import FRESH_SECONDS, STALE_SECONDS, Check, Probe, Readiness, Report, keys_usable, one_holds
+from kas.health import (
+    FRESH_SECONDS,
+    MAX_WAITING,
+    STALE_SECONDS,
+    Check,
+    Probe,
+    Readiness,
+    Report,
+    keys_usable,
+    one_holds,
+)
 from kas.keys.registry import KeyRecord, KeyRegistry
 from kas.keys.software import SoftwareKeyService
 
 BOTH = frozenset({"acp240", "opentdf"})
 PATIENCE = 20  # seconds until a test that hangs fails
+FOR_EVER = -1
 
 
 @dataclass
@@ -152,13 +163,30 @@ def test_report_from_the_future_does_not_serve() -> None:
 def test_many_who_ask_at_once_cause_one_check(gate: Gate) -> None:
     """The others wait for its report."""
     fixture = Fixture({"keys": gate})
-    with ThreadPoolExecutor(16) as pool:
-        reports = [pool.submit(fixture.report) for _ in range(16)]
+    with ThreadPoolExecutor(1 + MAX_WAITING) as pool:
+        reports = [pool.submit(fixture.report) for _ in range(1 + MAX_WAITING)]
         assert gate.entered.wait(PATIENCE)
         gate.opened.set()
         results = [report.result(PATIENCE) for report in reports]
-    assert results == [Report(True, {"keys": True})] * 16
+    assert results == [Report(True, {"keys": True})] * (1 + MAX_WAITING)
     assert gate.calls == 1
+
+
+def test_only_a_few_wait_for_the_first_report(gate: Gate) -> None:
+    """Whoever asks besides is told at once that nothing is known; anybody may ask, and waiting holds a thread."""
+    fixture = Fixture({"keys": gate}, wait_seconds=FOR_EVER)
+    others = 8
+    with ThreadPoolExecutor(1 + others) as pool:
+        checking = pool.submit(fixture.report)
+        assert gate.entered.wait(PATIENCE)
+        asked = as_completed([pool.submit(fixture.report) for _ in range(others)], timeout=PATIENCE)
+        try:
+            assert [next(asked).result() for _ in range(others - MAX_WAITING)] == [Report(False, {})] * 6
+        finally:
+            gate.opened.set()
+        assert [one.result() for one in asked] == [Report(True, {"keys": True})] * MAX_WAITING
+        assert checking.result(PATIENCE).is_ready
+        assert MAX_WAITING == 2
 
 
 def test_wait_for_the_first_report_is_bounded(gate: Gate) -> None:
@@ -170,9 +198,6 @@ def test_wait_for_the_first_report_is_bounded(gate: Gate) -> None:
         assert fixture.report() == Report(False, {})
         gate.opened.set()
         assert checking.result(PATIENCE).is_ready
-
-
-FOR_EVER = -1
 
 
 @pytest.mark.parametrize(

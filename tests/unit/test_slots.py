@@ -11,7 +11,6 @@ import pytest
 from werkzeug.test import EnvironBuilder
 
 from kas.journal import Caller, Journal
-from kas.web.body import _holder
 from kas.web.replies import Reply, Route, Routes, json_reply
 from kas.web.slots import Slots
 from tests.unit.good_edge import good_edge
@@ -59,7 +58,7 @@ def test_attack_l01_slots_of_strangers_are_held_by_the_network_that_the_front_en
     holders = []
 
     def answer(_request: flask.Request, journal: Journal) -> Reply:
-        holders.append(_holder(journal))
+        holders.append(journal.holder)
         return json_reply(200, {})
 
     headers = {"X-Forwarded-For": forwarded_for, "X-Forwarded-Proto": "https"}
@@ -71,4 +70,4 @@ def test_attack_l01_slots_of_strangers_are_held_by_the_network_that_the_front_en
 def test_attack_z03_slots_of_a_caller_are_held_by_issuer_and_subject() -> None:
     """From wherever he comes; two issuers' subjects of one name are two."""
     one, other = (journal(caller=Caller(issuer, "s", None), network="n") for issuer in ("https://a", "https://b"))
-    assert (_holder(one), _holder(other)) == ("https://a s", "https://b s")
+    assert (one.holder, other.holder) == ("https://a s", "https://b s")

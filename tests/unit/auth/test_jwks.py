@@ -162,6 +162,16 @@ def test_after_a_failure_the_next_attempt_waits(world):
     assert world.find() is not None
 
 
+def test_after_a_failure_it_is_told_when_the_next_attempt_is_due(world):
+    """Also by a clock that was set back; while the first fetch is under way nobody can say."""
+    world.network.reply = FetchError("away")
+    for step, told in ((0.0, RETRY_SECONDS), (2.0, RETRY_SECONDS - 2.0), (-3600.0, COOL_DOWN_SECONDS)):
+        world.now += step
+        with pytest.raises(IssuerKeysUnavailable) as refusal:
+            world.find()
+        assert refusal.value.retry_after == told
+
+
 def test_after_a_failure_that_took_its_time_the_next_attempt_waits_too(world):
     """Else each request of a slow issuer's callers would hold a thread for the whole deadline."""
     world.network.reply = FetchError("deadline")
@@ -227,10 +237,11 @@ def test_who_waits_too_long_for_anothers_fetch_is_told_that_the_keys_are_unavail
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(world.find)
         started.wait(10)
-        with pytest.raises(IssuerKeysUnavailable):
+        with pytest.raises(IssuerKeysUnavailable) as refusal:
             world.find()
         release.set()
         assert first.result() is not None
+    assert refusal.value.retry_after is None  # nobody knew
     assert world.fetches == 1
 
 

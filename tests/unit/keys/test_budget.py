@@ -155,6 +155,31 @@ def test_attack_l07_one_caller_has_an_eighth_of_the_day():
     assert [world.spend("a") for _ in range(4)] == [None] * 3 + [DAY]
 
 
+def test_attack_l07_operations_of_others_do_not_make_a_caller_wait_longer():
+    """His own last operation decides when an hour of his is forgotten, and what he is told."""
+    world = World(per_day=3 * SHARE)
+    for step, caller in ((0.0, "b"), (10.0, "a"), (10.0, "a"), (10.0, "a"), (1800.0, "b")):
+        world.now += step
+        assert world.spend(caller) is None
+    wait = world.spend("a")
+    assert wait == DAY - 1800.0
+    world.now += wait - 0.5
+    assert world.spend("a") == 0.5
+    world.now += 0.5
+    assert [world.spend("a") for _ in range(4)] == [None] * 3 + [DAY]
+    assert world.spend("b") is None
+
+
+def test_attack_l07_what_one_caller_was_given_back_early_is_counted_once():
+    """The hour goes in the end, and everything of it."""
+    day = Day(3, grain_seconds=3600.0, capacity=4)
+    for now, key in ((0.0, b"a"), (0.0, b"a"), (30.0, b"b"), (3599.0, b"c")):
+        day.check(key, now)
+        day.count(key)
+    assert [day.left(b"a", DAY), day.left(b"b", DAY), day._counts] == [3, 2, 2]
+    assert [day.left(b"a", DAY + 3599.0), day._counts, day._spent, len(day._grains)] == [3, 0, {}, 0]
+
+
 def test_attack_l07_a_share_is_at_least_one():
     """Of a day with fewer operations than shares."""
     world = World(per_day=2)

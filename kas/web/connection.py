@@ -1,0 +1,138 @@
+"""A connection after an answer: it goes on only where the whole body of its request was taken off it.
+
+Else nobody knows where the next request begins, and what comes late of the body would be read as one: so the connection
+ends. What is sent in vain is read and forgotten after the answer, so that an honest client can go on. To wait for it
+holds a thread, so there are few `Slots` for that; without one only what is here already is read. Bodies that are left
+are not read at all, and the answer says that the connection ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import IO, TYPE_CHECKING, Final
+
+import flask
+import gunicorn.http.errors
+from gunicorn.http.body import Body
+from gunicorn.http.wsgi import Response as HostResponse
+
+from kas.web.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+SEND_SECONDS: Final = 5.0
+DROPPED_BODIES: Final = 4  # waited for at once
+DROPPED_SHARE: Final = 2
+DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
+DROP_SECONDS: Final = 1.0
+DROP_IDLE_SECONDS: Final = 0.2
+HERE_BYTES: Final = 2**16  # without a slot
+_PIECE: Final = 2**14
+# In the WSGI environment of a request.
+_IS_READ: Final = "kas.body_is_read"
+_IS_LEFT: Final = "kas.body_is_left"
+
+
+class Answer(flask.Response):
+    """An answer that says ``Connection: close`` where a body was left; the host takes that header from nobody."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        host_response = getattr(start_response, "__self__", None)
+        if environ.get(_IS_LEFT) and _has_unread_body(environ) and isinstance(host_response, HostResponse):
+            host_response.force_close()
+        return super().__call__(environ, start_response)
+
+
+def limit_sending(environ: WSGIEnvironment) -> None:
+    """Bounds the time in which the caller must take the answer: one that does not read would hold its thread."""
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    if sock is not None:
+        sock.settimeout(SEND_SECONDS)
+
+
+def note_read(environ: WSGIEnvironment) -> None:
+    """The body has been read to its end: nothing of it is left on the connection."""
+    environ[_IS_READ] = True
+
+
+def leave_body(environ: WSGIEnvironment) -> None:
+    """Has nothing more of the body read, and the connection end after the answer: whoever was refused before or by a
+    limit holds no thread with it, and what was broken off has no end that anybody could find.
+    """
+    environ[_IS_LEFT] = True
+
+
+def drop_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
+    """Takes what is left of a body off the connection, or ends that. ``holder`` is whose it is.
+
+    Takes the WSGI environment, since it is called when there is no request any more.
+    """
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    if sock is None or not _has_unread_body(environ):
+        return
+    if environ.get(_IS_LEFT) or not _take_off(sock, environ["wsgi.input"], slots, holder):
+        _end(sock, environ["wsgi.input"])
+
+
+def stop_reading(sock: socket.socket | None) -> None:
+    """Wakes whoever reads, and leaves nobody anything to wait for. What still arrives can be read all the same."""
+    if sock is not None:
+        with contextlib.suppress(OSError):  # the client is gone already
+            sock.shutdown(socket.SHUT_RD)
+
+
+def _has_unread_body(environ: WSGIEnvironment) -> bool:
+    has_body = environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ
+    return has_body and not environ.get(_IS_READ)
+
+
+def _take_off(sock: socket.socket, stream: IO[bytes], slots: Slots, holder: str) -> bool:
+    """Whether the whole rest of the body came off the connection."""
+    has_slot = slots.take(holder)
+    try:
+        return _wait_for(sock, stream) if has_slot else _take_what_is_here(sock, stream)
+    except (OSError, gunicorn.http.errors.ParseException):  # stalled, gone or malformed
+        return False
+    finally:
+        if has_slot:
+            slots.give_back(holder)
+
+
+def _take_what_is_here(sock: socket.socket, stream: IO[bytes]) -> bool:
+    sock.settimeout(0)
+    return _reaches_end(stream, HERE_BYTES)
+
+
+def _wait_for(sock: socket.socket, stream: IO[bytes]) -> bool:
+    """A socket's time-out is per read, so an alarm ends the whole; to the host its end is that of the body."""
+    is_cut = threading.Event()
+
+    def cut() -> None:
+        is_cut.set()
+        stop_reading(sock)
+
+    alarm = threading.Timer(DROP_SECONDS, cut)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        sock.settimeout(DROP_IDLE_SECONDS)
+        has_ended = _reaches_end(stream, DROP_BYTES)
+    finally:
+        alarm.cancel()
+        alarm.join()  # it may be cutting now
+    return has_ended and not is_cut.is_set()
+
+
+def _reaches_end(stream: IO[bytes], max_bytes: int) -> bool:
+    return any(not stream.read(_PIECE) for _ in range(max_bytes // _PIECE + 1))
+
+
+def _end(sock: socket.socket, stream: IO[bytes]) -> None:
+    if isinstance(stream, Body):
+        stream.failed = True  # as the host itself marks a body after which it must not go on
+    stop_reading(sock)

@@ -1,0 +1,40 @@
+"""The host's worker, bounded where the host itself sets no bound.
+
+functions-framework neither bounds the request line nor lets anybody choose the worker or set a bound. It leaves the
+choice of the worker to gunicorn's default, and that is what is replaced here, before the host reads it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import gunicorn.config
+from gunicorn.workers.gthread import ThreadWorker
+
+from kas.web.connection import stop_reading
+
+REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
+
+
+class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """The worker that is tested, with two bounds."""
+
+    def init_process(self) -> None:
+        """Bounds the request line, which takes a thread and, growing, the square of its length in time."""
+        self.cfg.set("limit_request_line", REQUEST_LINE_BYTES)
+        super().init_process()
+
+    def handle(self, conn: Any) -> Any:
+        """One request. Of a connection that ends after it, the other end is not waited for.
+
+        To close it, the thread that takes all connections reads until the other end has closed, for 2 s each.
+        """
+        goes_on = super().handle(conn)
+        if not goes_on:
+            stop_reading(conn.sock)
+        return goes_on
+
+
+def choose_bounded_worker() -> None:
+    """Makes it the worker of whatever host this process starts."""
+    gunicorn.config.WorkerClass.default = BoundedWorker
