@@ -28,7 +28,7 @@ def serve(port: int, grpc_port: int, setup: Path, stopping: threading.Event) -> 
     # Waiting ends with the process: an answer that is held back must not hold back its end.
     answering = Answering(cloud, time.monotonic, stopping.wait)
     rpc = serve_rpc(grpc_port, answering)
-    with RestServer(port, answering, Metadata(cloud), Control(cloud)) as rest:
+    with RestServer(port, grpc_port, answering, Metadata(cloud), Control(cloud)) as rest:
         threading.Thread(target=rest.serve_forever, daemon=True).start()
         while not stopping.wait(_POLL_SECONDS):  # a signal just before an endless wait would not end it
             pass
@@ -38,8 +38,10 @@ def serve(port: int, grpc_port: int, setup: Path, stopping: threading.Event) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.google", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port of REST, metadata server and /control")
-    parser.add_argument("--grpc-port", type=int, required=True, help="port of gRPC")
+    parser.add_argument(
+        "--port", type=int, required=True, help="port of REST, metadata server, /control, and of gRPC too"
+    )
+    parser.add_argument("--grpc-port", type=int, required=True, help="port of gRPC alone")
     parser.add_argument("--setup", type=Path, required=True, help="JSON file of what there is at the start")
     arguments = parser.parse_args()
     if "K_SERVICE" in os.environ:

@@ -43,19 +43,20 @@ SetIamPolicy                   POST   :setIamPolicy          *                  
 SetIamPolicy                   POST   :setIamPolicy          *                   resource                 KEY          cryptoKeys.setIamPolicy
 """
 _SECRET_CALLS: Final = """
-AccessSecretVersion   GET     :access        -       name      SECRET_VERSION  versions.access
-ListSecrets           GET     /secrets       -       parent    PROJECT         secrets.list
-GetSecret             GET     -              -       name      SECRET          secrets.get
-CreateSecret          POST    /secrets       secret  parent    PROJECT         secrets.create
-DeleteSecret          DELETE  -              -       name      SECRET          secrets.delete
-AddSecretVersion      POST    :addVersion    *       parent    SECRET          versions.add
-ListSecretVersions    GET     /versions      -       parent    SECRET          versions.list
-GetSecretVersion      GET     -              -       name      SECRET_VERSION  versions.get
-EnableSecretVersion   POST    :enable        *       name      SECRET_VERSION  versions.enable
-DisableSecretVersion  POST    :disable       *       name      SECRET_VERSION  versions.disable
-DestroySecretVersion  POST    :destroy       *       name      SECRET_VERSION  versions.destroy
-GetIamPolicy          GET     :getIamPolicy  -       resource  SECRET          secrets.getIamPolicy
-SetIamPolicy          POST    :setIamPolicy  *       resource  SECRET          secrets.setIamPolicy
+AccessSecretVersion   GET     :access        -       name         SECRET_VERSION  versions.access
+ListSecrets           GET     /secrets       -       parent       PROJECT         secrets.list
+GetSecret             GET     -              -       name         SECRET          secrets.get
+CreateSecret          POST    /secrets       secret  parent       PROJECT         secrets.create
+UpdateSecret          PATCH   -              secret  secret.name  SECRET          secrets.update
+DeleteSecret          DELETE  -              -       name         SECRET          secrets.delete
+AddSecretVersion      POST    :addVersion    *       parent       SECRET          versions.add
+ListSecretVersions    GET     /versions      -       parent       SECRET          versions.list
+GetSecretVersion      GET     -              -       name         SECRET_VERSION  versions.get
+EnableSecretVersion   POST    :enable        *       name         SECRET_VERSION  versions.enable
+DisableSecretVersion  POST    :disable       *       name         SECRET_VERSION  versions.disable
+DestroySecretVersion  POST    :destroy       *       name         SECRET_VERSION  versions.destroy
+GetIamPolicy          GET     :getIamPolicy  -       resource     SECRET          secrets.getIamPolicy
+SetIamPolicy          POST    :setIamPolicy  *       resource     SECRET          secrets.setIamPolicy
 """
 # Call -> what it answers, and what does it. The request is named after the call.
 _DOES: Final[Mapping[str, tuple[Any, Handle]]] = {
@@ -80,6 +81,7 @@ _DOES: Final[Mapping[str, tuple[Any, Handle]]] = {
     "ListSecrets": (sm.ListSecretsResponse, secret_manager.list_secrets),
     "GetSecret": (sm.Secret, secret_manager.get_secret),
     "CreateSecret": (sm.Secret, secret_manager.create_secret),
+    "UpdateSecret": (sm.Secret, secret_manager.update_secret),
     "DeleteSecret": (empty_pb2.Empty, secret_manager.delete_secret),
     "AddSecretVersion": (sm.SecretVersion, secret_manager.add_version),
     "ListSecretVersions": (sm.ListSecretVersionsResponse, secret_manager.list_versions),

@@ -1,4 +1,5 @@
-"""The REST interfaces over HTTP/1.1, with keep-alive; the metadata server and `/control` answer on the same port.
+"""The REST interfaces over HTTP/1.1, with keep-alive; the metadata server and `/control` answer on the same port, and
+gRPC by `one_port`.
 
 Headers and body leave in one write, on sockets that do not wait to fill a segment: a delay of 40 ms an answer would be
 measured as the caller's.
@@ -18,6 +19,7 @@ from local.google.control import Control
 from local.google.json_wire import parse_request, render
 from local.google.metadata import Metadata
 from local.google.methods import METHODS, Method
+from local.google.one_port import is_http2, pass_on
 from local.google.status import ConnectionDropped, FrontEndPage, GoogleError
 
 MAX_BODY_BYTES: Final = 2**20
@@ -46,17 +48,26 @@ def _routes() -> list[tuple[str, re.Pattern[str], Method]]:
 
 
 class RestServer(ThreadingHTTPServer):
-    """Serves until shut down; a thread for each connection."""
+    """Serves until shut down; a thread for each connection. What speaks HTTP/2 goes on to ``rpc_port``."""
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, answering: Answering, metadata: Metadata, control: Control) -> None:
+    def __init__(self, port: int, rpc_port: int, answering: Answering, metadata: Metadata, control: Control) -> None:
         super().__init__((HOST, port), _Handler)
+        self.rpc_port = rpc_port
         self.answering = answering
         self.metadata = metadata
         self.control = control
         self.routes = _routes()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread."""
+        request.settimeout(_Handler.timeout)
+        if is_http2(request):
+            pass_on(request, (HOST, self.rpc_port))
+        else:
+            super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller who goes away in the middle is not worth a traceback."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from google.cloud import secretmanager_v1 as api
@@ -15,10 +16,16 @@ from local.google.material import crc32c
 from local.google.names import SECRET_ID, last_of, parent_of
 from local.google.paging import page
 from local.google.secret_store import HeldSecret, HeldVersion
-from local.google.status import invalid, not_stood_in_for
+from local.google.status import invalid, not_stood_in_for, precondition
 
 MAX_DATA_BYTES: Final = 64 * 1024
+MAX_ANNOTATIONS_BYTES: Final = 16 * 1024
+MAX_LABELS: Final = 64
 _KEPT: Final = frozenset({"replication", "labels", "annotations"})
+_CHANGED: Final = frozenset({"labels", "annotations"})
+_LABEL: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
+_ANNOTATION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 def create_secret(cloud: Cloud, request: api.CreateSecretRequest) -> api.Secret:
@@ -30,11 +37,41 @@ def create_secret(cloud: Cloud, request: api.CreateSecretRequest) -> api.Secret:
     others = {field.name for field, _ in api.Secret.pb(config).ListFields()} - _KEPT - {"name", "create_time", "etag"}
     if others:
         raise not_stood_in_for(f"{', '.join(sorted(others))} of a secret")
+    _check_metadata(config)
     return _show(cloud, cloud.secrets.add(f"{request.parent}/secrets/{request.secret_id}", config))
 
 
 def get_secret(cloud: Cloud, request: api.GetSecretRequest) -> api.Secret:
     return _show(cloud, cloud.secrets.find(request.name))
+
+
+def update_secret(cloud: Cloud, request: api.UpdateSecretRequest) -> api.Secret:
+    """Labels and annotations, each replaced as a whole; under the etag that the caller read, if he says one."""
+    paths = set(request.update_mask.paths)
+    if not paths:
+        raise invalid("The update_mask must be set.")
+    if not paths <= _CHANGED:
+        raise not_stood_in_for(f"{', '.join(sorted(paths - _CHANGED))} in the update_mask of a secret")
+    secret = cloud.secrets.find(request.secret.name)
+    if request.secret.etag and request.secret.etag != secret.etag:
+        raise precondition("The etag provided does not match the etag of the stored secret.")
+    changed = api.Secret(secret.config)
+    for path in paths:
+        setattr(changed, path, getattr(request.secret, path))
+    _check_metadata(changed)
+    cloud.secrets.change(secret, changed)
+    return _show(cloud, secret)
+
+
+def _check_metadata(config: api.Secret) -> None:
+    labels, annotations = dict(config.labels), dict(config.annotations)
+    if len(labels) > MAX_LABELS or not all(
+        _LABEL.fullmatch(name) and _LABEL_VALUE.fullmatch(value) for name, value in labels.items()
+    ):
+        raise invalid("The labels of the secret are not valid.")
+    size = sum(len(name.encode("utf-8")) + len(value.encode("utf-8")) for name, value in annotations.items())
+    if size >= MAX_ANNOTATIONS_BYTES or not all(_ANNOTATION.fullmatch(name) for name in annotations):
+        raise invalid("The annotations of the secret are not valid.")
 
 
 def list_secrets(cloud: Cloud, request: api.ListSecretsRequest) -> api.ListSecretsResponse:
@@ -52,12 +89,13 @@ def delete_secret(cloud: Cloud, request: api.DeleteSecretRequest) -> empty_pb2.E
 def _show(cloud: Cloud, secret: HeldSecret) -> api.Secret:
     shown = api.Secret(secret.config)
     shown.name, shown.create_time = cloud.places.by_number(secret.name), show_time(secret.created)
+    shown.etag = secret.etag
     return shown
 
 
 def _refuse_etag(etag: str) -> None:
     if etag:
-        raise not_stood_in_for("etag of secrets and versions")
+        raise not_stood_in_for("etag of versions and of deletions")
 
 
 def add_version(cloud: Cloud, request: api.AddSecretVersionRequest) -> api.SecretVersion:

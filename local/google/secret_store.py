@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,11 +27,12 @@ class HeldVersion:
 
 @dataclass(slots=True)
 class HeldSecret:
-    """``config`` is what the secret was created with."""
+    """``config`` is what the secret was created with, or changed to; each time it has another ``etag``, in quotes."""
 
     name: str
     config: Secret
     created: float
+    etag: str
     versions: dict[int, HeldVersion] = field(default_factory=dict)
 
 
@@ -46,7 +48,7 @@ class SecretStore:
         """Raises GoogleError (ALREADY_EXISTS)."""
         if name in self.secrets:
             raise GoogleError("ALREADY_EXISTS", f"Secret [{self.shown(name)}] already exists.")
-        self.secrets[name] = HeldSecret(name, config, self.clock())
+        self.secrets[name] = HeldSecret(name, config, self.clock(), _new_etag())
         return self.secrets[name]
 
     def find(self, name: str) -> HeldSecret:
@@ -55,6 +57,9 @@ class SecretStore:
             return self.secrets[name]
         except KeyError as error:
             raise GoogleError("NOT_FOUND", f"Secret [{self.shown(name)}] not found.") from error
+
+    def change(self, secret: HeldSecret, config: Secret) -> None:
+        secret.config, secret.etag = config, _new_etag()
 
     def delete(self, name: str) -> None:
         """With all versions. Raises GoogleError (NOT_FOUND)."""
@@ -95,3 +100,7 @@ class SecretStore:
         version.state = state
         if state == SecretState.DESTROYED:
             version.data, version.destroyed = b"", self.clock()
+
+
+def _new_etag() -> str:
+    return f'"{secrets.token_hex(8)}"'

@@ -114,6 +114,57 @@ def test_a_secret_that_the_stand_in_cannot_keep_is_refused_aloud(admin):
         )
 
 
+def changed(admin, secret, *paths, **fields):
+    request = {"secret": {"name": secret, **fields}, "update_mask": {"paths": paths}}
+    return admin.secrets.update_secret(request, retry=None, timeout=20)
+
+
+def test_labels_and_annotations_are_replaced_each_as_a_whole(admin):
+    secret = create(admin)
+    changed(admin, secret, "labels", "annotations", labels={"a": "1"}, annotations={"x.y": "Any text, 100 %"})
+    after = changed(admin, secret, "labels", labels={"b": ""}, annotations={"z": "not in the mask"})
+    assert (dict(after.labels), dict(after.annotations)) == ({"b": ""}, {"x.y": "Any text, 100 %"})
+    assert admin.secrets.get_secret(name=secret) == after
+
+
+def test_a_secret_that_changed_since_it_was_read_is_not_changed_under_its_etag(admin):
+    secret = create(admin)
+    read = admin.secrets.get_secret(name=secret).etag
+    assert read.startswith('"')
+    after = changed(admin, secret, "labels", labels={"a": "1"}, etag=read)
+    with refused("FAILED_PRECONDITION", "etag"):
+        changed(admin, secret, "labels", labels={"b": "2"}, etag=read)
+    assert admin.secrets.get_secret(name=secret) == after
+    assert after.etag != read
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("labels", {"Upper": "x"}),
+        ("labels", {"a": "with space"}),
+        ("labels", {f"a{number}": "" for number in range(65)}),
+        ("annotations", {"-a": "x"}),
+        ("annotations", {"a" * 64: "x"}),
+        ("annotations", {"a": "x" * 16 * 1024}),
+    ],
+)
+def test_labels_and_annotations_have_bounds(admin, path, value):
+    with refused("INVALID_ARGUMENT", path):
+        changed(admin, f"{PROJECT}/secrets/empty", path, **{path: value})
+    with refused("INVALID_ARGUMENT", path):
+        admin.secrets.create_secret(parent=PROJECT, secret_id=fresh("secret"), secret=AUTOMATIC | {path: value})
+
+
+def test_a_secret_is_changed_by_a_mask_of_what_the_stand_in_keeps(admin):
+    with refused("INVALID_ARGUMENT", "update_mask"):
+        changed(admin, f"{PROJECT}/secrets/empty", labels={"a": "1"})
+    with refused("UNIMPLEMENTED", "ttl"):
+        changed(admin, f"{PROJECT}/secrets/empty", "ttl", "labels", labels={"a": "1"})
+    with refused("NOT_FOUND"):
+        changed(admin, f"{PROJECT}/secrets/no-such-secret", "labels")
+
+
 def test_versions_are_added_and_listed_newest_first(admin):
     secret = create(admin, b"one", b"two")
     assert access(admin, 1, secret).payload.data == b"one"
@@ -177,6 +228,7 @@ def test_without_permission_nothing_is_made_or_changed(cloud, transport):
             lambda: nobody.secrets.get_secret(name=SECRET),
             lambda: nobody.secrets.list_secrets(parent=PROJECT),
             lambda: nobody.secrets.delete_secret(name=SECRET),
+            lambda: changed(nobody, SECRET, "labels"),
             lambda: nobody.secrets.add_secret_version(parent=SECRET, payload={"data": b"x"}),
             lambda: nobody.secrets.get_secret_version(name=version),
             lambda: nobody.secrets.list_secret_versions(parent=SECRET),
