@@ -1,9 +1,14 @@
 # run: a KAS and an identity provider · demo: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length
+# bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
 PORT ?= 8080
 IDP_PORT ?= 8081
+# run, demo: software, or kms (on a stand-in for Google Cloud)
+KEYS ?= software
+GOOGLE_PORT ?= 8090
+GOOGLE_RPC_PORT ?= 8091
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,15 +23,16 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo test test-attacks test-others check contract fuzz mutants
+.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
-	@exec $(BIN)/python -m local.run --port $(PORT) --idp-port $(IDP_PORT)
+	@exec $(BIN)/python -m local.run --port $(PORT) --idp-port $(IDP_PORT) --keys $(KEYS) \
+		--google-port $(GOOGLE_PORT) --google-rpc-port $(GOOGLE_RPC_PORT)
 
 demo: $(READY)
 	@PYTHON=$(BIN)/python local/otdf/setup.sh
-	@exec $(BIN)/python -m local.demo
+	@exec $(BIN)/python -m local.demo --keys $(KEYS)
 
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
@@ -40,10 +46,16 @@ test: $(READY)
 # The two take about as long as each other.
 test-attacks:
 	$(BIN)/coverage run --parallel-mode -m pytest $(ATTACKS)
+	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
 
 test-others:
 	$(BIN)/coverage run --parallel-mode -m pytest tests/test_*.py $(filter-out $(PROCESSES) tests/__pycache__/ $(ATTACKS),$(wildcard tests/*/))
-	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
+
+bench-cold: $(READY)
+	$(BIN)/python -m bench.cold
+
+bench-kms: $(READY)
+	$(BIN)/python -m bench.kms
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
@@ -51,7 +63,7 @@ contract: $(READY)
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy main.py kas local
+	$(BIN)/mypy main.py kas local bench
 
 fuzz:
 	@PYTHON=$(PYTHON) tests/fuzz/setup.sh

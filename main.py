@@ -3,7 +3,8 @@
     python -m functions_framework --source main.py --target kas
 
 ``kas`` serves every route; ``rewrap``, ``public_keys`` and ``health`` serve one each, at its path and at ``/``. The
-service is built here, once, in the parent process; a setting that it cannot safely run with stops the start.
+service is built here, once, in the parent process, with the secrets that its settings name; what it cannot safely run
+with, and a secret that cannot be had, stops the start.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ import functions_framework
 
 from kas.config import Settings
 from kas.errors import ConfigError
+from kas.google.cloud import Cloud
 from kas.service import build_service
 from kas.web.host import fit_into_host
 
+_CLOUD = Cloud(os.environ, clock=time.time, timer=time.perf_counter)
 try:
-    _SERVICE = build_service(Settings.from_environ(os.environ), clock=time.time, timer=time.perf_counter)
+    _SETTINGS = Settings.from_environ(os.environ, _CLOUD.read_secrets)
+    _SERVICE = build_service(_SETTINGS, clock=time.time, timer=time.perf_counter, cloud=_CLOUD)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
 fit_into_host(_SERVICE.edge.refuse)

@@ -31,7 +31,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def settings() -> str:
-    fields = [field.metadata for field in dataclasses.fields(Settings)]
+    fields = [field.metadata for field in dataclasses.fields(Settings) if field.metadata]
     rows = (
         (
             f"`{meta['name']}`",

@@ -11,6 +11,7 @@ Trust boundaries
 
 Where things are (a module imports only from rows below its own)
     service                      wiring
+    admin                        commands of an operator; the service imports none of it
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
     rewrap, publish_keys         the use cases
@@ -23,10 +24,15 @@ Where things are (a module imports only from rows below its own)
     auth, policy                 who asks; what the policy says
     crypto, state, audit         bindings and wrapping; used proofs; the record
     journal                      what is learnt about one request
+    google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     jose, datakey, schema, fetch
-    cache, ratelimit, diagnostics
-    encoding, config, descriptor
-    setting, host_variables
+    cache, ratelimit, diagnostics, jwa
+    config, descriptor
+    environment
+    setting
+    encoding, references
+    host_variables
     uri
     errors                       every refusal and its answer
+    dataclass                    a decorator that costs little at import
 """

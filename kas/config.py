@@ -1,27 +1,30 @@
 """Settings: the only reader of the environment, once, into one frozen object.
 
-Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A bad value
-stops the start, and the error names the setting and what it takes. `docs/configuration.md` prints the table and a test
-holds both together.
+Every name begins with ``KAS_``; an unknown one is refused, since a misspelt limit would be no limit. A value may stand
+elsewhere, in Secret Manager or in a mounted file (`kas.references`). A bad value stops the start, and the error names
+the setting and what it takes, never the value. `docs/configuration.md` prints the table and a test holds both together.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from kas.dataclass import dataclass
+from kas.environment import read_values
 from kas.errors import ConfigError
-from kas.host_variables import refuse_host_variables, refuse_open_local_mode
+from kas.host_variables import is_on_cloud_run, refuse_host_variables, refuse_open_local_mode
+from kas.references import ReadSecrets, no_secrets
 from kas.setting import (
-    PREFIX,
     bases,
+    choice,
     count,
+    endpoint,
     flag,
     identifier,
-    one_of,
+    nonce_secret,
     origins,
     path,
     project,
@@ -35,12 +38,8 @@ from kas.uri import is_secure_url
 class Settings:
     """Everything that can be set. `service` and `parts` unpack it; no other module receives it whole."""
 
-    mode: str = setting(
-        "MODE",
-        one_of("production", "local"),
-        "production, local",
-        "production",
-        "local: keys made on first start, plain HTTP, this machine only",
+    mode: str = choice(
+        "MODE", "production, local", "production", "local: keys made on first start, plain HTTP, this machine only"
     )
     kas_id: str = setting(
         "ID",
@@ -73,6 +72,54 @@ class Settings:
         ".local/keys",
         "folder of keys.json and the private keys it names; made on first start in local mode only",
     )
+    keys: str = setting(
+        "KEYS",
+        str,
+        "JSON, or empty",
+        "",
+        "what keys.json says, in its place: unwrap keys in Cloud KMS or sealed by it, signing keys in secrets",
+    )
+    kms_transport: Literal["http", "grpc", "rest"] = choice(
+        "KMS_TRANSPORT",
+        "http, grpc, rest",
+        "http",
+        "how Cloud KMS is called: http by this service itself, the others by google-cloud-kms",
+    )
+    kms_endpoint: str = setting(
+        "KMS_ENDPOINT",
+        endpoint,
+        "https origin, or http on loopback",
+        "https://cloudkms.googleapis.com",
+        "where Cloud KMS answers; http never on Cloud Run",
+    )
+    secrets_endpoint: str = setting(
+        "SECRETS_ENDPOINT",
+        endpoint,
+        "https origin, or http on loopback",
+        "https://secretmanager.googleapis.com",
+        "where Secret Manager answers; http never on Cloud Run",
+    )
+    kms_protection_level: Literal["HSM", "SOFTWARE"] = choice(
+        "KMS_PROTECTION_LEVEL",
+        "HSM, SOFTWARE",
+        "HSM",
+        "the least that holds an unwrap key in Cloud KMS: HSM, or SOFTWARE for either",
+    )
+    kms_timeout_seconds: int = count("KMS_TIMEOUT_SECONDS", 1, 30, "s", 3, "time for one attempt at Cloud KMS")
+    kms_deadline_seconds: int = count(
+        "KMS_DEADLINE_SECONDS", 1, 60, "s", 8, "time for all key operations of one request, attempts and waits included"
+    )
+    kms_concurrency: int = count(
+        "KMS_CONCURRENCY", 1, 256, "operations", 64, "key operations in Cloud KMS side by side in this process"
+    )
+    nonce_secrets: tuple[bytes, ...] = setting(
+        "NONCE_SECRET",
+        nonce_secret,
+        "1–2 of base64url, 32 bytes or more each, comma between; or empty",
+        "",
+        "covers DPoP nonces beside a value of the process: the current one first, then the previous",
+        is_secret=True,
+    )
     rewrap_schemes: frozenset[str] = setting(
         "REWRAP_SCHEMES",
         schemes,
@@ -80,9 +127,8 @@ class Settings:
         "DPoP,Bearer",
         "schemes of Authorization that /rewrap takes for a bound token; the proof is demanded with either",
     )
-    rewrap_dpop_nonce: Literal["off", "offer", "require"] = setting(
+    rewrap_dpop_nonce: Literal["off", "offer", "require"] = choice(
         "REWRAP_DPOP_NONCE",
-        one_of("off", "offer", "require"),
         "off, offer, require",
         "require",
         "nonces in DPoP proofs on /rewrap; only require accepts a proof at most once across restarts",
@@ -94,30 +140,26 @@ class Settings:
         "false",
         "refuse key access objects whose signature does not cover the client's key (clientKeyHash)",
     )
-    opentdf_bearer: Literal["allow", "refuse"] = setting(
+    opentdf_bearer: Literal["allow", "refuse"] = choice(
         "OPENTDF_BEARER",
-        one_of("allow", "refuse"),
         "allow, refuse",
         "refuse",
         "access tokens that are bound to no key, on OpenTDF routes; allow by default in local mode",
     )
-    opentdf_dpop_nonce: Literal["off", "offer", "require"] = setting(
+    opentdf_dpop_nonce: Literal["off", "offer", "require"] = choice(
         "OPENTDF_DPOP_NONCE",
-        one_of("off", "offer", "require"),
         "off, offer, require",
         "offer",
         "nonces in DPoP proofs on OpenTDF routes; some of their clients cannot answer a challenge",
     )
-    opentdf_base_key: str = setting(
+    opentdf_base_key: str = choice(
         "OPENTDF_BASE_KEY",
-        one_of("off", "rsa:2048", "rsa:4096", "ec:secp256r1", "ec:secp384r1", "ec:secp521r1"),
         "off, rsa:2048, rsa:4096, ec:secp256r1, ec:secp384r1, ec:secp521r1",
         "off",
         "the key that OpenTDF clients are told to prefer, whatever they would choose",
     )
-    opentdf_empty_policy: Literal["allow", "refuse"] = setting(
+    opentdf_empty_policy: Literal["allow", "refuse"] = choice(
         "OPENTDF_EMPTY_POLICY",
-        one_of("allow", "refuse"),
         "allow, refuse",
         "refuse",
         "policies without attributes and recipients: any authenticated caller, or nobody; allow by default in local mode",
@@ -160,9 +202,8 @@ class Settings:
     rate_rewrap: int = count(
         "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
     )
-    key_budget: Literal["metered", "all"] = setting(
+    key_budget: Literal["metered", "all"] = choice(
         "KEY_BUDGET",
-        one_of("metered", "all"),
         "metered, all",
         "metered",
         "which key operations the two budgets below count: those that cost money, or software keys' too",
@@ -186,12 +227,8 @@ class Settings:
     public_key_cache_seconds: int = count(
         "PUBLIC_KEY_CACHE_SECONDS", 0, 86_400, "s", 3600, "how long others may keep our public keys"
     )
-    metrics: Literal["on", "off"] = setting(
-        "METRICS",
-        one_of("on", "off"),
-        "on, off",
-        "off",
-        "/metrics in Prometheus text, for whoever asks; on by default in local mode",
+    metrics: Literal["on", "off"] = choice(
+        "METRICS", "on, off", "off", "/metrics in Prometheus text, for whoever asks; on by default in local mode"
     )
     gcp_project: str = setting(
         "GCP_PROJECT",
@@ -230,47 +267,21 @@ class Settings:
         65536,
         "size of a policy as canonical JSON; of OpenTDF's, before base64",
     )
+    on_cloud_run: bool = False  # no setting: the platform says it, by K_SERVICE
 
     @property
     def local(self) -> bool:
         return self.mode == "local"
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environ(cls, environ: Mapping[str, str], read_secrets: ReadSecrets = no_secrets) -> Settings:
         """Reads and checks the whole environment. Raises ConfigError, which names the setting."""
         refuse_host_variables(environ)
-        fields = {field.metadata["name"]: field for field in dataclasses.fields(cls)}
-        unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in fields)
-        if unknown:
-            raise ConfigError(f"{unknown[0]}: unknown setting")
-        defaults = _local_defaults(environ) if environ.get("KAS_MODE") == "local" else {}
-        values = {
-            field.name: _read(field.metadata, environ.get(name, defaults.get(name, field.metadata["default"])))
-            for name, field in fields.items()
-        }
-        settings = cls(**values)
+        descriptions = {field.name: field.metadata for field in dataclasses.fields(cls) if field.metadata}
+        values = read_values(environ, descriptions, read_secrets)
+        settings = cls(**values, on_cloud_run=is_on_cloud_run(environ))
         if settings.local:
             refuse_open_local_mode(environ)
         if not all(is_secure_url(base, allow_loopback_http=settings.local) for base in settings.public_bases):
             raise ConfigError("KAS_PUBLIC_BASES: every base must be https (http on loopback in local mode only)")
         return settings
-
-
-def _read(metadata: Mapping[str, Any], text: str | None) -> Any:
-    if text is None:
-        raise ConfigError(f"{metadata['name']}: must be set ({metadata['takes']})")
-    try:
-        return metadata["parse"](text)
-    except ValueError as error:
-        raise ConfigError(f"{metadata['name']}: must be {metadata['takes']}") from error
-
-
-def _local_defaults(environ: Mapping[str, str]) -> dict[str, str]:
-    port = environ.get("PORT", "8080")
-    return {
-        "KAS_ID": "kas-local",
-        "KAS_PUBLIC_BASES": f"http://127.0.0.1:{port},http://localhost:{port}",
-        "KAS_OPENTDF_BEARER": "allow",
-        "KAS_OPENTDF_EMPTY_POLICY": "allow",
-        "KAS_METRICS": "on",
-    }

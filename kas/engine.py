@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kas.auth.issuers import Issuer
+from kas.dataclass import dataclass
 from kas.policy.attribute_decision import Requester, decide_attributes
 from kas.policy.attributes import Definition
 from kas.policy.decision import Decision, decide

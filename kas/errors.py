@@ -9,8 +9,9 @@ prints this tree and a test holds both together.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, final
+
+from kas.dataclass import dataclass
 
 
 class ConfigError(Exception):

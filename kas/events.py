@@ -14,10 +14,10 @@ DATA_SHARED is for keys that go to another KAS, which none do yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from kas.dataclass import dataclass
 from kas.errors import ClientKeyUnbound, KaoRefusal, KaoSignatureInvalid, KasError, KeyMaterialRejected
 from kas.journal import Journal
 from kas.policy.decision import Decision

@@ -1,19 +1,28 @@
 """The host's own variables, for what they could break.
 
-``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``THREADED_TIMEOUT_ENABLED`` (another worker), ``WORKERS`` (memory is not shared), ``HOST``
-(local mode stays on one machine), ``K_SERVICE`` (no local mode and no keys in files on Cloud Run).
+``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``THREADED_TIMEOUT_ENABLED`` (another
+worker), ``WORKERS`` (memory is not shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (set by Cloud Run:
+nothing that is for one machine runs there), ``GCE_METADATA_HOST`` (who says who this service is).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from kas.errors import ConfigError
 from kas.uri import is_loopback
 
+_METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
+_AUTHORITY: Final = re.compile(r"([a-z0-9.-]{1,253})(:[0-9]{1,5})?")
 _REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI", "THREADED_TIMEOUT_ENABLED")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+def is_on_cloud_run(environ: Mapping[str, str]) -> bool:
+    """Whether the platform says so, in whatever words."""
+    return "K_SERVICE" in environ
 
 
 def refuse_other_servers(environ: Mapping[str, str]) -> None:
@@ -26,12 +35,20 @@ def refuse_other_servers(environ: Mapping[str, str]) -> None:
 def refuse_host_variables(environ: Mapping[str, str]) -> None:
     """Raises ConfigError for what this service cannot safely run with, whatever its own settings."""
     refuse_other_servers(environ)
-    if "K_SERVICE" in environ and environ.get("KAS_MODE") == "local":
+    if is_on_cloud_run(environ) and environ.get("KAS_MODE") == "local":
         raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
-    if "K_SERVICE" in environ:
-        raise ConfigError("K_SERVICE: private keys in files, the only kind there is yet, are refused on Cloud Run")
+    if is_on_cloud_run(environ):
+        _refuse_foreign_metadata(environ.get("GCE_METADATA_HOST", ""))
     if environ.get("WORKERS", "1") != "1":
         raise ConfigError("WORKERS: must be 1: used proofs are remembered in the memory of one process")
+
+
+def _refuse_foreign_metadata(authority: str) -> None:
+    """It is asked without TLS, so on Cloud Run it is the platform's, or in the same container."""
+    named = _AUTHORITY.fullmatch(authority)
+    host = named[1] if named else ""
+    if authority and host not in _METADATA_HOSTS and not is_loopback(host):
+        raise ConfigError("GCE_METADATA_HOST: must be absent on Cloud Run, or the platform's own metadata server")
 
 
 def refuse_open_local_mode(environ: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
 """JOSE for everything signed here: access tokens, DPoP proofs, KAO and result signatures.
 
 One allow-list of asymmetric algorithms (RFC 7518, RFC 8037, RFC 9864), strict public JWKs (RFC 7517), thumbprints
-(RFC 7638) and strict compact JWS (RFC 7515 §3.1). Signature arithmetic is PyJWT's and cryptography's; what this
-module adds is what they let through: non-canonical base64url, duplicate header members, a key of another family or
-curve than the algorithm names, weak RSA keys, Ed448 under ``EdDSA``.
+(RFC 7638) and strict compact JWS (RFC 7515 §3.1). The arithmetic is cryptography's, by `jwa`; refused before it is asked
+are non-canonical base64url, duplicate header members, a key of another family or curve than the algorithm names, weak
+RSA keys, Ed448 under ``EdDSA``.
 
 Functions raise ValueError; the caller knows whose fault it is and which answer that gives.
 """
@@ -11,16 +11,15 @@ Functions raise ValueError; the caller knows whose fault it is and which answer 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import Algorithm, get_default_algorithms
 
+from kas import jwa
+from kas.dataclass import dataclass
 from kas.encoding import b64url_decode, b64url_encode, canonical_json, parse_json, sha256_b64url
 from kas.errors import InvalidRequest
-
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+from kas.jwa import PublicKey
 
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 4096
@@ -49,11 +48,6 @@ _ED25519_PRIME: Final = 2**255 - 19
 _ED25519_Y_BITS: Final = 2**255 - 1
 _ED25519_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _ED25519_SMALL_ORDER: Final = frozenset({0, 1, _ED25519_PRIME - 1, _ED25519_ORDER_8, _ED25519_PRIME - _ED25519_ORDER_8})
-
-_LIBRARY: Final = get_default_algorithms()
-_ARITHMETIC: Final[Mapping[str, Algorithm]] = {
-    name: _LIBRARY["EdDSA" if name == "Ed25519" else name] for name in ALGORITHMS
-}
 
 _THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("e", "kty", "n"),
@@ -180,12 +174,12 @@ def _minimal(number: int) -> str:
 
 def is_valid_signature(algorithm: str, jwk: PublicJwk, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` is one of ``jwk`` over ``message``; False when the key does not fit ``algorithm``."""
-    return jwk.fits(algorithm) and bool(_ARITHMETIC[algorithm].verify(message, jwk.key, signature))
+    return jwk.fits(algorithm) and jwa.is_signature(algorithm, jwk.key, message, signature)
 
 
 def sign(algorithm: str, private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
     """A signature in JOSE form (RFC 7518 §3.4: R‖S, not DER)."""
-    return _ARITHMETIC[algorithm].sign(message, private_key)
+    return jwa.sign(algorithm, private_key, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from kas.dataclass import dataclass
 from kas.ratelimit import Quota
 
 
@@ -48,7 +49,6 @@ class Journal:
     caller: Caller | None = None
     quotas: list[Quota] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
-    opened_with: str | None = None  # kid of the key that opened the last key access object
     key_operations: int = 0
     cache_hits: int = 0
     cache_misses: int = 0

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kas.cache import Counts
+from kas.dataclass import dataclass
 from kas.errors import leaves
 from kas.journal import Journal
 

@@ -1,12 +1,15 @@
 """The parts that routes share, made once in the parent process: what the files say, who asks, what opens, who is told.
 
-Nothing here opens a connection, starts a thread or draws a random value: a worker that is forked makes its own.
+Loading the files may read secrets and open sealed keys; every connection and thread of that has ended when it returns.
+Nothing else here opens a connection, starts a thread or draws a random value: a worker that is forked makes its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import cached_property
 from typing import Final
 
@@ -17,20 +20,28 @@ from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
+from kas.dataclass import dataclass
 from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
 from kas.errors import HealthLimit, RewrapLimit
 from kas.fetch import HttpFetcher
+from kas.google.cloud import Cloud
 from kas.keys.budget import KeyOperationBudget
 from kas.keys.dek_cache import DekCache, new_dek_cache
-from kas.keys.folder import KeyFolder, load_key_folder, make_local_keys
+from kas.keys.flights import Flights
+from kas.keys.folder import make_local_keys
+from kas.keys.index import read_index
 from kas.keys.opener import KeyOpener
+from kas.keys.private_keys import Keys, Sealed, fetch_keys
 from kas.keys.registry import KeyRegistry, KeyService
+from kas.keys.service import KeyServices
+from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
 from kas.policy.attributes import Definition, load_attributes
 from kas.policy.rules import Rules, load_rules
 from kas.ratelimit import Limit, SlidingWindow
+from kas.references import References
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
 
@@ -38,6 +49,7 @@ Clock = Callable[[], float]
 
 _MINUTE: Final = 60.0
 _REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
+_LEAST_PUBLIC_KEY_SECONDS: Final = 60  # whoever asks for our keys must not use up the quota of reads in Cloud KMS
 _READY_QUOTA: Final = 30  # of one caller who shows credentials
 
 
@@ -45,33 +57,57 @@ _READY_QUOTA: Final = 30  # of one caller who shows credentials
 class Files:
     """What the configured files say, checked."""
 
-    folder: KeyFolder
+    keys: Keys
     registry: KeyRegistry
-    key_service: KeyService
     rules: Rules
     definitions: Mapping[str, Definition]
     issuers: Mapping[str, Issuer]
 
 
-def load_files(settings: Settings) -> Files:
-    """Local mode makes its keys first. Raises ConfigError, which names the file and the place."""
-    if settings.local:
+def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
+    """Local mode makes its keys first, unless it is told of others. Raises ConfigError, which names the file and the place.
+
+    What is asked for over the network comes last, and no connection is left.
+    """
+    if settings.local and not settings.keys:
         make_local_keys(settings.keys_dir)
-    folder, rules = load_key_folder(settings.keys_dir), load_rules(settings.policy_dir)
+    rules = load_rules(settings.policy_dir)
     issuers = load_issuers(
         settings.issuers_path,
         countries=rules.countries,
         authorities=frozenset(rules.clearances.authorities),
         allow_loopback_http=settings.local,
+        refuse_loopback=settings.on_cloud_run,
     )
+    definitions = load_attributes(settings.policy_dir / "attributes.json")
+    with closing(cloud):
+        keys = load_keys(settings, cloud, timer)
     return Files(
-        folder=folder,
-        registry=KeyRegistry(folder.records),
-        key_service=SoftwareKeyService(folder.unwrap_keys),
+        keys=keys,
+        registry=KeyRegistry(keys.records),
         rules=rules,
-        definitions=load_attributes(settings.policy_dir / "attributes.json"),
+        definitions=definitions,
         issuers=issuers,
     )
+
+
+def load_keys(settings: Settings, cloud: Cloud, timer: Clock) -> Keys:
+    """The keys that the index names, with the private ones that this process holds. Raises ConfigError."""
+
+    def open_sealed(sealed: Iterable[Sealed]) -> Mapping[str, bytes]:
+        from kas.keys.sealed import unseal
+
+        kms = cloud.kms(settings.kms_endpoint)
+        return unseal(sealed, kms, timer=timer, sleep=threading.Event().wait, random=random.random)
+
+    references = References(
+        read_secrets=cloud.read_secrets,
+        endpoint=settings.secrets_endpoint,
+        takes_latest=settings.local,
+        on_cloud_run=settings.on_cloud_run,
+    )
+    index = read_index(settings.keys, settings.keys_dir, takes_files=not settings.on_cloud_run)
+    return fetch_keys(index, settings.keys_dir, references.values, open_sealed)
 
 
 class Parts:
@@ -81,11 +117,13 @@ class Parts:
     the clock of the machine.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, timer: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, timer: Clock, cloud: Cloud | None = None) -> None:
+        """``cloud`` is what the settings were read with; without it tokens are the developer's own."""
         self.settings = settings
         self.clock = clock
         self.timer = timer
-        self.files = load_files(settings)
+        self.cloud = cloud or Cloud({}, clock, timer)
+        self.files = load_files(settings, self.cloud, timer)
         self.audit = AuditLog(descriptor_writer(STDOUT), project=settings.gcp_project)
 
     @cached_property
@@ -118,8 +156,8 @@ class Parts:
 
     @cached_property
     def nonces(self) -> NonceSource:
-        """Nonces for DPoP proofs; the secret is drawn by the worker."""
-        return NonceSource(self.clock)
+        """Nonces for DPoP proofs; the value of the process is drawn by the worker."""
+        return NonceSource(self.clock, self.settings.nonce_secrets)
 
     def authenticator(
         self,
@@ -153,7 +191,7 @@ class Parts:
     @cached_property
     def budget(self) -> KeyOperationBudget | None:
         """Of key operations, None where nothing is counted."""
-        if self.settings.key_budget == "metered" and not self.files.key_service.is_metered:
+        if self.settings.key_budget == "metered" and not self._has_remote_keys:
             return None
         return KeyOperationBudget(
             per_minute=self.settings.key_operations_per_minute,
@@ -163,14 +201,49 @@ class Parts:
         )
 
     @cached_property
+    def key_service(self) -> KeyService:
+        """Whoever holds the keys: this process, Cloud KMS, or each its own."""
+        software = SoftwareKeyService(self.files.keys.unwrap_keys)
+        if not self._has_remote_keys:
+            return software
+        from kas.keys.kms import KmsKeyService
+
+        settings = self.settings
+        kms = KmsKeyService(
+            self.cloud.kms_for_workers(settings.kms_transport, settings.kms_endpoint, settings.kms_concurrency),
+            timer=self.timer,
+            sleep=threading.Event().wait,
+            random=random.random,
+            timeout_seconds=settings.kms_timeout_seconds,
+            deadline_seconds=settings.kms_deadline_seconds,
+            protection_level=settings.kms_protection_level,
+            public_key_seconds=max(settings.public_key_cache_seconds, _LEAST_PUBLIC_KEY_SECONDS),
+            warn=tell_operator,
+        )
+        return KeyServices(software=software, kms=kms)
+
+    @cached_property
     def opener(self) -> KeyOpener:
         """What opens wrapped keys."""
+        settings = self.settings
+        side_by_side = SideBySide(
+            Flights(settings.kms_concurrency),
+            deadline_seconds=settings.kms_deadline_seconds,
+            timer=self.timer,
+            warn=tell_operator,
+        )
         return KeyOpener(
             registry=self.files.registry,
-            key_service=self.files.key_service,
+            key_service=self.key_service,
             cache=self.dek_cache,
             budget=self.budget,
+            budget_all=settings.key_budget == "all",
+            side_by_side=side_by_side,
         )
+
+    @property
+    def _has_remote_keys(self) -> bool:
+        return any(record.is_remote for record in self.files.registry.records)
 
     @cached_property
     def metrics(self) -> Metrics | None:

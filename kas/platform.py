@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kas.auth.issuers import Issuer
 from kas.crypto.certificate import Certificates
+from kas.dataclass import dataclass
 from kas.errors import AttributeUnknown, AttributeValueUnknown, ConfigError, PublicKeyUnknown
 from kas.jose import ALGORITHMS, to_jwk
 from kas.keys.registry import KeyRecord, KeyRegistry, KeyService

@@ -6,38 +6,47 @@ keys, the current and previous ones.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kas.dataclass import dataclass
 from kas.encoding import sha256_b64url
+from kas.errors import KeyUnavailable
 from kas.jose import to_jwk
-from kas.keys.registry import KeyRegistry, KeyService
+from kas.keys.registry import KeyRecord, KeyRegistry, KeyService
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A document and its strong entity tag (RFC 9110 §8.8.3), quotes included."""
+    """A document and its strong entity tag (RFC 9110 §8.8.3), quotes included; ``is_whole`` unless a key is missing that
+    should be in there.
+    """
 
     body: bytes
     etag: str
+    is_whole: bool = True
 
 
 def publish_keys(
     registry: KeyRegistry, key_service: KeyService, signing_keys: Mapping[str, ec.EllipticCurvePublicKey]
 ) -> Publication:
-    """The JWK set. Raises KeyUnavailable when a public key cannot be had."""
-    unwrap = [
-        {
-            **to_jwk(key_service.public_key(record)),
-            "kid": record.kid,
-            "use": "enc",
-            "alg": record.jwk_algorithm,
-        }
-        for record in registry.published()
-    ]
+    """The JWK set as it is now. A key that cannot be had is left out: clients can wrap to the others, and verify
+    results. Raises KeyUnavailable when there is none to wrap to.
+    """
+    records = registry.published()
+    unwrap = list(_unwrap_jwks(records, key_service))
+    if not unwrap:
+        raise KeyUnavailable
     signing = [{**to_jwk(key), "kid": kid, "use": "sig", "alg": "ES256"} for kid, key in signing_keys.items()]
     body = json.dumps({"keys": unwrap + signing}, separators=(",", ":")).encode()
-    return Publication(body, f'"{sha256_b64url(body)}"')
+    return Publication(body, f'"{sha256_b64url(body)}"', is_whole=len(unwrap) == len(records))
+
+
+def _unwrap_jwks(records: Iterable[KeyRecord], key_service: KeyService) -> Iterator[dict[str, str]]:
+    for record in records:
+        with contextlib.suppress(KeyUnavailable):
+            key = to_jwk(key_service.public_key(record))
+            yield {**key, "kid": record.kid, "use": "enc", "alg": record.jwk_algorithm}

@@ -11,8 +11,8 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from kas.dataclass import dataclass
 from kas.errors import KasError
 
 

@@ -7,27 +7,30 @@ body is read, an unentitled caller costs no key operation, and whatever depends 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 
 from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
-from kas.crypto.wrapping import Wrap, WrappedKey, wrap_to
+from kas.crypto.wrapping import WrappedKey, wrap_to
+from kas.dataclass import dataclass
+from kas.datakey import DataKey
 from kas.engine import PolicyEngine
 from kas.errors import (
     ClientKeyUnbound,
     KaoRefusal,
     KaoSignatureInvalid,
     KeyMaterialRejected,
+    KeyUnavailable,
     NotSupported,
     UnknownKas,
 )
 from kas.events import KaoOutcome, kao_event
 from kas.jose import PublicJwk, is_valid_signature
 from kas.journal import Journal
-from kas.keys.opener import KeyOpener
+from kas.keys.opener import KeyOpener, Opened
 from kas.keys.registry import Dialect
 from kas.metrics import Meter
 from kas.policy.decision import Decision
@@ -70,18 +73,30 @@ class Exchange:
     journal: Journal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Work:
-    """What is found out once per request and used by each KAO; ``decision`` is that about the KAO at hand."""
+    """What is found out once per request and used by each KAO."""
 
     principal: Principal
     request: RewrapRequest
     journal: Journal
     now: float
-    wrap: Wrap | None = None
     decisions: dict[str, Decision] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Case:
+    """One KAO and what is found out about it; ``outcome`` is a refusal until there is a better one."""
+
+    kao: KeyAccess
+    group: PolicyGroup
     decision: Decision | None = None
-    outcomes: list[KaoOutcome] = field(default_factory=list)
+    opened: Opened | None = None
+    outcome: WrappedKey | type[KaoRefusal] = KeyUnavailable
+
+    def refuse(self, refusal: KaoRefusal, journal: Journal) -> None:
+        self.outcome = type(refusal)
+        journal.wait(refusal.retry_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +119,7 @@ class Rewrap:
         2–5. Who asks: access token, DPoP proof, nonce, caller limit, each proof once.
         6. Media types and the bounded body.
         7. JSON and structure.
-        8–15. Each KAO, see `_release`.
+        8–15. The KAOs, see `_release`.
         16. Every result signed.
         17. One audit line per KAO, before anything leaves.
 
@@ -117,46 +132,19 @@ class Rewrap:
             body, now = exchange.read_body(), self.clock()
         with journal.stage("parse"):
             request = self.wire.parse(body, key=principal.key, now=now)
-        work = _Work(principal, request, journal, now)
-        groups = [self._group(group, work) for group in request.groups]
+        groups = [[_Case(kao, group) for kao in group.key_accesses] for group in request.groups]
+        cases = [case for group in groups for case in group]
+        self._release(cases, _Work(principal, request, journal, now))
+        results = [_results(group, answered) for group, answered in zip(request.groups, groups, strict=True)]
         with journal.stage("sign"):
-            answer = self.wire.render(request, groups, AnswerContext(journal.request_id, principal.proof_hash, now))
-        for outcome in work.outcomes:
+            answer = self.wire.render(request, results, AnswerContext(journal.request_id, principal.proof_hash, now))
+        for outcome in map(self._recorded, cases):
             self.audit.record(kao_event(journal, outcome, now=now), journal.trace)
             self.meter.kao(outcome.dialect, None if outcome.refusal is None else outcome.refusal.code)
         return answer
 
-    def _group(self, group: PolicyGroup, work: _Work) -> GroupResult:
-        results = tuple(KeyAccessResult(kao, self._outcome(kao, group, work)) for kao in group.key_accesses)
-        return GroupResult(group.policy_id, results)
-
-    def _outcome(self, kao: KeyAccess, group: PolicyGroup, work: _Work) -> WrappedKey | type[KaoRefusal]:
-        journal = work.journal
-        operations, hits = journal.key_operations, journal.cache_hits
-        journal.opened_with = work.decision = None
-        outcome: WrappedKey | type[KaoRefusal]
-        try:
-            outcome = self._release(kao, group, work)
-        except KaoRefusal as refusal:
-            outcome = type(refusal)
-            journal.wait(refusal.retry_after)
-        work.outcomes.append(
-            KaoOutcome(
-                dialect=self.wire.dialect,
-                policy_id=group.policy_id,
-                policy_hash=group.policy_hash,
-                kao_id=kao.id,
-                kid=kao.kid or journal.opened_with,
-                refusal=None if isinstance(outcome, WrappedKey) else outcome,
-                decision=work.decision,
-                key_operations=journal.key_operations - operations,
-                is_cache_hit=journal.cache_hits > hits,
-            )
-        )
-        return outcome
-
-    def _release(self, kao: KeyAccess, group: PolicyGroup, work: _Work) -> WrappedKey:
-        """Decides about one KAO.
+    def _release(self, cases: Sequence[_Case], work: _Work) -> None:
+        """Decides about the KAOs of one request, each by itself; and of a step, only those that passed all before it.
 
         8. It asks for what this KAS does, and of this KAS.
         9. The proven key signed it, and with it the client's key.
@@ -166,29 +154,74 @@ class Rewrap:
 
         The numbers are ACP-240's order of steps; 14 (metadata) is not built yet.
         """
-        # 8.
-        if not kao.is_supported:
-            raise NotSupported
-        if not is_same_resource(kao.url, self.own_urls):
-            raise UnknownKas
-        # 9.
-        self._check_origin(kao, work)
-        # 10.
-        with work.journal.stage("decide"):
-            self._decide(group, work)
+        # 8, 9, 10.
+        permitted = [case for case in cases if self._is_permitted(case, work)]
         # 11, 12, 13.
-        with work.journal.stage("unwrap"):
-            data_key = self.opener.open(
-                kao, dialect=self.wire.dialect, caller=work.principal.caller.identity, journal=work.journal
-            )
+        opened = self._open(permitted, work)
         # 15.
-        with work.journal.stage("wrap"):
-            if work.wrap is None:
-                work.wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
-            try:
-                return work.wrap(data_key)
-            finally:
+        try:
+            self._wrap(opened, work)
+        finally:
+            for _, data_key in opened:
                 data_key.wipe()
+
+    def _is_permitted(self, case: _Case, work: _Work) -> bool:
+        try:
+            # 8.
+            if not case.kao.is_supported:
+                raise NotSupported
+            if not is_same_resource(case.kao.url, self.own_urls):
+                raise UnknownKas
+            # 9.
+            self._check_origin(case.kao, work)
+            # 10.
+            with work.journal.stage("decide"):
+                self._decide(case, work)
+        except KaoRefusal as refusal:
+            case.refuse(refusal, work.journal)
+            return False
+        return True
+
+    def _open(self, permitted: Sequence[_Case], work: _Work) -> list[tuple[_Case, DataKey]]:
+        """The keys of those that open; they are ours to wipe."""
+        if not permitted:
+            return []
+        caller, journal = work.principal.caller.identity, work.journal
+        with journal.stage("unwrap"):
+            found = self.opener.open_all([case.kao for case in permitted], dialect=self.wire.dialect, caller=caller)
+        keys = []
+        for case, opened in zip(permitted, found, strict=True):
+            case.opened = opened
+            journal.key_operations += opened.operations
+            journal.cache_hits += opened.is_hit
+            journal.cache_misses += opened.is_miss
+            if isinstance(opened.outcome, KaoRefusal):
+                case.refuse(opened.outcome, journal)
+            else:
+                keys.append((case, opened.outcome))
+        return keys
+
+    def _wrap(self, opened: Sequence[tuple[_Case, DataKey]], work: _Work) -> None:
+        if not opened:
+            return
+        with work.journal.stage("wrap"):
+            wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
+            for case, data_key in opened:
+                case.outcome = wrap(data_key)
+
+    def _recorded(self, case: _Case) -> KaoOutcome:
+        opened = case.opened
+        return KaoOutcome(
+            dialect=self.wire.dialect,
+            policy_id=case.group.policy_id,
+            policy_hash=case.group.policy_hash,
+            kao_id=case.kao.id,
+            kid=case.kao.kid or (opened.kid if opened else None),
+            refusal=None if isinstance(case.outcome, WrappedKey) else case.outcome,
+            decision=case.decision,
+            key_operations=opened.operations if opened else 0,
+            is_cache_hit=opened.is_hit if opened else False,
+        )
 
     def _check_origin(self, kao: KeyAccess, work: _Work) -> None:
         """DPoP does not cover the body: the KAO's signature does, and with the hash the client's key as well.
@@ -207,10 +240,11 @@ class Rewrap:
         if origin.client_key_hash is None or origin.client_key_hash != work.request.client_key_hash:
             raise ClientKeyUnbound
 
-    def _decide(self, group: PolicyGroup, work: _Work) -> None:
+    def _decide(self, case: _Case, work: _Work) -> None:
         """Once per policy, however many KAOs and groups name it. Raises the Denial of a policy that does not permit,
         and KeyMaterialRejected for one that cannot be read: it is not the one that was bound.
         """
+        group = case.group
         if isinstance(group.policy, UnreadablePolicy):
             raise KeyMaterialRejected
         decision = work.decisions.get(group.policy_hash)
@@ -220,6 +254,10 @@ class Rewrap:
                 principal.claims, principal.caller.subject, principal.issuer, group.policy, now=work.now
             )
             work.decisions[group.policy_hash] = decision
-        work.decision = decision
+        case.decision = decision
         if decision.refusal is not None:
             raise decision.refusal
+
+
+def _results(group: PolicyGroup, cases: Sequence[_Case]) -> GroupResult:
+    return GroupResult(group.policy_id, tuple(KeyAccessResult(case.kao, case.outcome) for case in cases))

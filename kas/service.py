@@ -6,7 +6,6 @@ Runs in the parent process, before the host forks its worker.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -14,13 +13,15 @@ import flask
 
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
+from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.engine import PolicyEngine
 from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
 from kas.events import public_key_event
+from kas.google.cloud import Cloud
 from kas.health import Check, Readiness, keys_usable, one_holds
 from kas.journal import Journal
-from kas.keys.folder import KeyFolder
+from kas.keys.private_keys import Keys
 from kas.parts import Clock, Parts, addresses
 from kas.platform import Platform
 from kas.protocol.acp240.request import Limits, RequestParser
@@ -60,20 +61,24 @@ class Service:
         return self.edge.handle(request, routes)
 
 
-def build_service(settings: Settings, clock: Clock, timer: Clock) -> Service:
-    """Builds the service; ``clock`` gives seconds since 1970, ``timer`` from an arbitrary start.
+def build_service(settings: Settings, clock: Clock, timer: Clock, cloud: Cloud | None = None) -> Service:
+    """Builds the service; ``clock`` gives seconds since 1970, ``timer`` from an arbitrary start, ``cloud`` is what the
+    settings were read with. Every connection that it took is closed.
 
     Raises ConfigError for anything that it cannot safely run with.
     """
-    parts = Parts(settings, clock, timer)
-    rewraps = _Rewraps(parts)
+    return assemble(Parts(settings, clock, timer, cloud))
+
+
+def assemble(parts: Parts) -> Service:
+    """The service over its parts, whoever made them."""
+    settings, rewraps = parts.settings, _Rewraps(parts)
     bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, _json_bounds(settings))
-    publication = _publish(parts)
 
     def record_public_key(journal: Journal) -> None:
-        parts.audit.record(public_key_event(journal, now=clock()), journal.trace)
+        parts.audit.record(public_key_event(journal, now=parts.clock()), journal.trace)
 
-    jwks = cacheable_route(lambda: publication, settings.public_key_cache_seconds)
+    jwks = cacheable_route(partial(_publish, parts), settings.public_key_cache_seconds)
     return Service(
         _edge(parts),
         mounts(
@@ -116,7 +121,7 @@ def _health(parts: Parts) -> dict[str, Route]:
     issuers = [partial(parts.jwks.is_usable, issuer) for issuer in parts.files.issuers.values()]
     readiness = Readiness(
         (
-            Check("keys", keys_usable(parts.files.registry, parts.files.key_service)),
+            Check("keys", keys_usable(parts.files.registry, parts.key_service)),
             Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
             Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
         ),
@@ -143,7 +148,7 @@ class _Rewraps:
             clock=parts.clock,
         )
         is_kao_url = partial(has_secure_scheme, allow_loopback_http=settings.local)
-        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), _signer(settings.kas_id, files.folder))
+        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), _signer(settings.kas_id, files.keys))
         self._opentdf = OpenTdfWire(_opentdf_limits(settings))
 
     def acp240(self) -> Rewrap:
@@ -177,7 +182,7 @@ def _platform(parts: Parts) -> Platform:
         kas_uri=f"{settings.public_bases[0]}/kas",  # as clients write and compare it
         issuers=tuple(files.issuers.values()),
         registry=files.registry,
-        key_service=files.key_service,
+        key_service=parts.key_service,
         definitions=files.definitions,
         base_key=None if settings.opentdf_base_key == "off" else settings.opentdf_base_key,
         nonce_required=settings.opentdf_dpop_nonce == "require",
@@ -186,8 +191,8 @@ def _platform(parts: Parts) -> Platform:
 
 def _publish(parts: Parts) -> Publication:
     files = parts.files
-    signing_keys = {kid: key.public_key() for kid, key in files.folder.signing_keys.items()}
-    return publish_keys(files.registry, files.key_service, signing_keys)
+    signing_keys = {kid: key.public_key() for kid, key in files.keys.signing_keys.items()}
+    return publish_keys(files.registry, parts.key_service, signing_keys)
 
 
 def _json_bounds(settings: Settings) -> JsonBounds:
@@ -233,6 +238,6 @@ def _deployment(settings: Settings) -> Deployment:
     )
 
 
-def _signer(kas_id: str, folder: KeyFolder) -> ResultSigner:
-    kid, private_key = next(iter(folder.signing_keys.items()))  # the current one is first
+def _signer(kas_id: str, keys: Keys) -> ResultSigner:
+    kid, private_key = next(iter(keys.signing_keys.items()))  # the current one is first
     return ResultSigner(kas_id, kid, private_key)

@@ -10,14 +10,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
-from kas.uri import normalise_uri
+from kas.encoding import b64url_decode
+from kas.uri import is_loopback, normalise_uri
 
 PREFIX: Final = "KAS_"
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
 _PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_MIN_NONCE_SECRET_BYTES: Final = 32
+_MAX_NONCE_SECRETS: Final = 2
 
 Value = TypeVar("Value")
 Parse = Callable[[str], Value]
@@ -95,12 +99,35 @@ def project(text: str) -> str:
     return text
 
 
-def setting(name: str, parse: Parse[Any], takes: str, default: str | None, meaning: str) -> Any:
-    """One setting; ``default`` is the text of the value when absent, None when it must be given."""
+def endpoint(text: str) -> str:
+    """The origin of an interface of Google's: https, or http to a loopback address, without a path."""
+    parts = urlsplit(text)
+    if not _ORIGIN.fullmatch(text) or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
+        raise ValueError
+    return text
+
+
+def nonce_secret(text: str) -> tuple[bytes, ...]:
+    """The current secret and perhaps the previous one."""
+    secrets = tuple(b64url_decode(part) for part in text.split(",")) if text else ()
+    if len(secrets) > _MAX_NONCE_SECRETS or any(len(secret) < _MIN_NONCE_SECRET_BYTES for secret in secrets):
+        raise ValueError
+    return secrets
+
+
+def setting(
+    name: str, parse: Parse[Any], takes: str, default: str | None, meaning: str, *, is_secret: bool = False
+) -> Any:
+    """One setting; ``default`` is the text of the value when absent, None when it must be given. A secret is not shown."""
     metadata = {"name": PREFIX + name, "parse": parse, "takes": takes, "default": default, "meaning": meaning}
-    return dataclasses.field(metadata=metadata)
+    return dataclasses.field(metadata=metadata, repr=not is_secret)
 
 
 def count(name: str, low: int, high: int, unit: str, default: int, meaning: str) -> Any:
     """A setting that is a number of ``unit``."""
     return setting(name, whole_number(low, high), f"{low}–{high} {unit}", str(default), meaning)
+
+
+def choice(name: str, options: str, default: str, meaning: str) -> Any:
+    """A setting that is one of the words in ``options``, a comma and a space between."""
+    return setting(name, one_of(*options.split(", ")), options, default, meaning)

@@ -1,11 +1,13 @@
 """`make demo`: a file encrypted under a policy, opened by two people, refused to two others, and three attacks refused.
 
 Then the same with a published OpenTDF client, which knows nothing of this project: opened by one, refused to another.
-Everything is real: processes, HTTP, keys, signatures. The exit status is 0 only when every expectation held.
+With ``--keys kms`` the keys are in a stand-in for Cloud KMS, which says how often they were used. Everything is real:
+processes, HTTP, keys, signatures. The exit status is 0 only when every expectation held.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
@@ -24,6 +26,8 @@ from local.client.container import read_container, write_container
 from local.client.keys import new_receiving_key
 from local.client.proofs import make_proof
 from local.client.rewrap import build_request, post_rewrap
+from local.google.remote import Control
+from local.google_world import google_world
 from local.otdf.act import OtdfAct
 from local.otdf.client import HOME, ClientUnavailable
 from local.processes import ROOT, StartFailed, World, world
@@ -68,6 +72,11 @@ class Demo:
 
     def play(self) -> None:
         """All acts in order."""
+        self.own_client()
+        self.published_client()
+
+    def own_client(self) -> None:
+        """The acts of this project's client."""
         data = FILE.read_bytes()
         self.stage.say(f"\nEncrypt {FILE.name}, {len(data)} bytes, as SECRET, COI NATO, releasable to USA, FRA", _BOLD)
         container = self.session("usa-secret").encrypt(data, POLICY)
@@ -84,7 +93,6 @@ class Demo:
         self.tampered_policy(container)
         self.stolen_token(container)
         self.replayed_proof(container)
-        self.published_client()
 
     def opens(self, client_id: str, container: bytes, data: bytes) -> None:
         """Expects the same bytes back, with the KAS's signature verified by the client."""
@@ -161,13 +169,32 @@ def terminating() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def main(otdf_home: Path = HOME) -> int:
+def show(stage: Stage, folder: Path, keys: str, otdf_home: Path) -> None:
+    """Starts what there is to see, plays, and stops it. Raises StartFailed, ClientError, ClientUnavailable."""
+    with (folder / "audit.log").open("wb") as log, closing(Http()) as http:
+        if keys == "software":
+            stage.say("Starting a Key Access Service and an identity provider on free ports …")
+            with world(folder, log=log) as pair:
+                Demo(stage, pair, http, otdf_home).play()
+            return
+        stage.say("Starting a Key Access Service, an identity provider and a stand-in for Google Cloud on free ports …")
+        with google_world(folder, log=log) as running:
+            Demo(stage, running.pair, http, otdf_home).play()
+            count_operations(stage, running.google.control)
+
+
+def count_operations(stage: Stage, control: Control) -> None:
+    """Expects that the keys were used where they are kept, and that nobody asked in vain."""
+    stage.say("\nWhat Cloud KMS was asked for", _BOLD)
+    opened, refused = (control.count("AsymmetricDecrypt", outcome=outcome) for outcome in ("OK", "PERMISSION_DENIED"))
+    stage.expect(opened > 0 and not refused, f"{opened} key operations, each by the role that the KAS has on that key")
+
+
+def main(otdf_home: Path = HOME, keys: str = "software") -> int:
     stage = Stage(colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     try:
-        with terminating(), tempfile.TemporaryDirectory() as folder, (Path(folder) / "audit.log").open("wb") as log:
-            stage.say("Starting a Key Access Service and an identity provider on free ports …")
-            with world(Path(folder), log=log) as pair, closing(Http()) as http:
-                Demo(stage, pair, http, otdf_home).play()
+        with terminating(), tempfile.TemporaryDirectory() as folder:
+            show(stage, Path(folder), keys, otdf_home)
     except (StartFailed, ClientError, ClientUnavailable) as error:
         kind = "the answer cannot be trusted: " if isinstance(error, AnswerInvalid) else ""
         stage.expect(held=False, text=f"{kind}{error}")
@@ -179,4 +206,6 @@ def main(otdf_home: Path = HOME) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser.add_argument("--keys", choices=("software", "kms"), default="software", help="where the KAS has its keys")
+    sys.exit(main(keys=parser.parse_args().keys))

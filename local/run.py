@@ -1,4 +1,7 @@
-"""`make run`: the KAS and its identity provider in the foreground, until Ctrl-C or SIGTERM, or until one of them ends."""
+"""`make run`: the KAS and its identity provider in the foreground, until Ctrl-C or SIGTERM, or until one of them ends.
+
+With ``--keys kms`` the KAS has its keys and secrets in a stand-in for Google Cloud, which runs and ends with them.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local.google.remote import Google, start_google
+from local.google_world import ACP240_VERSION, make_project
 from local.processes import (
     ROOT,
     Service,
@@ -26,28 +32,52 @@ _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WELCOME: Final = """
 Key Access Service   {kas}
 identity provider    {provider}   (its page lists the clients; every secret is dev)
-
+"""
+_TRY: Final = """
 Try:
   curl {kas}/health
   curl {kas}/.well-known/jwks.json
   curl -u usa-secret:dev -d grant_type=client_credentials {provider}/token
+"""
+_SOFTWARE: Final = """\
   make demo        a file opened by two people and refused to two others, on a pair of its own
 
 Ctrl-C stops both. One audit line for each key access object and each refused request follows here.
 """
+_GOOGLE: Final = """\
+Cloud KMS, secrets   {google}   (gRPC alone on {rpc}): a stand-in, see docs/local-google.md
+"""
+_TRY_GOOGLE: Final = """\
+  curl {google}/control        every call that Cloud KMS and Secret Manager were asked for
+  curl -d '{{"name": "{version}", "state": "DISABLED"}}' \\
+    {google}/control/versions        what is wrapped to this key is answered 503 key_unavailable until it is ENABLED
+  make demo KEYS=kms        a file opened by two people and refused to two others, on processes of its own
+
+Ctrl-C stops all three. One audit line for each key access object and each refused request follows here.
+"""
 
 
-def run(port: int, idp_port: int, folder: Path, stopping: threading.Event) -> int:
-    """Runs both until ``stopping`` (0) or until one of them ends by itself (1)."""
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each listens; ``google`` is None with software keys, else the ports of its REST and gRPC interfaces."""
+
+    kas: int
+    provider: int
+    google: tuple[int, int] | None = None
+
+
+def run(ports: Ports, folder: Path, stopping: threading.Event) -> int:
+    """Runs all until ``stopping`` (0) or until one of them ends by itself (1)."""
     services: list[Service] = []
     try:
-        issuers_path = write_issuers(folder / f"issuers-{idp_port}.json", idp_port)
-        services.append(start_provider(idp_port, folder / "provider", os.environ, None))
-        services.append(start_kas(port, issuers_path, folder / "keys", os.environ, None))
+        issuers_path = write_issuers(folder / f"issuers-{ports.provider}.json", ports.provider)
+        services.append(start_provider(ports.provider, folder / "provider", os.environ, None))
+        google, settings = _start_google(ports.google, folder / "google", services, stopping)
+        services.append(start_kas(ports.kas, issuers_path, folder / "keys", {**settings, **os.environ}, None))
         for service in services:
             wait_until_answers(service, stopping.is_set)
         if not stopping.is_set():
-            print(_WELCOME.format(kas=services[1].base, provider=services[0].base), flush=True)
+            print(_welcome(services, google), flush=True)
         return _watch(services, stopping)
     except StartFailed as error:
         print(f"make run: {error}", file=sys.stderr)
@@ -56,11 +86,35 @@ def run(port: int, idp_port: int, folder: Path, stopping: threading.Event) -> in
         stop(*services)
 
 
+def _start_google(
+    ports: tuple[int, int] | None, folder: Path, services: list[Service], stopping: threading.Event
+) -> tuple[Google | None, dict[str, str]]:
+    """The stand-in, where there is one, and the settings for it. It answers first: the KAS reads secrets as it starts."""
+    if ports is None:
+        return None, {}
+    project = make_project(folder)
+    google = start_google(*ports, project.setup_path)
+    services.append(google.service)
+    wait_until_answers(google.service, stopping.is_set)
+    return google, project.environment(google)
+
+
+def _welcome(services: list[Service], google: Google | None) -> str:
+    texts = [_WELCOME, _TRY, _SOFTWARE] if google is None else [_WELCOME, _GOOGLE, _TRY, _TRY_GOOGLE]
+    return "".join(texts).format(
+        provider=services[0].base,
+        kas=services[-1].base,
+        google=google and google.base,
+        rpc=google and google.rpc_target,
+        version=ACP240_VERSION,
+    )
+
+
 def _watch(services: list[Service], stopping: threading.Event) -> int:
     while not stopping.wait(_POLL_SECONDS):
         for service in services:
             if service.process.poll() is not None:
-                print(f"make run: the {service.name} ended by itself; stopping the other", file=sys.stderr)
+                print(f"make run: the {service.name} ended by itself; stopping the rest", file=sys.stderr)
                 return 1
     return 0
 
@@ -69,12 +123,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="port of the KAS")
     parser.add_argument("--idp-port", type=int, default=8081, help="port of the identity provider")
+    parser.add_argument("--keys", choices=("software", "kms"), default="software", help="where the KAS has its keys")
+    parser.add_argument("--google-port", type=int, default=8090, help="port of the stand-in's REST interfaces")
+    parser.add_argument("--google-rpc-port", type=int, default=8091, help="port of its gRPC")
     parser.add_argument("--folder", type=Path, default=ROOT / ".local", help="private folder for keys")
     arguments = parser.parse_args()
+    google_ports = (arguments.google_port, arguments.google_rpc_port) if arguments.keys == "kms" else None
     stopping = threading.Event()
     for number in _STOPPING:
         signal.signal(number, lambda *_: stopping.set())
-    return run(arguments.port, arguments.idp_port, arguments.folder, stopping)
+    return run(Ports(arguments.port, arguments.idp_port, google_ports), arguments.folder, stopping)
 
 
 if __name__ == "__main__":

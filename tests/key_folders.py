@@ -9,6 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kas.keys.index import read_index
+from kas.keys.private_keys import Keys, fetch_keys
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 # kid -> (algorithm, status, dialects).
 Records = Mapping[str, tuple[str, str, Sequence[str]]]
@@ -41,3 +44,8 @@ def write_key_folder(folder: Path, records: Records, signing: Mapping[str, str])
     signers = [{"kid": kid, "status": status, "file": f"{kid}.pem"} for kid, status in signing.items()]
     (folder / "keys.json").write_text(json.dumps({"unwrapKeys": unwrap, "signingKeys": signers}), "utf-8")
     return keys
+
+
+def load_key_folder(folder: Path) -> Keys:
+    """The keys of a folder whose index names files alone."""
+    return fetch_keys(read_index("", folder, takes_files=True), folder, dict, lambda _: {})

@@ -62,7 +62,7 @@ REQUIREMENTS: Final[dict[str, Entry]] = {
     "102": ("M: 403 when the policy denies", ""),
     "103": ("M: 500 for the unexpected", ""),
     "104": ("S: 503 when unavailable, and a health route", ""),
-    "110": ("M: private keys are protected", "part: files of one user on one machine; an HSM later"),
+    "110": ("M: private keys are protected", ""),
     "111": ("M: token and proof, both", ""),
     "112": ("M: the binding keeps everyone from changing the policy", ""),
     "113": ("S: RSA and ECC, no algorithm welded in", ""),

@@ -17,11 +17,12 @@ from kas.config import Settings
 from kas.errors import ProofMethodMismatch
 from kas.events import KaoOutcome, kao_event, refusal_event
 from kas.journal import Trace
+from kas.keys.index import read_index
 from kas.policy.rules import load_rules
 from tests.unit.journals import journal
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = {field.metadata["name"] for field in dataclasses.fields(Settings)}
+SETTINGS = {field.metadata["name"] for field in dataclasses.fields(Settings) if field.metadata}
 EARLIER_NAMES = {
     "USE_GCP_KMS",
     "CACHE_BACKEND",
@@ -160,17 +161,34 @@ def test_the_example_of_an_audit_line_has_the_members_of_one():
 
 def _production_settings() -> dict[str, str]:
     lines = [line for line in (ROOT / "env.yaml").read_text("utf-8").splitlines() if not line.startswith("#")]
-    pairs = [re.fullmatch(r'((?:KAS_[A-Z0-9_]+|THREADS)): "(.*)"', line) for line in lines]
+    pairs = [re.fullmatch(r"""((?:KAS_[A-Z0-9_]+|THREADS)): (["'])([^']*)\2""", line) for line in lines]
     assert all(pairs), "every line is a name and a quoted text"
-    return {pair[1]: pair[2] for pair in pairs if pair}
+    return {pair[1]: pair[3] for pair in pairs if pair}
 
 
-def test_the_settings_of_a_deployment_are_accepted_and_strict():
-    settings = Settings.from_environ(_production_settings())
+def test_the_settings_of_a_deployment_are_accepted_on_cloud_run_and_strict():
+    asked: dict[str, str] = {}
+
+    def read_secrets(_endpoint, versions):
+        asked.update(versions)
+        return dict.fromkeys(versions, b"A" * 43 + b"\n")
+
+    settings = Settings.from_environ({**_production_settings(), "K_SERVICE": "kas"}, read_secrets)
+    assert asked == {"KAS_NONCE_SECRET": "projects/my-project/secrets/kas-nonce/versions/1"}
     assert (settings.mode, settings.rewrap_dpop_nonce) == ("production", "require")
     assert all(base.startswith("https://") for base in settings.public_bases)
     assert (settings.opentdf_bearer, settings.opentdf_empty_policy, settings.metrics) == ("refuse", "refuse", "off")
     assert (settings.cors_origins, settings.trusted_proxy_hops, settings.key_budget) == (frozenset(), 0, "metered")
+    assert (settings.kms_transport, settings.kms_protection_level) == ("http", "HSM")
+
+
+def test_the_keys_of_a_deployment_are_in_cloud_kms_or_sealed_by_it():
+    """None is in a file, and each dialect has one of its own."""
+    index = read_index(_production_settings()["KAS_KEYS"], ROOT, takes_files=False)
+    assert [entry.record.is_remote for entry in index.unwrap] == [True, True, False]
+    assert index.unwrap[2].source is not None
+    assert index.unwrap[2].source.sealed_by is not None
+    assert [entry.record.hash for entry in index.unwrap[:2]] == ["SHA-256", "SHA-1"]
 
 
 @pytest.mark.parametrize("name", ["issuers.example.json"])

@@ -7,12 +7,12 @@ the issuer may speak for the claimed country and whatever else the policy asks (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kas.auth.issuers import Issuer
 from kas.auth.jwks import MAX_KID_CHARS, IssuerKey
 from kas.auth.times import LEEWAY_SECONDS, parse_time
+from kas.dataclass import dataclass
 from kas.encoding import sha256_b64url
 from kas.errors import (
     AudienceMismatch,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
@@ -11,6 +10,7 @@ from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
 from kas.auth.dpop import verify_proof
 from kas.auth.issuers import Issuer
 from kas.auth.nonce import NonceSource
+from kas.dataclass import dataclass
 from kas.errors import AuthorizationMalformed, CredentialsMissing, NonceRequired, SchemeRefused, TokenUnbound
 from kas.jose import PublicJwk
 from kas.journal import Caller, Journal

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kas.auth.times import LEEWAY_SECONDS, PROOF_WINDOW_SECONDS, parse_time
+from kas.dataclass import dataclass
 from kas.encoding import canonical_json, sha256_b64url
 from kas.errors import (
     InvalidRequest,

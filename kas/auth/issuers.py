@@ -2,7 +2,8 @@
 
 Each issuer is pinned: its JWKS address and audience are configuration, never read from a token. The entry also says
 which ``typ`` its tokens have, what its claims are called, what its ``acr`` values mean and for which countries it
-may speak. An issuer without countries speaks for none. Optional, and nothing when absent, are the clearance authorities
+may speak. An issuer without countries speaks for none. On Cloud Run one that is for development, on the machine itself or
+over plain HTTP, is refused. Optional, and nothing when absent, are the clearance authorities
 that its tokens may name, the domains of the e-mail addresses that it may assert, and the two endpoints that clients are
 told to log in at.
 """
@@ -11,14 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from kas.dataclass import dataclass
 from kas.errors import ConfigError
 from kas.schema import Node, load_document
-from kas.uri import is_secure_url
+from kas.uri import is_loopback, is_secure_url
 
 TYPES: Final = ("at+jwt", "JWT", "none")
 CONCEPTS: Final = (
@@ -60,10 +62,11 @@ def load_issuers(
     *,
     countries: frozenset[str],
     allow_loopback_http: bool,
+    refuse_loopback: bool = False,
     authorities: frozenset[str] = frozenset(),
 ) -> Mapping[str, Issuer]:
     """Issuers by their exact ``iss``. ``countries`` are the codes that exist, ``authorities`` the clearance authorities
-    beside them. Raises ConfigError.
+    beside them. With ``refuse_loopback`` none may be on this machine, in name or in address. Raises ConfigError.
     """
 
     def read(document: Node) -> dict[str, Issuer]:
@@ -72,6 +75,10 @@ def load_issuers(
             entry = _read_issuer(node, countries, authorities, allow_loopback_http=allow_loopback_http)
             if entry.issuer in issuers:
                 node.fail("issuer is listed twice")
+            if refuse_loopback and _is_for_development(entry):
+                node.fail(
+                    "is for development (loopback or plain http), which is refused on Cloud Run (K_SERVICE is set)"
+                )
             issuers[entry.issuer] = entry
         document.done()
         if not issuers:
@@ -104,6 +111,21 @@ def _read_issuer(
     )
     node.done()
     return entry
+
+
+def _is_for_development(entry: Issuer) -> bool:
+    addresses = (entry.issuer, entry.jwks_url, entry.authorization_endpoint, entry.token_endpoint)
+    return any(map(_is_on_this_machine_or_plain, addresses))
+
+
+def _is_on_this_machine_or_plain(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return True  # nobody knows where it is
+    is_here = is_loopback(host) or host.endswith(".localhost") or host in {"0.0.0.0", "::"}  # noqa: S104 - refused here
+    return is_here or parts.scheme == "http"
 
 
 def _read_url(node: Node | None, *, allow_loopback_http: bool) -> str:

@@ -2,9 +2,9 @@
 
 Keys are looked up by (issuer, ``kid``), never by ``kid`` alone. A set is fresh for a set time; a ``kid`` that it lacks
 causes one refresh per cool-down, whoever asks how often; while the issuer is down the old set serves for a bounded
-time more. One request fetches. Meanwhile the others are answered from the set that serves; where none does, a few wait
-for the result and the rest are refused, so that tokens of an issuer that stalls cannot hold all threads. A ``kid`` that
-a set has twice names no key.
+time more. One request fetches. Meanwhile the others are answered from the set that serves; where none does, many wait
+for as long as an issuer that is well takes, a few for the whole result, and the rest are refused, so that tokens of an
+issuer that stalls cannot hold all threads. A ``kid`` that a set has twice names no key.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from kas.auth.issuers import Issuer
 from kas.cache import Counts
+from kas.dataclass import dataclass
 from kas.encoding import parse_json
 from kas.errors import InvalidRequest, IssuerKeysUnavailable
 from kas.fetch import DEADLINE_SECONDS, Fetcher, FetchError
@@ -26,7 +27,9 @@ FRESH_SECONDS: Final = 3600
 STALE_SECONDS: Final = 3600  # beyond freshness, and only while the issuer cannot be reached
 COOL_DOWN_SECONDS: Final = 60
 RETRY_SECONDS: Final = 5  # after a failed fetch
-MAX_WAITING: Final = 8  # for another's fetch, of one issuer's callers
+MAX_WAITING: Final = 8  # for another's fetch to its end, of one issuer's callers
+MAX_WAITING_BRIEFLY: Final = 24
+BRIEF_SECONDS: Final = 1.0
 MAX_KEYS: Final = 100
 MAX_KID_CHARS: Final = 256
 
@@ -53,6 +56,7 @@ class _KeySet:
     retry_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)  # held by whoever fetches
     places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING))  # to wait for it
+    brief_places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING_BRIEFLY))
 
 
 class JwksCache:
@@ -134,15 +138,14 @@ class JwksCache:
             known.lock.release()
 
     def _take(self, known: _KeySet) -> bool:
-        """Whether the lock is ours. While another request has it, only a few wait, and only where no set serves."""
+        """Whether the lock is ours. Others wait only where no set serves, the most of them briefly."""
         if known.lock.acquire(blocking=False):
             return True
-        if self._serving(known) is not None or not known.places.acquire(blocking=False):
+        if self._serving(known) is not None:
             return False
-        try:
-            return known.lock.acquire(timeout=2 * DEADLINE_SECONDS)
-        finally:
-            known.places.release()
+        return _wait(known.lock, known.brief_places, BRIEF_SECONDS) or _wait(
+            known.lock, known.places, 2 * DEADLINE_SECONDS
+        )
 
     def _replace(self, issuer: Issuer, known: _KeySet) -> None:
         try:
@@ -154,6 +157,16 @@ class JwksCache:
         known.keys, known.fetched_at, known.error = keys, self._clock(), None
         # A set that is fresh for less than the cool-down is due again before it.
         known.retry_at = known.fetched_at + min(COOL_DOWN_SECONDS, self._fresh_seconds)
+
+
+def _wait(lock: threading.Lock, places: threading.Semaphore, seconds: float) -> bool:
+    """Whether the lock was had in time, by one of the few who may wait for it."""
+    if not places.acquire(blocking=False):
+        return False
+    try:
+        return lock.acquire(timeout=seconds)
+    finally:
+        places.release()
 
 
 def parse_key_set(data: bytes) -> Mapping[str, IssuerKey]:

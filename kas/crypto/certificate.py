@@ -10,11 +10,9 @@ import threading
 from datetime import UTC, datetime
 from typing import Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 # RFC 5280 §4.1.2.5: the end of a certificate that has none. How long a key is used is the registry's to say.
 _START: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -38,6 +36,9 @@ class Certificates:
 
 def certificate_of(public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, name: str) -> str:
     """A certificate in PEM for ``public_key``, subject and issuer ``name`` (64 characters at most)."""
+    from cryptography import x509  # late: a fifteenth of a cold start, for what only old clients ask
+    from cryptography.x509.oid import NameOID
+
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateBuilder(subject, subject, public_key, x509.random_serial_number(), _START, _NO_END)
     certificate = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kas import jose
+from kas.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

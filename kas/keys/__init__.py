@@ -1,1 +1,1 @@
-"""Unwrap keys: which exist (`registry`), and where they are held (`software`)."""
+"""Unwrap keys: which there are (`index`, `registry`), who holds them (`service`), and how they are used (`opener`)."""

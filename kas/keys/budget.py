@@ -11,9 +11,10 @@ import hashlib
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from kas.dataclass import dataclass
 from kas.errors import BudgetExhausted
 from kas.ratelimit import Limit, SlidingWindow
 

@@ -35,7 +35,9 @@ def new_dek_cache(*, capacity: int, ttl_seconds: float, clock: Callable[[], floa
 
 
 def dek_digest(dialect: Dialect, kid: str, wrapped: WrappedMaterial) -> bytes:
-    """What a key is kept under: SHA-256 of every part with its length before it, so that no part runs into the next."""
+    """What a key is kept under, and unwrapped once for all who ask at the same time: SHA-256 of every part with its
+    length before it, so that no part runs into the next.
+    """
     ephemeral = wrapped.ephemeral_key
     kind = b"wrapped" if ephemeral is None else b"ec-wrapped"
     point = b"" if ephemeral is None else ephemeral.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,22 +1,31 @@
-"""From a wrapped key to the key, for a caller who may have it (ACP-240 §3, steps 11 to 13; KAS-REQ-042, 050, 051).
+"""From wrapped keys to keys, for a caller who may have them (ACP-240 §3, steps 11 to 13; KAS-REQ-042, 050, 051).
 
 It is asked after the policy decision and knows nothing of it: who may have a key is decided before, every time, also
 for a key that is kept here. Whatever depends on key material has one answer at one price: a call of the key service
 and an HMAC. A key that is kept shortens the good case alone.
+
+What is wrapped alike is unwrapped once, for all who ask at the same time (`kas.keys.flights`): in one request or in
+several, whether keys are kept or not. The binding is each key access object's own, and verified for each. The call is
+counted for the first of a request that wants it; all others have none, and no hit either, since nothing was kept.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+from functools import partial
 from typing import Final, Protocol
 
 from kas.crypto.binding import check_binding
+from kas.dataclass import dataclass
 from kas.datakey import DataKey
-from kas.errors import KeyMaterialRejected, UnknownKey
-from kas.journal import Journal
+from kas.errors import KaoRefusal, KeyMaterialRejected, UnknownKey
 from kas.keys.dek_cache import DekCache, dek_digest
+from kas.keys.flights import Errand, Outcome, wipe
 from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService, WrappedMaterial
+from kas.keys.side_by_side import SideBySide
 
 # A KAO without kid may be wrapped to one of so many keys: the only place where anything is tried.
 MAX_LEGACY_KEYS: Final = 2
@@ -36,23 +45,73 @@ class BoundKey(Protocol):
 
 
 class Budget(Protocol):
-    """How many key operations a caller, and everybody together, may cause."""
+    """How many key operations a caller, and everybody together, may cause. Safe to use from many threads."""
 
     def spend(self, caller: str) -> None:
         """Takes one. Raises BudgetExhausted when none is left."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of one wrapped key: ``outcome`` is the key, which is the receiver's to wipe, or why there is none.
+
+    ``kid`` names the key that opened it, None where none did. ``operations`` are those made for it, whatever came of
+    them. A hit is a kept key whose binding held, a miss any other question for kept keys.
+    """
+
+    outcome: Outcome
+    kid: str | None
+    operations: int
+    is_hit: bool
+    is_miss: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Search:
+    """One wrapped key on its way. ``candidates`` are the keys of ours that may open it, each with the digest of what it
+    would open; the first is the next to try.
+    """
+
+    kao: BoundKey
+    candidates: deque[tuple[KeyRecord, bytes]]
+    outcome: Outcome | None = None
+    kid: str | None = None
+    operations: int = 0
+    is_hit: bool = False
+    is_asked: bool = False  # for kept keys
+    is_spoilt: bool = False  # a key was kept, and the binding did not hold under it
+
+    def opened(self) -> Opened:
+        outcome = self.outcome or KeyMaterialRejected()
+        is_miss = self.is_asked and not self.is_hit
+        return Opened(outcome, self.kid, self.operations, self.is_hit, is_miss)
+
+
+@dataclass(slots=True, eq=False)
+class _Bulk:
+    """All wrapped keys of one request, and what each digest that was tried led to."""
+
+    searches: list[_Search]
+    caller: str
+    until: float
+    landed: dict[bytes, Outcome] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyOpener:
-    """``cache`` is None where keys are not kept, ``budget`` None where key operations are not counted."""
+    """``cache`` is None where keys are not kept, ``budget`` None where key operations are not counted; with ``budget_all``
+    it counts those with keys of this process too.
+    """
 
     registry: KeyRegistry
     key_service: KeyService
     cache: DekCache | None
     budget: Budget | None
+    budget_all: bool
+    side_by_side: SideBySide
 
-    def open(self, kao: BoundKey, *, dialect: Dialect, caller: str, journal: Journal) -> DataKey:
-        """Opens one wrapped key for ``caller``, who may have it. The key is the receiver's own, to be wiped by him.
+    def open_all(self, kaos: Sequence[BoundKey], *, dialect: Dialect, caller: str) -> tuple[Opened, ...]:
+        """Opens wrapped keys for ``caller``, who may have them, side by side; what becomes of one is nothing to another.
 
         11. The budget allows a key operation.
         12. ``kid`` names a key of ours, which is kept unwrapped or is unwrapped by the key service.
@@ -62,18 +121,31 @@ class KeyOpener:
         which is no secret, takes nothing from anybody's budget. The budget is one of operations, so it is asked where
         one is about to happen: before each, and never for a key that is kept.
 
-        Raises UnknownKey, BudgetExhausted, KeyUnavailable, and KeyMaterialRejected for all that depends on material.
+        Refused are UnknownKey, BudgetExhausted, KeyUnavailable, and by KeyMaterialRejected all that depends on material.
         """
         # 12.
-        records = self._records(kao, dialect)
-        kept = self._find(records, kao, dialect, journal)
-        if kept is not None:
-            return kept
-        # 11, 12, 13.
-        for record in records:
-            with contextlib.suppress(KeyMaterialRejected):
-                return self._unwrap(record, kao, dialect, caller, journal)
-        raise KeyMaterialRejected
+        bulk = _Bulk([self._look_up(kao, dialect) for kao in kaos], caller, self.side_by_side.deadline())
+        with contextlib.ExitStack() as failed:
+            failed.callback(_wipe_all, bulk.searches)
+            try:
+                # 11, 12, 13.
+                for _ in range(MAX_LEGACY_KEYS):
+                    self._try_next(bulk)
+            finally:
+                for outcome in bulk.landed.values():
+                    wipe(outcome)
+            failed.pop_all()
+        return tuple(search.opened() for search in bulk.searches)
+
+    def _look_up(self, kao: BoundKey, dialect: Dialect) -> _Search:
+        """The keys of ours that may open it, or a kept key that was opened by one of them."""
+        try:
+            records = self._records(kao, dialect)
+        except UnknownKey as refusal:
+            return _Search(kao, deque(), refusal)
+        search = _Search(kao, deque((record, dek_digest(dialect, record.kid, kao.wrapped)) for record in records))
+        self._find(search)
+        return search
 
     def _records(self, kao: BoundKey, dialect: Dialect) -> tuple[KeyRecord, ...]:
         if kao.kid is None and kao.wrapped.ephemeral_key is None:
@@ -82,46 +154,88 @@ class KeyOpener:
             raise UnknownKey
         return (self.registry.find(kao.kid, dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
 
-    def _find(
-        self, records: tuple[KeyRecord, ...], kao: BoundKey, dialect: Dialect, journal: Journal
-    ) -> DataKey | None:
+    def _find(self, search: _Search) -> None:
         """A kept key under which the binding holds; one under which it does not counts as none, and costs as much."""
         if self.cache is None:
-            return None
-        for record in records:
-            data_key = self.cache.find(dek_digest(dialect, record.kid, kao.wrapped))
+            return
+        search.is_asked = True
+        for record, digest in search.candidates:
+            data_key = self.cache.find(digest)
             if data_key is not None:
-                with contextlib.suppress(KeyMaterialRejected):
-                    data_key = _check(data_key, kao)
-                    journal.cache_hits, journal.opened_with = journal.cache_hits + 1, record.kid
-                    return data_key
-        journal.cache_misses += 1
-        return None
+                search.is_hit = _holds(search, data_key, record)
+                search.is_spoilt = not search.is_hit
+                if search.is_hit:
+                    return
 
-    def _unwrap(self, record: KeyRecord, kao: BoundKey, dialect: Dialect, caller: str, journal: Journal) -> DataKey:
-        """One call of the key service and one HMAC, whatever is wrong: bad wrap, length and binding look alike.
+    def _try_next(self, bulk: _Bulk) -> None:
+        """The next key of ours, for all that are not open."""
+        waiting: dict[bytes, list[_Search]] = {}
+        for search in bulk.searches:
+            if search.outcome is None and search.candidates:
+                waiting.setdefault(search.candidates[0][1], []).append(search)
 
-        Only what passed all checks is kept.
+        def land(digest: bytes, outcome: Outcome, operations: int) -> None:
+            bulk.landed[digest] = outcome
+            searches = [search for search in waiting[digest] if search.outcome is None]
+            searches[0].operations += operations
+            held = [_judge(search, outcome) for search in searches]  # each of them
+            # Only what passed all checks is kept, and at once: its time does not wait for what takes longer.
+            if any(held) and self.cache is not None and isinstance(outcome, DataKey):
+                self.cache.put(digest, outcome)
+
+        errands = []
+        for digest, searches in waiting.items():
+            if digest not in bulk.landed:
+                errands.append(self._errand(searches, bulk.caller))
+                continue
+            for search in searches:  # another of this request was tried with the same before
+                _judge(search, bulk.landed[digest])
+        self.side_by_side.run(errands, bulk.until, land)
+
+    def _errand(self, searches: list[_Search], caller: str) -> Errand:
+        record, digest = searches[0].candidates[0]
+        return Errand(
+            digest=digest,
+            is_remote=record.is_remote,
+            is_still_wanted=partial(self._is_still_wanted, searches),
+            spend=partial(self._spend, record, caller),
+            unwrap=partial(self.key_service.unwrap, record, searches[0].kao.wrapped),
+        )
+
+    def _is_still_wanted(self, searches: list[_Search]) -> bool:
+        """Whether an operation is due. Another request may have opened it since we looked, and kept it; a binding that
+        did not hold then does not hold now.
         """
-        if self.budget is not None:
+        for search in searches:
+            if not search.is_spoilt:
+                self._find(search)
+        return any(search.outcome is None for search in searches)
+
+    def _spend(self, record: KeyRecord, caller: str) -> None:
+        if self.budget is not None and (record.is_remote or self.budget_all):
             self.budget.spend(caller)
-        journal.key_operations += 1
-        try:
-            unwrapped = self.key_service.unwrap(record, kao.wrapped)
-        except KeyMaterialRejected:
-            unwrapped = None
-        data_key = _check(unwrapped, kao)
-        journal.opened_with = record.kid
-        if self.cache is not None:
-            self.cache.put(dek_digest(dialect, record.kid, kao.wrapped), data_key)
-        return data_key
 
 
-def _check(data_key: DataKey | None, kao: BoundKey) -> DataKey:
-    """The key under which the binding holds; any other is wiped. Raises KeyMaterialRejected."""
+def _judge(search: _Search, outcome: Outcome) -> bool:
+    """Whether what was unwrapped opens it: one HMAC, whatever is wrong, so bad wrap, length and binding look alike."""
+    record, _ = search.candidates.popleft()
+    if isinstance(outcome, KaoRefusal) and not isinstance(outcome, KeyMaterialRejected):
+        search.outcome = outcome
+        return False
+    return _holds(search, outcome.copy() if isinstance(outcome, DataKey) else None, record)
+
+
+def _holds(search: _Search, data_key: DataKey | None, record: KeyRecord) -> bool:
+    """Whether the binding holds under the key, which opens it then; any other is wiped."""
     try:
-        return check_binding(data_key, kao.binding_message, kao.policy_binding)
+        search.outcome = check_binding(data_key, search.kao.binding_message, search.kao.policy_binding)
     except KeyMaterialRejected:
-        if data_key is not None:
-            data_key.wipe()
-        raise
+        wipe(data_key)
+        return False
+    search.kid = record.kid
+    return True
+
+
+def _wipe_all(searches: Iterable[_Search]) -> None:
+    for search in searches:
+        wipe(search.outcome)

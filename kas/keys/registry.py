@@ -7,12 +7,12 @@ one dialect is not used in another. An EC key may serve both, since both seal al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kas.dataclass import dataclass
 from kas.datakey import DataKey
 from kas.errors import UnknownKey
 
@@ -43,7 +43,8 @@ class WrappedMaterial:
 class KeyRecord:
     """One unwrap key: ``status`` active (published), decrypt-only (old TDFs still open) or disabled.
 
-    ``is_legacy`` marks the keys that are tried for a KAO without ``kid`` (OpenTDF only).
+    ``is_legacy`` marks the keys that are tried for a KAO without ``kid`` (OpenTDF only). ``kms_version`` is the full name
+    of the version in Cloud KMS that holds the key, None where this process holds it.
     """
 
     kid: str
@@ -51,6 +52,12 @@ class KeyRecord:
     status: str
     dialects: frozenset[str]
     is_legacy: bool = False
+    kms_version: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an operation with it is a call that waits on the network and costs money."""
+        return self.kms_version is not None
 
     @property
     def is_rsa(self) -> bool:
@@ -73,21 +80,21 @@ class KeyRecord:
 
 
 class KeyService(Protocol):
-    """What holds the private keys and uses them."""
+    """What holds the private keys and uses them. Safe to use from many threads."""
 
-    @property
-    def is_metered(self) -> bool:
-        """Whether each key operation costs money, so that they are budgeted."""
-
-    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
-        """Opens ``wrapped``: one key operation.
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial, pay: Callable[[], None]) -> DataKey:
+        """Opens ``wrapped``. ``pay`` is called before each key operation, of which a service that tries again makes
+        several; what it raises ends the work before the operation.
 
         Raises KeyMaterialRejected when it does not open, whatever the reason, and KeyUnavailable when the key
         cannot be used now.
         """
 
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
-        """The public half. Raises KeyUnavailable."""
+        """The public half, as it was last seen. Raises KeyUnavailable."""
+
+    def check(self, record: KeyRecord) -> None:
+        """Asks whoever holds the key whether it can be used now; costs no key operation. Raises KeyUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)

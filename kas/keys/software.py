@@ -1,8 +1,8 @@
-"""Unwrap keys held in this process, RSA and EC. For one machine: in production the keys live in an HSM."""
+"""Unwrap keys held in this process, RSA and EC: files of one machine, or unsealed at the start (`kas.keys.sealed`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -21,13 +21,15 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {"SHA-256": OAEP_SHA256, "S
 class SoftwareKeyService:
     """A `KeyService` over private keys by ``kid``."""
 
-    is_metered: Final = False
-
     def __init__(self, private_keys: Mapping[str, UnwrapPrivateKey]) -> None:
         self._private_keys = private_keys
 
-    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
-        """Opens with the record's mechanism. Raises KeyMaterialRejected, KeyUnavailable."""
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial, pay: Callable[[], None]) -> DataKey:
+        """Opens with the record's mechanism, one operation whatever comes of it.
+
+        Raises KeyMaterialRejected, KeyUnavailable, and what ``pay`` raises.
+        """
+        pay()
         private_key = self._find(record)
         try:
             if isinstance(private_key, rsa.RSAPrivateKey) and wrapped.ephemeral_key is None:
@@ -41,6 +43,10 @@ class SoftwareKeyService:
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         """The public half. Raises KeyUnavailable."""
         return self._find(record).public_key()
+
+    def check(self, record: KeyRecord) -> None:
+        """Whether the key is there. Raises KeyUnavailable."""
+        self._find(record)
 
     def _find(self, record: KeyRecord) -> UnwrapPrivateKey:
         try:

@@ -9,9 +9,9 @@ without a clock: attributes have no embargo. Does not check that the policy is t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.errors import (
     AttributeNotEntitled,
     AttributeUnknown,

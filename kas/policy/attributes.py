@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.errors import AttributeUnknown
-from kas.policy.entitlements import Entitlement, read_entitlement, uses_derived
+from kas.policy.entitlements import Entitlement, for_value, read_entitlement, uses_derived
 from kas.schema import Node, load_document
 
 MAX_FQN_CHARS: Final = 512
 
 _HOST: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _WORD: Final = r"[a-z0-9](?:[a-z0-9_-]{0,251}[a-z0-9])?"
-_ATTRIBUTE: Final = re.compile(rf"https://{_HOST}(?:\.{_HOST})*/attr/{_WORD}")
-_FQN: Final = re.compile(rf"({_ATTRIBUTE.pattern})/value/({_WORD})")
+_FQN: Final = re.compile(rf"(https://{_HOST}(?:\.{_HOST})*/attr/{_WORD})/value/({_WORD})")
 
 
 class Rule(Enum):
@@ -77,9 +76,10 @@ def _read_definitions(document: Node) -> dict[str, Definition]:
 def _read_name(node: Node) -> str:
     namespace, name = node["namespace"].text(), node["name"].text()
     text = f"https://{namespace}/attr/{name}"
-    if not text.isascii() or not _ATTRIBUTE.fullmatch(text.lower()):
+    try:
+        return parse_fqn(f"{text}/value/any")[0]
+    except AttributeUnknown:
         node.fail(f"{text} is no name of an attribute")
-    return text.lower()
 
 
 def _read_definition(node: Node, name: str, names: Collection[str]) -> Definition:
@@ -98,6 +98,7 @@ def _read_definition(node: Node, name: str, names: Collection[str]) -> Definitio
 def _read_entitlements(node: Node, name: str) -> dict[str, Entitlement]:
     """``entitlement`` is for every value that has none of its own in ``entitlements``."""
     common = node.get("entitlement")
+    of_all = read_entitlement(common) if common else None  # once: there are hundreds of countries
     exceptions = node.get("entitlements")
     own = exceptions.members() if exceptions else {}
     entitlements: dict[str, Entitlement] = {}
@@ -105,10 +106,11 @@ def _read_entitlements(node: Node, name: str) -> dict[str, Entitlement]:
         value = _read_value(item, name)
         if value in entitlements:
             item.fail("is listed twice")
-        entitlement = own.pop(item.text(), common)
+        exception = own.pop(item.text(), None)
+        entitlement = of_all if exception is None else read_entitlement(exception)
         if entitlement is None:
             item.fail("has no entitlement")
-        entitlements[value] = read_entitlement(entitlement, item.text())
+        entitlements[value] = for_value(entitlement, item.text())
     for left in own.values():
         left.fail("is not one of values")
     return entitlements or node["values"].fail("must not be empty")

@@ -8,22 +8,22 @@ or that the token's issuer may speak for it.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.schema import Node
 
 # The longest term in use has under 40 characters; normalising works per character and may expand each.
 MAX_TERM_CHARS: Final = 128
 
 # Letters whose stroke or ligature is part of the letter, so that NFKD leaves them whole.
-_FOLDED: Final = str.maketrans({"Ł": "L", "Đ": "D", "Ð": "D", "Æ": "AE", "Ø": "O", "Þ": "TH", "ß": "SS", "ẞ": "SS"})
-_DROPPED: Final = re.compile("[!.\"'\u2018-\u201f\u00ab\u00bb\u2039\u203a]+")
+_LETTERS: Final = {"Ł": "L", "Đ": "D", "Ð": "D", "Æ": "AE", "Ø": "O", "Þ": "TH", "ß": "SS", "ẞ": "SS"}
+_DROPPED: Final = "!.\"'\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
 # U+2010 is what NFKD makes of the non-breaking hyphen.
-_SEPARATORS: Final = re.compile("[ _\u2010-]+")
+_SEPARATORS: Final = "_-\u2010"
+_FOLDED: Final = str.maketrans(_LETTERS | dict.fromkeys(_DROPPED, "") | dict.fromkeys(_SEPARATORS, " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,14 @@ def normalise(term: str) -> str:
     """The form in which terms are compared; empty for a term that is longer than any real one."""
     if len(term) > MAX_TERM_CHARS:
         return ""
-    letters = (letter for letter in unicodedata.normalize("NFKD", term) if unicodedata.category(letter) != "Mn")
-    text = "".join(letters).upper().translate(_FOLDED)
-    return _SEPARATORS.sub(" ", _DROPPED.sub("", text)).strip()
+    plain = term if term.isascii() else _without_marks(term)
+    words = plain.upper().translate(_FOLDED).split(" ")
+    return " ".join(word for word in words if word).strip()
+
+
+def _without_marks(term: str) -> str:
+    letters = unicodedata.normalize("NFKD", term)
+    return "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
 
 
 def clearance_level(term: str, authority: str, clearances: Clearances) -> int | None:

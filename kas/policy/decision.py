@@ -8,8 +8,8 @@ policy is the one that was bound to the key; it knows no clock but the time it i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kas.dataclass import dataclass
 from kas.errors import (
     AuthenticationTooWeak,
     ClearanceInsufficient,

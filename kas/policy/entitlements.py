@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from kas.dataclass import dataclass
 from kas.policy.view import DERIVED, DERIVED_SELECTORS
 from kas.schema import Node
 
@@ -83,29 +83,38 @@ def uses_derived(entitlement: Entitlement) -> bool:
     return any(uses_derived(part) for part in entitlement.parts)
 
 
-def read_entitlement(node: Node, value: str, *, depth: int = MAX_DEPTH) -> Entitlement:
-    """Reads a condition or a group for ``value``, which takes the place of ``$value``. Raises ConfigError."""
+def for_value(entitlement: Entitlement, value: str) -> Entitlement:
+    """The entitlement with ``value`` in the place of ``$value``."""
+    if isinstance(entitlement, Group):
+        return Group(entitlement.operator, tuple(for_value(part, value) for part in entitlement.parts))
+    if VALUE not in entitlement.values:
+        return entitlement
+    return Condition(entitlement.selector, entitlement.operator, (entitlement.values - {VALUE}) | {value})
+
+
+def read_entitlement(node: Node, *, depth: int = MAX_DEPTH) -> Entitlement:
+    """Reads a condition or a group, in which ``$value`` may stand. Raises ConfigError."""
     if not depth:
         node.fail(f"is nested deeper than {MAX_DEPTH}")
     operator = next((name for name in _GROUPS if node.get(name)), None)
-    entitlement = _read_condition(node, value) if operator is None else _read_group(node, operator, value, depth)
+    entitlement = _read_condition(node) if operator is None else _read_group(node, operator, depth)
     node.done()
     return entitlement
 
 
-def _read_group(node: Node, operator: str, value: str, depth: int) -> Group:
-    parts = tuple(read_entitlement(part, value, depth=depth - 1) for part in node[operator].items())
+def _read_group(node: Node, operator: str, depth: int) -> Group:
+    parts = tuple(read_entitlement(part, depth=depth - 1) for part in node[operator].items())
     return Group(operator, parts) if parts else node[operator].fail("must not be empty")
 
 
-def _read_condition(node: Node, value: str) -> Condition:
+def _read_condition(node: Node) -> Condition:
     values = node["values"].texts()
     if not values:
         node["values"].fail("must not be empty")
     return Condition(
         selector=_read_selector(node["selector"]),
         operator=node["operator"].choice(_OPERATORS),
-        values=frozenset(value if text == VALUE else text for text in values),
+        values=frozenset(values),
     )
 
 

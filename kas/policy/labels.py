@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.errors import LabelInvalid
 from kas.policy.rules import Rules
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.policy.clearances import Clearances, read_clearances
 from kas.schema import Node, load_document
 

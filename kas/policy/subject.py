@@ -8,8 +8,8 @@ that is the decision's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from kas.dataclass import dataclass
 from kas.encoding import parse_json
 from kas.errors import KasError
 

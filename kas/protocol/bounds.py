@@ -6,9 +6,10 @@ They hold for unknown members too, which nobody reads but everybody carries. Wha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.errors import Fault, InvalidStructure
 from kas.protocol.faults import MESSAGES
 

@@ -6,10 +6,10 @@ What is bound or signed is bytes of the wire, so a `KeyAccess` carries them as i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kas.crypto.wrapping import ClientKey, WrappedKey
+from kas.dataclass import dataclass
 from kas.errors import KaoRefusal
 from kas.keys.registry import WrappedMaterial
 

@@ -12,13 +12,14 @@ Headers are read by the host, without a time-out of their own: who stalls in tho
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import flask
 import gunicorn.http.errors
 from werkzeug.exceptions import HTTPException
 
+from kas.dataclass import dataclass
 from kas.errors import (
     ContentTooLarge,
     InvalidJson,

@@ -6,11 +6,11 @@ A public procedure has bounds of its own: anybody may ask, protobuf makes much o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import flask
 
+from kas.dataclass import dataclass
 from kas.errors import CodecUnsupported, Fault, InvalidStructure, KasError, ProcedureUnknown
 from kas.journal import Journal
 from kas.platform import Platform

@@ -7,10 +7,11 @@ so credentials are never allowed. An origin that is not on the list gets no head
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import flask
+
+from kas.dataclass import dataclass
 
 _EXPOSED: Final = (
     "DPoP-Nonce",

@@ -11,7 +11,7 @@ import re
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -19,6 +19,7 @@ from typing import Final
 import flask
 
 from kas.audit import AuditLog
+from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.errors import (
     AuditUnavailable,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.errors import GlobalLimit, HealthLimit, NetworkLimit
 from kas.ratelimit import Limit, Quota, SlidingWindow
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from http import HTTPStatus
 from typing import Final
 
 import flask
 
+from kas.dataclass import dataclass
 from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated, error_members
 from kas.jose import ALGORITHMS
 from kas.journal import Journal

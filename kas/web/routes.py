@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import flask
 
+from kas.dataclass import dataclass
 from kas.journal import Journal
 from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_json_body

@@ -17,7 +17,7 @@ REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker that is tested, with two bounds."""
+    """The worker that is tested, with a bounded request line; it waits for nobody's goodbye."""
 
     def init_process(self) -> None:
         """Bounds the request line, which takes a thread and, growing, the square of its length in time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -43,12 +44,25 @@ class Answer:
 
 
 class Http:
-    """A pool of connections, safe for several threads; none is used after nothing was asked for ``idle_seconds``."""
+    """A pool of connections, safe for several threads; none is used after nothing was asked for ``idle_seconds``.
+
+    ``authorities`` is a PEM file of those to trust in place of the system's.
+    """
 
     def __init__(
-        self, *, timeout_seconds: float = 10.0, connections: int = 8, idle_seconds: float = IDLE_SECONDS
+        self,
+        *,
+        timeout_seconds: float = 10.0,
+        connections: int = 8,
+        idle_seconds: float = IDLE_SECONDS,
+        authorities: Path | None = None,
     ) -> None:
-        self._pool = urllib3.PoolManager(maxsize=connections, timeout=timeout_seconds, retries=False)
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            timeout=timeout_seconds,
+            retries=False,
+            ca_certs=None if authorities is None else str(authorities),
+        )
         self._idle_seconds = idle_seconds
         self._used_at = time.monotonic()
 

@@ -10,6 +10,7 @@ from tests.kit import Attempt, Kit
 FREE = (True, 0)  # a hit, no key operation
 UNWRAPPED = (False, 1)
 UNTOUCHED = (False, 0)
+SHARED = (False, 0)  # opened for another key access object at the same time
 
 
 def asking_again(first: Attempt, client: str = "usa-secret", *, policy: Any = None, **options: Any) -> Attempt:

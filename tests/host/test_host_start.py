@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,12 +69,81 @@ def _production(folder: Path) -> dict[str, str | None]:
         ("KAS_PUBLIC_BASES", "http://kas.example"),
         ("KAS_PUBLIC_BASES", "https://kas.example,http://127.0.0.1:8080"),
         ("KAS_ID", None),
-        ("K_SERVICE", "kas"),
+        ("KAS_SECRETS_ENDPOINT", "http://secrets.example"),
+        ("KAS_KMS_ENDPOINT", "http://10.0.0.1"),
+        ("KAS_NONCE_SECRET", "sm://projects/kas-test/secrets/nonce/versions/latest"),
+        ("KAS_NONCE_SECRET", "sm://projects/kas-test/secrets/nonce"),
+        ("KAS_NONCE_SECRET", "file:nonce"),
+        ("KAS_NONCE_SECRET", "file:/nowhere"),
+        ("KAS_KEYS", "{"),
     ],
 )
 def test_production_setting_that_is_not_safe_stops_the_start(tmp_path: Path, name: str, value: str | None) -> None:
     """Nothing is guessed in production, and nothing goes over plain http."""
     assert f"does not start: {name}: " in refused_start({**_production(tmp_path), name: value})
+
+
+VERSION = "projects/kas-test/locations/us-central1/keyRings/kas/cryptoKeys/unwrap/cryptoKeyVersions/1"
+SECRET = "sm://projects/kas-test/secrets/signing/versions/1"
+IN_KMS = {"kid": "k", "algorithm": "RSA-2048", "status": "active", "dialects": ["acp240"], "kms": VERSION}
+IN_FILE = {"kid": "f", "algorithm": "RSA-2048", "status": "active", "dialects": ["acp240"], "file": "rsa.pem"}
+SIGNING = {"kid": "s", "status": "current", "secret": SECRET}
+
+
+def _keys(unwrap: tuple[dict[str, Any], ...] = (IN_KMS,), signing: tuple[dict[str, Any], ...] = (SIGNING,)) -> str:
+    return json.dumps({"unwrapKeys": unwrap, "signingKeys": signing})
+
+
+def _cloud_run(folder: Path) -> dict[str, str | None]:
+    """Everything that Cloud Run demands: what is changed is what is refused, before anything is asked for."""
+    return {**_production(folder), "K_SERVICE": "kas", "KAS_KEYS": _keys()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "reason"),
+    [
+        ({"KAS_MODE": "local"}, "KAS_MODE", "local mode is refused"),
+        ({"KAS_KEYS": ""}, "keys.json.unwrapKeys[0].file", "private keys in files are refused"),
+        ({"KAS_KEYS": _keys((IN_KMS, IN_FILE))}, "KAS_KEYS.unwrapKeys[1].file", "private keys in files are refused"),
+        (
+            {"KAS_KEYS": _keys(signing=({"kid": "s", "status": "current", "file": "sig.pem"},))},
+            "KAS_KEYS.signingKeys[0].file",
+            "private keys in files are refused",
+        ),
+        ({"KAS_NONCE_SECRET": f"file:{ROOT}/README.md"}, "KAS_NONCE_SECRET", "deployed with the code, not mounted"),
+        ({"KAS_SECRETS_ENDPOINT": "http://127.0.0.1:8090"}, "KAS_SECRETS_ENDPOINT", "must be https on Cloud Run"),
+        ({"KAS_KMS_ENDPOINT": "http://127.0.0.1:8090"}, "KAS_KMS_ENDPOINT", "must be https on Cloud Run"),
+        ({"KAS_PUBLIC_BASES": "http://127.0.0.1:8080"}, "KAS_PUBLIC_BASES", "every base must be https"),
+        ({"GCE_METADATA_HOST": "10.0.0.1"}, "GCE_METADATA_HOST", "must be absent on Cloud Run"),
+        ({"WORKERS": "2"}, "WORKERS", "must be 1"),
+        ({"DEBUG": "1"}, "DEBUG", "must not be set"),
+    ],
+)
+def test_fault_14_nothing_for_one_machine_starts_on_cloud_run(
+    tmp_path: Path, changes: dict[str, str], place: str, reason: str
+) -> None:
+    """Each is refused by name, with the reason; nothing stands in for it."""
+    said = refused_start({**_cloud_run(tmp_path), **changes})
+    assert f"does not start: {place}: " in said
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": "https://localhost:8081", "jwksUrl": "https://idp.example/jwks"},
+        {"jwksUrl": "https://127.0.0.1:8081/jwks"},
+        {"issuer": "http://idp.example"},
+        {"tokenEndpoint": "https://idp.localhost/token"},
+    ],
+)
+def test_fault_14_an_issuer_for_development_does_not_start_on_cloud_run(tmp_path: Path, change: dict[str, str]) -> None:
+    """By any of its addresses."""
+    environment = _cloud_run(tmp_path)
+    write_issuers(tmp_path, {**ISSUERS, **change})
+    said = refused_start(environment)
+    assert "does not start: issuers.json.issuers[0]: is for development" in said
+    assert "refused on Cloud Run" in said
 
 
 def test_fault_14_production_without_keys_makes_none(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kas.keys.folder import INDEX, make_local_keys
+from kas.keys.folder import make_local_keys
+from kas.keys.index import INDEX
 
 # What local mode does not make by itself.
 _MORE: Final[Mapping[str, Callable[[], rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]]] = {

@@ -1,4 +1,6 @@
-"""The Go SDK against the settings of ``env.yaml``: bound tokens only, over TLS, with nonces as they are set there."""
+"""The Go SDK against the settings of ``env.yaml``: bound tokens only, over TLS, with nonces as they are set there, and the
+key that it wraps to in Cloud KMS.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.google_world import OPENTDF_VERSION
 from tests.interop.clients import decrypt, encrypt
 from tests.interop.conftest import SECRET_TO_USA, TEXT
 from tests.interop.production import Production, deployed_settings, running_production
@@ -46,6 +49,7 @@ def test_the_go_sdk_opens_its_file_with_a_bound_token(production, tdf):
     assert asked[-1].status == 200
     assert all(one.request_headers["authorization"].startswith("DPoP ") for one in asked)
     assert all(one.request_headers["dpop"] for one in asked)
+    assert {row["resource"] for row in production.google.control.operations("AsymmetricDecrypt")} == {OPENTDF_VERSION}
 
 
 @pytest.mark.parametrize("reader", ["fra-secret", "usa-unclassified"])

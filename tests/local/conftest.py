@@ -6,6 +6,7 @@ import pytest
 
 from local.client import Http
 from local.processes import environment_without_settings, free_port, start_provider, stop, wait_until_answers, world
+from tests.local.running import Running
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,17 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     with (folder / "log").open("wb") as log, world(folder, log=log) as running:
         yield running
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts `make run`, or a command like it; it is stopped at the end."""
+    started = []
+
+    def start(command, **env):
+        started.append(Running(tmp_path, command, env))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()

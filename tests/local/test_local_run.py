@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -13,88 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from local.client import Http
-from local.processes import (
-    StartFailed,
-    environment_without_settings,
-    free_port,
-    start_provider,
-    stop,
-    wait_until_answers,
-    write_issuers,
-)
-
-ENVIRONMENT = environment_without_settings()
-SECONDS = 30
-
-
-class Running:
-    """`python -m local.run`, or `make run`, in a process group of its own, as a terminal would start it."""
-
-    def __init__(self, folder, command, env=None):
-        self.ports = (free_port(), free_port())
-        numbers = dict(zip(("{port}", "{idp_port}", "{folder}"), (*self.ports, folder), strict=True))
-        self.log = folder / "output"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [_filled(part, numbers) for part in command],
-                env=ENVIRONMENT | (env or {}),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def output(self):
-        return self.log.read_text("utf-8")
-
-    def wait_until_ready(self):
-        deadline = time.monotonic() + SECONDS
-        while "Ctrl-C stops both" not in self.output():
-            assert self.process.poll() is None, self.output()
-            assert time.monotonic() < deadline, self.output()
-            time.sleep(0.05)
-
-    def end(self):
-        return self.process.wait(SECONDS)
-
-
-def _filled(part, numbers):
-    for name, value in numbers.items():
-        part = part.replace(name, str(value))
-    return part
-
-
-def get(url):
-    with contextlib.closing(Http()) as http:  # an open connection would be waited for when the service stops
-        return http("GET", url)
-
-
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
+from local.processes import StartFailed, free_port, start_provider, stop, wait_until_answers, write_issuers
+from tests.local.running import ENVIRONMENT, SECONDS, answers, get
 
 PYTHON = [sys.executable, "-m", "local.run", "--port", "{port}", "--idp-port", "{idp_port}", "--folder", "{folder}"]
 MAKE = ["make", "-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", "PORT={port}", "IDP_PORT={idp_port}", "run"]
 
 
-@pytest.fixture
-def start(tmp_path):
-    started = []
-
-    def start(command=PYTHON, **env):
-        started.append(Running(tmp_path, command, env))
-        return started[-1]
-
-    yield start
-    for running in started:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.process.pid, signal.SIGTERM)
-        running.end()
-
-
 def test_it_says_what_to_try_and_the_addresses_answer(start):
-    running = start()
+    running = start(PYTHON)
     running.wait_until_ready()
     addresses = [line.split()[-1] for line in running.output().splitlines() if line.startswith("  curl")]
     assert len(addresses) == 3
@@ -105,7 +31,7 @@ def test_it_says_what_to_try_and_the_addresses_answer(start):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_both_without_a_word(start, number):
-    running = start()
+    running = start(PYTHON)
     running.wait_until_ready()
     assert all(answers(port) for port in running.ports)
     os.kill(running.process.pid, number)
@@ -115,7 +41,7 @@ def test_a_signal_stops_both_without_a_word(start, number):
 
 
 def test_a_signal_while_starting_stops_both(start):
-    running = start()
+    running = start(PYTHON)
     deadline = time.monotonic() + SECONDS
     while not list(running.log.parent.glob("issuers-*.json")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -145,7 +71,7 @@ def test_make_run_ends_with_its_services(start, number):
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 @pytest.mark.parametrize("which", [0, 1])
 def test_when_one_ends_the_other_is_stopped(start, which):
-    running = start()
+    running = start(PYTHON)
     running.wait_until_ready()
     pid = running.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -166,7 +92,7 @@ def test_when_one_ends_the_other_is_stopped(start, which):
     ids=["unknown", "cloud", "workers", "empty"],
 )
 def test_settings_reach_the_services_and_bad_ones_stop_the_start(start, env, words):
-    running = start(**env)
+    running = start(PYTHON, **env)
     assert running.end() == 1
     assert words in running.output()
     assert not any(answers(port) for port in running.ports)

@@ -33,6 +33,7 @@ from kas.protocol.values import Answer
 from kas.rewrap import Exchange, Rewrap
 from local.client import new_proof_key
 from local.processes import ROOT
+from tests.key_operations import side_by_side
 from tests.opentdf.pieces import RSA_CLIENT_KEY, bind, pem, policy_text, request_token, wrap
 from tests.unit.journals import journal
 
@@ -65,9 +66,9 @@ class CountingKeys(SoftwareKeyService):
         super().__init__(KEYS)
         self.asked: list[str] = []
 
-    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial, pay: Callable[[], None]) -> DataKey:
         self.asked.append(record.kid)
-        return super().unwrap(record, wrapped)
+        return super().unwrap(record, wrapped, pay)
 
 
 @dataclass
@@ -93,7 +94,14 @@ class World:
             authenticator=cast("Authenticator", authenticator),
             wire=OpenTdfWire(LIMITS),
             engine=PolicyEngine(load_rules(ROOT / "config"), definitions, allow_empty_policy=True),
-            opener=KeyOpener(registry=KeyRegistry(RECORDS), key_service=self.keys, cache=None, budget=None),
+            opener=KeyOpener(
+                registry=KeyRegistry(RECORDS),
+                key_service=self.keys,
+                cache=None,
+                budget=None,
+                budget_all=False,
+                side_by_side=side_by_side(),
+            ),
             audit=AuditLog(self._write),
             meter=NoMetrics(),
             own_urls=frozenset({URL}),

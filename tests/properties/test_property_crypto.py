@@ -32,6 +32,10 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 few = settings(max_examples=25, deadline=None)
 
 
+def unwrap(record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
+    return SERVICE.unwrap(record, wrapped, lambda: None)
+
+
 def opened(wrapped: WrappedKey, owner: ReceivingKey, ciphertext: bytes | None = None) -> bytes:
     ephemeral = None if wrapped.ephemeral_key is None else to_jwk(wrapped.ephemeral_key)
     return owner.open(wrapped.algorithm, wrapped.ciphertext if ciphertext is None else ciphertext, ephemeral)
@@ -79,7 +83,7 @@ def test_kas_req_053_every_response_has_its_own_randomness(kind: str) -> None:
 def test_service_unwraps_what_was_wrapped_to_it(material: bytes) -> None:
     """Whatever its length: that is the binding's to judge."""
     wrapped = unwrap_key().public_key().encrypt(material, oaep(hashes.SHA256()))
-    assert SERVICE.unwrap(RECORD, WrappedMaterial(wrapped)).reveal() == material
+    assert unwrap(RECORD, WrappedMaterial(wrapped)).reveal() == material
 
 
 @pytest.mark.parametrize("curve", CURVES)
@@ -88,9 +92,7 @@ def test_service_unwraps_what_was_wrapped_to_it(material: bytes) -> None:
 def test_service_opens_what_was_sealed_to_it(curve: str, material: bytes) -> None:
     """Whatever its length, on each curve."""
     wrapped = wrap_to(UNSEAL_KEYS[curve].public_key(), OAEP_SHA256)(DataKey(material))
-    assert (
-        SERVICE.unwrap(SEALED[curve], WrappedMaterial(wrapped.ciphertext, wrapped.ephemeral_key)).reveal() == material
-    )
+    assert unwrap(SEALED[curve], WrappedMaterial(wrapped.ciphertext, wrapped.ephemeral_key)).reveal() == material
 
 
 @few
@@ -102,7 +104,7 @@ def test_service_opens_what_was_sealed_to_it(curve: str, material: bytes) -> Non
 def test_what_does_not_unwrap_is_one_refusal(wrapped: bytes) -> None:
     """Wrong length, beyond the modulus, bad padding."""
     with pytest.raises(KeyMaterialRejected):
-        SERVICE.unwrap(RECORD, WrappedMaterial(wrapped))
+        unwrap(RECORD, WrappedMaterial(wrapped))
 
 
 @pytest.mark.parametrize("curve", CURVES)
@@ -115,7 +117,7 @@ def test_what_does_not_unwrap_is_one_refusal(wrapped: bytes) -> None:
 def test_what_is_not_sealed_to_it_is_one_refusal(curve: str, sealed: bytes) -> None:
     """Too short, another nonce, another tag."""
     with pytest.raises(KeyMaterialRejected):
-        SERVICE.unwrap(SEALED[curve], WrappedMaterial(sealed, STRANGERS[curve].private.public_key()))
+        unwrap(SEALED[curve], WrappedMaterial(sealed, STRANGERS[curve].private.public_key()))
 
 
 @given(material=MATERIAL, message=st.binary(max_size=40))

@@ -8,11 +8,12 @@ import stat
 import pytest
 
 from kas.errors import ConfigError
-from kas.keys.folder import load_key_folder, make_local_keys
+from kas.keys.folder import make_local_keys
 from local.client import new_receiving_key
 from local.client.encoding import b64, from_b64
 from local.client.results import open_result
 from tests.attacks.rewrap_answers import codes, kao_refused, rebuild, released
+from tests.key_folders import load_key_folder
 from tests.kit import policy, refused
 
 KINDS = ["P-256", "P-384", "P-521", "RSA"]

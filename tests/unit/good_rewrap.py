@@ -38,6 +38,7 @@ from kas.state.memory import MemoryReplayStore
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
 from local.client.proofs import compact_jws, make_proof
 from local.client.rewrap import KasKeys, build_kao, build_request
+from tests.key_operations import side_by_side
 from tests.unit.journals import journal
 
 NOW = 1_790_000_000.0
@@ -99,9 +100,12 @@ class CountingKeys(SoftwareKeyService):
         self.unwrapped: list[str] = []
         self.given: list[DataKey] = []
 
-    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
-        self.unwrapped.append(record.kid)
-        self.given.append(super().unwrap(record, wrapped))
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial, pay: Callable[[], None]) -> DataKey:
+        def begin() -> None:
+            pay()
+            self.unwrapped.append(record.kid)
+
+        self.given.append(super().unwrap(record, wrapped, begin))
         return self.given[-1]
 
 
@@ -171,7 +175,12 @@ class World:
             ),
             engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
             opener=KeyOpener(
-                registry=KeyRegistry(self.records), key_service=self.keys, cache=self.cache, budget=self.budget
+                registry=KeyRegistry(self.records),
+                key_service=self.keys,
+                cache=self.cache,
+                budget=self.budget,
+                budget_all=True,
+                side_by_side=side_by_side(),
             ),
             audit=AuditLog(self._write),
             meter=self.meter,

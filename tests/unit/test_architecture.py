@@ -39,7 +39,13 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
         [Module("kas.rewrap", "import flask"), Module("kas.auth.dpop", "from werkzeug.http import parse_date")],
     ),
     "google": (
-        rules.only_in(("google", "googleapiclient", "grpc"), besides="google.protobuf"),
+        rules.only_in(
+            ("google", "googleapiclient", "grpc"),
+            "kas.google.official_clients",
+            "kas.google.credentials",
+            "kas.admin",
+            besides="google.protobuf",
+        ),
         [
             Module("kas.keys.software", "from google.cloud import kms"),
             Module("kas.service", "import google.auth"),
@@ -47,7 +53,9 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
         ],
     ),
     "protobuf": (
-        rules.only_in(("google.protobuf",), "kas.protocol.opentdf.messages"),
+        rules.only_in(
+            ("google.protobuf",), "kas.protocol.opentdf.messages", "kas.google.official_clients", "kas.admin"
+        ),
         [
             Module("kas.protocol.connect", "from google.protobuf import json_format"),
             Module("kas.web.opentdf", "def f():\n    import google.protobuf"),
@@ -66,7 +74,7 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
         [Module("kas.keys.folder", "from local.client import Http"), Module("kas.service", "import tests.kit")],
     ),
     "JOSE library": (
-        rules.only_in(("jwt",), "kas.jose"),
+        rules.only_in(("jwt",)),
         [Module("kas.auth.access_token", "import jwt"), Module("kas.auth.dpop", "from jwt import decode")],
     ),
     "relative imports": (rules.no_relative_imports, [Module("kas.jose", "from . import encoding")]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from kas.config import Settings
 from kas.errors import ConfigError
 
 PRODUCTION = {"KAS_ID": "kas-usa", "KAS_PUBLIC_BASES": "https://kas.example"}
+SECRET = "A" * 43  # 32 bytes in base64url
 LOCAL = {"KAS_MODE": "local", "HOST": "127.0.0.1"}
 ROOT = Path(__file__).resolve().parent.parent.parent
+FIELDS = [field for field in dataclasses.fields(Settings) if field.metadata]
 
 DEFAULTS: dict[str, Any] = {
     "mode": "production",
@@ -22,6 +25,15 @@ DEFAULTS: dict[str, Any] = {
     "issuers_path": ROOT / "config/issuers.json",
     "policy_dir": ROOT / "config",
     "keys_dir": ROOT / ".local/keys",
+    "keys": "",
+    "kms_transport": "http",
+    "kms_endpoint": "https://cloudkms.googleapis.com",
+    "secrets_endpoint": "https://secretmanager.googleapis.com",
+    "kms_protection_level": "HSM",
+    "kms_timeout_seconds": 3,
+    "kms_deadline_seconds": 8,
+    "kms_concurrency": 64,
+    "nonce_secrets": (),
     "rewrap_schemes": frozenset({"dpop", "bearer"}),
     "rewrap_dpop_nonce": "require",
     "require_client_key_hash": False,
@@ -58,8 +70,12 @@ DEFAULTS: dict[str, Any] = {
     "max_wrapped_key_chars": 8192,
     "max_metadata_chars": 65536,
     "max_policy_bytes": 65536,
+    "on_cloud_run": False,
 }
 RANGES = {
+    "KAS_KMS_TIMEOUT_SECONDS": (1, 30),
+    "KAS_KMS_DEADLINE_SECONDS": (1, 60),
+    "KAS_KMS_CONCURRENCY": (1, 256),
     "KAS_REPLAY_STORE_CLAIMS": (8, 10_000_000),
     "KAS_TRUSTED_PROXY_HOPS": (0, 3),
     "KAS_RATE_NETWORK_PER_MINUTE": (1, 1_000_000),
@@ -86,6 +102,18 @@ RANGES = {
     "KAS_MAX_METADATA_CHARS": (0, 1_048_576),
     "KAS_MAX_POLICY_BYTES": (256, 1_048_576),
 }
+ENDPOINTS = ("KAS_KMS_ENDPOINT", "KAS_SECRETS_ENDPOINT")
+BAD_ENDPOINTS = (
+    "google.example",
+    "http://google.example",
+    "http://169.254.169.254",
+    "https://google.example/",
+    "https://google.example/v1",
+    "https://user@google.example",
+    "https://Google.example",
+    "ftp://127.0.0.1",
+    "https://google.example\n",
+)
 BAD_VALUES = [
     ("KAS_MODE", "Local"),
     ("KAS_MODE", ""),
@@ -107,6 +135,20 @@ BAD_VALUES = [
     ("KAS_ISSUERS_PATH", ""),
     ("KAS_POLICY_DIR", ""),
     ("KAS_KEYS_DIR", ""),
+    ("KAS_KMS_TRANSPORT", ""),
+    ("KAS_KMS_TRANSPORT", "HTTP"),
+    *((name, value) for name in ENDPOINTS for value in BAD_ENDPOINTS),
+    ("KAS_KMS_ENDPOINT", ""),
+    ("KAS_SECRETS_ENDPOINT", ""),
+    ("KAS_KMS_PROTECTION_LEVEL", ""),
+    ("KAS_KMS_PROTECTION_LEVEL", "EXTERNAL"),
+    ("KAS_NONCE_SECRET", "A" * 42),
+    ("KAS_NONCE_SECRET", "A" * 43 + "="),
+    ("KAS_NONCE_SECRET", "A" * 42 + "B"),
+    ("KAS_NONCE_SECRET", "A" * 43 + ","),
+    ("KAS_NONCE_SECRET", "A" * 43 + "," + "A" * 10),
+    ("KAS_NONCE_SECRET", ",".join(["A" * 43] * 3)),
+    ("KAS_NONCE_SECRET", "A" * 42 + "é"),
     ("KAS_REWRAP_SCHEMES", ""),
     ("KAS_REWRAP_SCHEMES", "Bearer"),
     ("KAS_REWRAP_SCHEMES", "dpop"),
@@ -145,7 +187,7 @@ def read(**changes: str) -> Settings:
 
 
 def field_of(name: str) -> str:
-    return next(field.name for field in dataclasses.fields(Settings) if field.metadata["name"] == name)
+    return next(field.name for field in FIELDS if field.metadata["name"] == name)
 
 
 def test_every_setting_has_the_documented_default() -> None:
@@ -172,7 +214,7 @@ def test_number_takes_both_ends_of_its_range_and_nothing_beyond(name: str, ends:
 
 def test_every_number_has_a_range_here() -> None:
     """A new limit needs its line in the table above."""
-    numbers = {field.metadata["name"] for field in dataclasses.fields(Settings) if field.type == "int"}
+    numbers = {field.metadata["name"] for field in FIELDS if field.type == "int"}
     assert numbers == set(RANGES)
 
 
@@ -198,6 +240,12 @@ def test_bad_value_stops_the_start_and_is_not_repeated(name: str, value: str) ->
         ("KAS_OPENTDF_BASE_KEY", "ec:secp256r1", "ec:secp256r1"),
         ("KAS_OPENTDF_EMPTY_POLICY", "allow", "allow"),
         ("KAS_KEYS_DIR", "/srv/keys", Path("/srv/keys")),
+        ("KAS_KMS_ENDPOINT", "http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("KAS_SECRETS_ENDPOINT", "https://kms.example:8443", "https://kms.example:8443"),
+        ("KAS_KMS_TRANSPORT", "grpc", "grpc"),
+        ("KAS_KMS_PROTECTION_LEVEL", "SOFTWARE", "SOFTWARE"),
+        ("KAS_NONCE_SECRET", SECRET, (bytes(32),)),
+        ("KAS_NONCE_SECRET", f"{'_' * 44},{SECRET}", (b"\xff" * 33, bytes(32))),
         ("KAS_KEYS_DIR", "keys", ROOT / "keys"),
         (
             "KAS_PUBLIC_BASES",
@@ -245,12 +293,154 @@ def test_more_than_one_worker_is_refused(workers: str) -> None:
     assert read(WORKERS="1").mode == "production"
 
 
-@pytest.mark.parametrize("environ", [PRODUCTION, LOCAL], ids=["production", "local"])
-def test_kas_req_110_software_keys_are_refused_on_cloud_run(environ: dict[str, str]) -> None:
-    """`K_SERVICE` is set there: neither mode may run on keys in files, whatever its value."""
-    for value in ("kas", ""):
-        with pytest.raises(ConfigError, match="K_SERVICE"):
-            Settings.from_environ({**environ, "K_SERVICE": value})
+# ---- on Cloud Run
+
+
+@pytest.mark.parametrize("value", ["kas", ""])
+def test_kas_req_110_on_cloud_run_production_starts_and_local_mode_does_not(value: str) -> None:
+    """`K_SERVICE` is set there, whatever its value."""
+    assert read(K_SERVICE=value).on_cloud_run
+    with pytest.raises(ConfigError, match=r"^KAS_MODE: local mode is refused on Cloud Run"):
+        Settings.from_environ({**LOCAL, "K_SERVICE": value})
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_fault_20_on_cloud_run_google_is_called_over_tls_alone(name: str) -> None:
+    """Elsewhere a stand-in on loopback may be named, in production mode too."""
+    assert getattr(read(**{name: "http://127.0.0.1:8090"}), field_of(name)) == "http://127.0.0.1:8090"
+    with pytest.raises(ConfigError, match=f"^{name}: must be https on Cloud Run"):
+        read(**{name: "http://127.0.0.1:8090", "K_SERVICE": "kas"})
+    assert read(**{name: "https://google.example", "K_SERVICE": "kas"}).on_cloud_run
+
+
+def test_fault_20_on_cloud_run_public_bases_are_https() -> None:
+    """Loopback included."""
+    for base in ("http://kas.example", "http://127.0.0.1:8080", "https://kas.example,http://localhost:8080"):
+        with pytest.raises(ConfigError, match=r"^KAS_PUBLIC_BASES: every base must be https"):
+            read(KAS_PUBLIC_BASES=base, K_SERVICE="kas")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "metadata.example",
+        "metadata.google.internal.example",
+        "10.0.0.1",
+        "169.254.169.253",
+        "user@127.0.0.1",
+        "127.0.0.1/x",
+        "metadata.google.internal\n",
+        "metadata.google.internal:",
+        "127.0.0.1:80:80",
+        " ",
+    ],
+)
+def test_on_cloud_run_nobody_else_says_who_the_service_is(host: str) -> None:
+    """The metadata server is asked without TLS: a foreign one would choose the account that we act as."""
+    with pytest.raises(ConfigError, match=r"^GCE_METADATA_HOST: "):
+        read(K_SERVICE="kas", GCE_METADATA_HOST=host)
+    assert not read(GCE_METADATA_HOST=host).on_cloud_run
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "metadata.google.internal", "metadata.google.internal:80", "169.254.169.254", "127.0.0.1:8090"],
+)
+def test_on_cloud_run_the_metadata_server_is_the_platforms_or_in_the_same_container(host: str) -> None:
+    """By name or by address."""
+    assert read(K_SERVICE="kas", GCE_METADATA_HOST=host).on_cloud_run
+
+
+# ---- values that stand elsewhere
+
+
+class Manager:
+    """A secret that is ``value``; remembers what it was asked."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.calls: list[tuple[str, dict[str, str]]] = []
+
+    def __call__(self, endpoint: str, versions: Mapping[str, str]) -> dict[str, bytes]:
+        self.calls.append((endpoint, dict(versions)))
+        return dict.fromkeys(versions, self.value.encode())
+
+
+VERSION = "projects/kas-test/secrets/nonce/versions/1"
+
+
+def read_with(manager: Manager, **changes: str) -> Settings:
+    return Settings.from_environ({**PRODUCTION, **changes}, manager)
+
+
+@pytest.mark.parametrize("name", ["KAS_NONCE_SECRET", "KAS_KEYS", "KAS_ID", "KAS_PUBLIC_BASES", "KAS_MAX_KAOS"])
+def test_any_value_may_be_a_secret(name: str) -> None:
+    """Numbers and lists too; it is read as if it stood there, without the line break at its end."""
+    text = {"KAS_NONCE_SECRET": SECRET, "KAS_PUBLIC_BASES": "https://kas.example"}.get(name, "12")
+    manager = Manager(f"{text}\n")
+    assert read_with(manager, **{name: f"sm://{VERSION}"}) == read(**{name: text})
+    assert manager.calls == [("https://secretmanager.googleapis.com", {name: VERSION})]
+
+
+def test_any_value_may_be_a_mounted_file(tmp_path: Path) -> None:
+    """Then nobody is asked."""
+    path = tmp_path / "nonce"
+    path.touch(0o600)
+    path.write_text(f"{SECRET}\n")
+    manager = Manager("")
+    assert read_with(manager, KAS_NONCE_SECRET=f"file:{path}").nonce_secrets == (bytes(32),)
+    assert manager.calls == []
+
+
+def test_all_secrets_are_asked_for_at_once_where_the_setting_says() -> None:
+    """One call, so that they can be had side by side."""
+    manager, places = Manager("12"), ("KAS_MAX_KAOS", "KAS_MAX_GROUPS")
+    read_with(manager, KAS_SECRETS_ENDPOINT="https://sm.example", **dict.fromkeys(places, f"sm://{VERSION}"))
+    assert manager.calls == [("https://sm.example", dict.fromkeys(places, VERSION))]
+
+
+def test_settings_without_references_ask_nobody() -> None:
+    """A cold start pays for what it uses."""
+    manager = Manager("")
+    read_with(manager)
+    assert manager.calls == []
+
+
+@pytest.mark.parametrize("name", ["KAS_MODE", *ENDPOINTS])
+@pytest.mark.parametrize("value", [f"sm://{VERSION}", "file:/dev/null"])
+def test_what_decides_how_secrets_are_read_is_none(name: str, value: str) -> None:
+    """It is read before them."""
+    manager = Manager("local" if name == "KAS_MODE" else "https://sm.example")
+    with pytest.raises(ConfigError, match=f"^{name}: must be "):
+        read_with(manager, **{name: value})
+    assert manager.calls == []
+
+
+def test_latest_is_refused_outside_local_mode() -> None:
+    """What runs must be what was chosen."""
+    latest = f"sm://{VERSION[:-1]}latest"
+    with pytest.raises(ConfigError, match=r"^KAS_NONCE_SECRET: must name the version"):
+        read_with(Manager(SECRET), KAS_NONCE_SECRET=latest)
+    local = Settings.from_environ({**LOCAL, "KAS_NONCE_SECRET": latest}, Manager(SECRET))
+    assert local.nonce_secrets == (bytes(32),)
+
+
+@pytest.mark.parametrize("value", ["sm://x", "file:x", "sm:///dev/null"])
+def test_a_reference_that_is_badly_written_is_not_a_value(value: str) -> None:
+    """`KAS_KEYS_DIR` takes almost any text."""
+    with pytest.raises(ConfigError, match=r"^KAS_KEYS_DIR: must be sm://"):
+        read(KAS_KEYS_DIR=value)
+
+
+def test_a_secret_that_is_no_such_value_stops_the_start_and_is_not_repeated() -> None:
+    """Not in the text and not in what caused it; and one that is good is not shown either."""
+    with pytest.raises(ConfigError, match=r"^KAS_NONCE_SECRET: must be 1–2 of base64url") as refusal:
+        read_with(Manager("canary é"), KAS_NONCE_SECRET=f"sm://{VERSION}")
+    assert refusal.value.__cause__ is None
+    assert "canary" not in str(refusal.value)
+    shown = repr(read(KAS_NONCE_SECRET=SECRET))
+    assert "nonce_secrets" not in shown
+    assert repr(bytes(32)) not in shown
 
 
 def test_local_mode_names_itself_by_its_port() -> None:

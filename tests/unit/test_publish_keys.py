@@ -58,6 +58,14 @@ def test_the_entity_tag_changes_with_the_document():
     assert first.etag[0] == first.etag[-1] == '"'
 
 
-def test_a_key_that_cannot_be_had_is_not_left_out():
+def test_a_key_that_cannot_be_had_is_left_out_and_the_others_are_published():
+    """So that clients have a key to wrap to, and can verify results; the document says that it is not whole."""
+    kept = publish_keys(REGISTRY, SoftwareKeyService({"d": UNWRAP}), {"s": SIGNING})
+    assert [key["kid"] for key in json.loads(kept.body)["keys"]] == ["d", "s"]
+    assert not kept.is_whole
+    assert publish_keys(REGISTRY, SERVICE, {"s": SIGNING}).is_whole
+
+
+def test_without_a_key_to_wrap_to_nothing_is_published():
     with pytest.raises(KeyUnavailable):
         publish_keys(REGISTRY, SoftwareKeyService({}), {"s": SIGNING})

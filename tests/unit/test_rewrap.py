@@ -269,6 +269,33 @@ def test_a_policy_is_decided_once_however_many_kaos_and_groups_name_it(world, mo
     assert decide.call_count == 2
 
 
+def test_fault_25_every_policy_is_decided_before_any_key_is_opened(world, mocker):
+    """Also of a bulk whose first KAO is permitted."""
+    decide = mocker.spy(decision, "parse_label")
+    unwrap, decided = world.keys.unwrap, []
+
+    def note(record, wrapped, pay):
+        decided.append(decide.call_count)
+        return unwrap(record, wrapped, pay)
+
+    world.keys.unwrap = note
+    answer = world.answer(world.request(label(), label(classification="TOP_SECRET"), label()))
+    assert codes(answer) == [None, "clearance_insufficient", None]
+    assert decided == [3, 3]
+
+
+def test_results_are_those_of_their_kaos_whatever_becomes_of_the_others(world):
+    request = world.request(label(), label(classification="TOP_SECRET"), label(), kaos=2)
+    kaos = kaos_of(request)
+    kaos[1]["kid"], kaos[4]["policyBinding"] = "unknown", b64(bytes(32))
+    answer = world.answer(resign(world, request))
+    denied = ["clearance_insufficient"] * 2
+    assert codes(answer) == [None, "unknown_key", *denied, "key_material_rejected", None]
+    found = [result["keyAccessObjectId"] for result in results(answer)]
+    assert found == [kao["keyAccessObjectId"] for kao in kaos]
+    assert [event["code"] for event in world.events()] == codes(answer)
+
+
 def test_fault_14_a_key_that_the_service_lacks_is_unavailable_and_nothing_stands_in_for_it(world):
     world.keys = CountingKeys({})
     answer = world.answer(world.request())

@@ -9,6 +9,7 @@ import pytest
 from kas.errors import AuditUnavailable, TokenMalformed
 from kas.keys.budget import KeyOperationBudget
 from kas.keys.dek_cache import new_dek_cache
+from kas.keys.opener import KeyOpener
 from kas.ratelimit import Limit, SlidingWindow
 from local.client.encoding import b64
 from tests.unit.good_rewrap import NOW, World, codes, label, results
@@ -43,11 +44,13 @@ def costs(world):
 
 
 def test_each_stage_is_timed_and_recorded(world):
-    """In order; with a timer that shows a second more at each reading, each block takes one."""
+    """In order; with a timer that shows a second more at each reading, each block takes one. Each KAO is decided by
+    itself, and all are opened together.
+    """
     world.timer = itertools.count(0.0, 1.0).__next__
     world.answer(world.request(kaos=2))
     assert list(world.journal.seconds) == STAGES
-    assert world.journal.seconds == dict.fromkeys(STAGES, 1.0) | dict.fromkeys(["decide", "unwrap", "wrap"], 2.0)
+    assert world.journal.seconds == dict.fromkeys(STAGES, 1.0) | {"decide": 2.0}
     latency = {stage: 1000 * seconds for stage, seconds in world.journal.seconds.items()}
     assert [event["latencyMs"] for event in world.events()] == [latency] * 2
 
@@ -92,6 +95,25 @@ def test_a_hit_is_that_of_the_kao_which_had_it(caching):
     assert caching.keys.unwrapped == ["rsa-1"] * 3
 
 
+@pytest.mark.parametrize("name", ["world", "caching"])
+def test_the_same_wrapped_key_twice_is_an_operation_of_the_first_and_a_hit_of_none(request, name):
+    """What was opened for another at the same time was not kept; what is kept costs none of them anything."""
+    asked = request.getfixturevalue(name)
+    body = asked.request(kaos=3)
+    first, second, _ = kaos_of(body)
+    second.update({part: first[part] for part in ("wrappedKey", "policyBinding")})
+    answer = asked.answer(resign(asked, body))
+    assert codes(answer) == [None] * 3
+    assert costs(asked) == [(1, False), (0, False), (1, False)]
+    assert asked.journal.key_operations == len(asked.keys.unwrapped) == 2
+    misses = 3 if name == "caching" else 0
+    assert (asked.journal.cache_hits, asked.journal.cache_misses) == (0, misses)
+    asked.lines.clear()
+    asked.answer(body)
+    again = [(0, True)] * 3 if name == "caching" else [(1, False), (0, False), (1, False)]
+    assert costs(asked) == again
+
+
 def test_a_refusal_is_no_hit(caching):
     """What is kept is not asked for him who may not have it."""
     request = caching.request()
@@ -104,12 +126,14 @@ def test_a_refusal_is_no_hit(caching):
 
 
 @pytest.mark.parametrize("name", ["world", "caching"])
-def test_a_key_is_wiped_once_it_is_wrapped(request, name):
-    """Every one that the key service gave, whether a copy is kept or not."""
+def test_a_key_is_wiped_once_it_is_wrapped(request, name, mocker):
+    """Every one that the key service gave, and every copy but the one that is kept."""
     asked = request.getfixturevalue(name)
+    opened = mocker.spy(KeyOpener, "open_all")
     asked.answer(asked.request(kaos=3))
-    assert len(asked.keys.given) == 3
+    assert len(asked.keys.given) == len(opened.spy_return) == 3
     assert all(is_wiped(key) for key in asked.keys.given)
+    assert all(is_wiped(one.outcome) for one in opened.spy_return)
 
 
 def test_a_key_that_is_refused_is_wiped(world):
@@ -120,13 +144,21 @@ def test_a_key_that_is_refused_is_wiped(world):
 
 
 def test_a_key_is_wiped_though_it_cannot_be_wrapped(world, mocker):
-    def fail(_key):
-        raise MemoryError
+    opened = mocker.spy(KeyOpener, "open_all")
+    wraps = iter([None])  # the first of three
 
-    mocker.patch("kas.rewrap.wrap_to", return_value=fail)
+    def wrap(_key):
+        try:
+            return next(wraps)
+        except StopIteration:
+            raise MemoryError from None
+
+    mocker.patch("kas.rewrap.wrap_to", return_value=wrap)
     with pytest.raises(MemoryError):
-        world.answer(world.request())
-    assert [is_wiped(key) for key in world.keys.given] == [True]
+        world.answer(world.request(kaos=3))
+    assert len(world.keys.given) == len(opened.spy_return) == 3
+    assert all(is_wiped(key) for key in world.keys.given)
+    assert all(is_wiped(one.outcome) for one in opened.spy_return)
 
 
 def test_a_key_is_wiped_though_the_record_cannot_be_written(world):

@@ -33,6 +33,7 @@ from kas.protocol.values import Answer
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_secure_url
+from tests.key_operations import side_by_side
 from tests.vectors.primitives import ec_key
 
 FOLDER = Path(__file__).resolve().parent / "acp240"
@@ -72,15 +73,17 @@ class Counting:
     """The real key service, which also counts what it is asked."""
 
     keys: SoftwareKeyService
-    is_metered: bool = False
     calls: list[str] = field(default_factory=list)
 
-    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial) -> DataKey:
+    def unwrap(self, record: KeyRecord, wrapped: WrappedMaterial, pay: Callable[[], None]) -> DataKey:
         self.calls.append(record.kid)
-        return self.keys.unwrap(record, wrapped)
+        return self.keys.unwrap(record, wrapped, pay)
 
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         return self.keys.public_key(record)
+
+    def check(self, record: KeyRecord) -> None:
+        self.keys.check(record)
 
 
 @dataclass
@@ -112,7 +115,14 @@ def replay(write: Callable[[bytes], int] | None = None) -> Replay:
         authenticator=_authenticator(),
         wire=Acp240Wire(PARSER, ResultSigner(kas["id"], published[1]["kid"], ec_key(KEYS["keys"]["signing"]))),
         engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
-        opener=KeyOpener(registry=KeyRegistry((record,)), key_service=key_service, cache=None, budget=None),
+        opener=KeyOpener(
+            registry=KeyRegistry((record,)),
+            key_service=key_service,
+            cache=None,
+            budget=None,
+            budget_all=False,
+            side_by_side=side_by_side(),
+        ),
         audit=AuditLog(write or partial(_keep, lines)),
         meter=NoMetrics(),
         own_urls=frozenset({kas["base"] + path for path in ("/", "/rewrap")}),

@@ -9,10 +9,10 @@ binding. Nothing in the body says who the caller is (KAS-REQ-061).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kas.crypto.wrapping import ClientKey
+from kas.dataclass import dataclass
 from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64url
 from kas.errors import SignedRequestTokenInvalid
 from kas.jose import PublicJwk

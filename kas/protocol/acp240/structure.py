@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from kas.dataclass import dataclass
 from kas.encoding import b64_decode
 from kas.errors import Fault, InvalidStructure
 from kas.protocol.faults import MESSAGES

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from cryptography.hazmat.primitives import hashes
 
 from kas.crypto.wrapping import OAEP_SHA256
+from kas.dataclass import dataclass
 from kas.errors import Internal
 from kas.jose import PublicJwk
 from kas.keys.registry import Dialect

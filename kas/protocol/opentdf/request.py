@@ -12,9 +12,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from kas.dataclass import dataclass
 from kas.encoding import parse_json, sha256_b64url
 from kas.errors import Fault, InvalidRequest, InvalidStructure
 from kas.jose import PublicJwk

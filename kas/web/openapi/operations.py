@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from kas.dataclass import dataclass
 from kas.web.connect import CONNECT_REWRAP
 from kas.web.health import HEALTH, HEALTHZ, LIVE, READY
 from kas.web.metrics import METRICS

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from kas.auth.authenticator import NonceMode
+from kas.dataclass import dataclass
 from kas.encoding import sha256_b64url
 from kas.protocol.acp240.request import Limits
 from kas.publish_keys import Publication

@@ -27,9 +27,10 @@ def write(tmp_path, document):
     return path
 
 
-def load(tmp_path, *entries, local=False, **top):
+def load(tmp_path, *entries, local=False, cloud=False, **top):
     path = write(tmp_path, {"issuers": list(entries), **top})
-    return load_issuers(path, countries=frozenset({"USA", "FRA"}), allow_loopback_http=local)
+    countries = frozenset({"USA", "FRA"})
+    return load_issuers(path, countries=countries, allow_loopback_http=local, refuse_loopback=cloud)
 
 
 def good(**changes):
@@ -178,3 +179,35 @@ def test_local_mode_takes_http_on_loopback(tmp_path, url):
 def test_local_mode_takes_http_nowhere_else(tmp_path, url):
     with pytest.raises(ConfigError, match="must be https"):
         load(tmp_path, good(jwksUrl=url), local=True)
+
+
+@pytest.mark.parametrize("name", ["issuer", "jwksUrl", "authorizationEndpoint", "tokenEndpoint"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/jwks",
+        "https://127.9.9.9:8081/jwks",
+        "https://[::1]/jwks",
+        "https://localhost/jwks",
+        "https://LOCALHOST./jwks",
+        "https://idp.localhost/jwks",
+        "https://0.0.0.0/jwks",
+        "https://[::]/jwks",
+    ],
+)
+def test_fault_14_an_issuer_for_development_is_refused_on_cloud_run(tmp_path, name, url):
+    """By any of its addresses. Elsewhere one machine may be all there is."""
+    with pytest.raises(ConfigError, match=r"issuers\[1\]: is for development .* refused on Cloud Run"):
+        load(tmp_path, GOOD, good(issuer="https://b.example") | {name: url}, cloud=True)
+    assert len(load(tmp_path, GOOD, good(issuer="https://b.example") | {name: url})) == 2
+
+
+@pytest.mark.parametrize("name", ["http://idp.example", "HTTP://idp.example", "http://127.0.0.1:8081", "https://[::1"])
+def test_fault_20_an_issuer_that_is_named_by_plain_http_is_refused_on_cloud_run(tmp_path, name):
+    with pytest.raises(ConfigError, match="is for development"):
+        load(tmp_path, good(issuer=name), cloud=True)
+
+
+@pytest.mark.parametrize("name", ["https://idp.example", "accounts.example", "urn:idp", "https://localhost.example"])
+def test_other_issuers_are_not_refused_on_cloud_run(tmp_path, name):
+    assert load(tmp_path, good(issuer=name), cloud=True).keys() == {name}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kas.auth.nonce import LIFETIME_SECONDS, NonceSource
+from kas.auth.nonce import LIFETIME_SECONDS, NonceSource, _mac, draw_value
 from kas.encoding import b64url_decode, b64url_encode
 from kas.errors import NonceInvalid
 
@@ -92,7 +92,7 @@ def test_attack_p14_nonce_of_another_length_is_refused(length: int) -> None:
     clock = Time()
     source = NonceSource(clock)
     body = (int(clock.now).to_bytes(8, "big") + bytes(80))[: max(0, length - 32)]
-    assert refused(source, b64url_encode((body + source._mac(body))[:length]))
+    assert refused(source, b64url_encode((body + _mac(source._own_keys()[0], body))[:length]))
 
 
 def test_attack_p14_nonce_of_another_source_is_refused() -> None:
@@ -117,7 +117,7 @@ def test_attack_p10_sources_forked_from_one_parent_do_not_know_each_others_nonce
         process.start()
         nonces.append(ours.recv())
         process.join()
-    assert source._key is None
+    assert source._keys == ()
     assert all(refused(source, nonce) for nonce in nonces)
     assert nonces[0] != nonces[1]
 
@@ -134,3 +134,60 @@ def test_nonces_of_threads_that_start_at_once_are_all_of_one_key() -> None:
         with ThreadPoolExecutor(20) as pool:
             nonces = list(pool.map(issue, range(20)))
         assert not any(refused(source, nonce) for nonce in nonces)
+
+
+# ---- the configured secret
+
+CURRENT, PREVIOUS, OTHER = (bytes([number]) * 32 for number in range(3))
+VALUE = b"a value that two processes have in common, as instances of one service will"
+
+
+def sharing(*shared: bytes, value: bytes = VALUE) -> NonceSource:
+    return NonceSource(Time(), shared, lambda: value)
+
+
+def test_a_nonce_of_the_previous_secret_is_taken_and_one_of_another_is_not() -> None:
+    """So that it can be changed: the old one is named second for as long as nonces live, then left out."""
+    before, between, after = sharing(PREVIOUS), sharing(CURRENT, PREVIOUS), sharing(CURRENT)
+    assert not refused(between, before.issue())
+    assert not refused(before, before.issue())
+    assert refused(after, before.issue())
+    assert refused(sharing(OTHER), before.issue())
+
+
+def test_a_nonce_is_made_under_the_current_secret() -> None:
+    """One that only the previous secret knows is refused."""
+    between = sharing(CURRENT, PREVIOUS)
+    assert not refused(sharing(CURRENT), between.issue())
+    assert refused(sharing(PREVIOUS), between.issue())
+
+
+def test_attack_p14_a_secret_that_is_known_makes_no_nonce_of_another_process() -> None:
+    """The value of the process is in the key too, so the secret alone forges nothing and outlives nothing."""
+    ours = NonceSource(Time(), (CURRENT,))
+    assert refused(ours, NonceSource(Time(), (CURRENT,)).issue())
+    assert refused(ours, sharing(CURRENT, value=b"").issue())
+    assert refused(ours, sharing(CURRENT, value=CURRENT).issue())
+
+
+def test_a_process_with_a_secret_and_one_without_have_different_keys() -> None:
+    """And both draw 32 bytes."""
+    assert refused(sharing(), sharing(CURRENT).issue())
+    assert refused(sharing(CURRENT), sharing().issue())
+    assert [len(draw_value()), len({draw_value(), draw_value()})] == [32, 2]
+
+
+def test_the_value_of_the_process_is_drawn_once() -> None:
+    """At the first use and not before: the parent of a worker must have none."""
+    drawn: list[bytes] = []
+
+    def draw() -> bytes:
+        drawn.append(draw_value())
+        return drawn[-1]
+
+    source = NonceSource(Time(), (CURRENT, PREVIOUS), draw)
+    assert drawn == []
+    nonce = source.issue()
+    source.issue()
+    assert not refused(source, nonce)
+    assert len(drawn) == 1

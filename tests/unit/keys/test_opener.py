@@ -1,4 +1,4 @@
-"""The opening of keys: what it costs, in which order, and that a kept key gives nobody more than an unwrapped one."""
+"""The opening of one key: what it costs, in which order, and that a kept key gives nobody more than an unwrapped one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from kas.crypto.wrapping import OAEP_SHA256, wrap_to
 from kas.datakey import DataKey
-from kas.errors import BudgetExhausted, KeyMaterialRejected, KeyUnavailable, UnknownKey
-from kas.journal import Journal
+from kas.errors import BudgetExhausted, KaoRefusal, KeyMaterialRejected, KeyUnavailable, UnknownKey
 from kas.keys.dek_cache import new_dek_cache
-from kas.keys.opener import MAX_LEGACY_KEYS, KeyOpener
+from kas.keys.opener import MAX_LEGACY_KEYS, KeyOpener, Opened
 from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
+from tests.key_operations import side_by_side
 
 KEY = bytes(range(32))
 POLICY, OTHER_POLICY = b'{"policyId":"p-1"}', b'{"policyId":"p-2"}'
@@ -70,9 +70,12 @@ class CountingKeys(SoftwareKeyService):
         self.unwrapped: list[str] = []
         self.given: list[DataKey] = []
 
-    def unwrap(self, record, wrapped):
-        self.unwrapped.append(record.kid)
-        self.given.append(super().unwrap(record, wrapped))
+    def unwrap(self, record, wrapped, pay):
+        def begin():
+            pay()
+            self.unwrapped.append(record.kid)
+
+        self.given.append(super().unwrap(record, wrapped, begin))
         return self.given[-1]
 
 
@@ -92,22 +95,31 @@ class Purse:
 
 @dataclass
 class World:
-    """An opener with its parts; ``journal`` is that of the last request."""
+    """An opener with its parts; ``last`` is what became of the last key."""
 
     now: float = 1_790_000_000.0
     keys: CountingKeys = field(default_factory=CountingKeys)
     budget: Purse | None = field(default_factory=Purse)
     registry: KeyRegistry = field(default_factory=lambda: KeyRegistry(RECORDS))
-    journal: Journal = None
+    last: Opened = None
     cache: object = None
 
     def __post_init__(self):
         self.cache = new_dek_cache(capacity=10, ttl_seconds=TTL, clock=lambda: self.now)
 
     def open(self, kao, *, dialect="acp240", caller="alice"):
-        self.journal = Journal(request_id="r", method="POST", path="/rewrap", timer=lambda: 0.0)
-        opener = KeyOpener(registry=self.registry, key_service=self.keys, cache=self.cache, budget=self.budget)
-        return opener.open(kao, dialect=dialect, caller=caller, journal=self.journal)
+        opener = KeyOpener(
+            registry=self.registry,
+            key_service=self.keys,
+            cache=self.cache,
+            budget=self.budget,
+            budget_all=True,
+            side_by_side=side_by_side(),
+        )
+        (self.last,) = opener.open_all([kao], dialect=dialect, caller=caller)
+        if isinstance(self.last.outcome, KaoRefusal):
+            raise self.last.outcome
+        return self.last.outcome
 
     def reject(self, kao, **options):
         with pytest.raises(KeyMaterialRejected):
@@ -119,8 +131,8 @@ class World:
 
     @property
     def counted(self):
-        """Key operations, hits and misses of the last request."""
-        return self.journal.key_operations, self.journal.cache_hits, self.journal.cache_misses
+        """Key operations, hits and misses of the last key."""
+        return self.last.operations, int(self.last.is_hit), int(self.last.is_miss)
 
 
 @pytest.fixture
@@ -201,6 +213,15 @@ def test_a_kept_key_too_is_held_against_the_policy_each_time(world, mocker):
     assert [call.args[1] for call in made.call_args_list] == [POLICY]
 
 
+def test_a_kept_key_whose_binding_does_not_hold_is_tried_with_it_once(world, mocker):
+    """And the unwrapped one once more: two HMACs, however often we look for kept keys."""
+    kao = wrapped_kao()
+    world.open(kao)
+    made = mocker.spy(DataKey, "hmac_sha256")
+    world.reject(replace(kao, policy_binding=bytes(32)))
+    assert made.call_count == 2
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_attack_r10_whatever_is_wrong_makes_one_hmac(world, mocker, name):
     kao = BAD[name]()
@@ -271,7 +292,7 @@ def test_attack_c04_a_disabled_legacy_key_opens_nothing_that_is_kept(world):
     world.open(kao, dialect="opentdf")
     world.disable("tdf-1")
     world.reject(kao, dialect="opentdf")
-    assert world.journal.cache_hits == 0
+    assert not world.last.is_hit
 
 
 def test_attack_c06_the_same_ciphertext_as_another_type_is_another_key(world):
@@ -311,7 +332,7 @@ def test_attack_l07_without_budget_the_key_service_is_not_called(world):
     with pytest.raises(BudgetExhausted):
         world.open(wrapped_kao())
     assert world.keys.unwrapped == []
-    assert world.journal.key_operations == 0
+    assert world.last.operations == 0
 
 
 def test_without_budget_a_bad_binding_on_a_kept_key_looks_as_on_any_other(world):
@@ -325,7 +346,7 @@ def test_without_budget_a_bad_binding_on_a_kept_key_looks_as_on_any_other(world)
 def test_operations_that_are_not_budgeted_are_still_counted(world):
     world.budget = None
     world.open(wrapped_kao())
-    assert world.journal.key_operations == 1
+    assert world.last.operations == 1
 
 
 @pytest.mark.parametrize("left", [0, 5])
@@ -341,7 +362,7 @@ def test_a_key_that_cannot_be_used_now_is_unavailable_and_its_call_counted(world
     world.keys._private_keys = {}
     with pytest.raises(KeyUnavailable):
         world.open(wrapped_kao())
-    assert (world.journal.key_operations, world.budget.spent) == (1, ["alice"])
+    assert (world.last.operations, world.budget.spent) == (1, ["alice"])
 
 
 def test_without_kid_so_many_legacy_keys_are_tried_and_no_more(world):
@@ -364,3 +385,14 @@ def test_without_kid_a_kept_key_is_found_before_any_is_tried(world):
 def test_without_kid_and_without_legacy_keys_nothing_opens(world):
     world.reject(replace(wrapped_kao(), kid=None), dialect="acp240")
     assert world.keys.unwrapped == []
+
+
+def test_the_key_that_opened_is_named_and_none_where_none_did(world):
+    world.open(legacy_kao("tdf-2"), dialect="opentdf")
+    assert world.last.kid == "tdf-2"
+    world.reject(legacy_kao("tdf-3"), dialect="opentdf")
+    assert world.last.kid is None
+    kao = wrapped_kao()
+    for _ in range(2):  # unwrapped, then kept
+        world.open(kao)
+        assert world.last.kid == "rsa"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kas.errors import ConfigError
-from kas.policy.entitlements import MAX_DEPTH, Condition, Group, is_met, read_entitlement, uses_derived
+from kas.policy.entitlements import MAX_DEPTH, Condition, Group, for_value, is_met, read_entitlement, uses_derived
 from kas.schema import Node
 
 VIEW = {
@@ -27,7 +27,7 @@ NEVER = {"selector": ".clearance", "operator": "IN", "values": ["OTHER"]}
 
 
 def read(value, name="v"):
-    return read_entitlement(Node(value, "e"), name)
+    return for_value(read_entitlement(Node(value, "e")), name)
 
 
 def met(selector, operator, *values):

@@ -1,0 +1,212 @@
+"""The public keys of versions in Cloud KMS: fetched seldom, checked each time, and whether a key is what its record says.
+
+A key is fresh for a set time. One request fetches. Meanwhile the others are answered with the old key; where there is
+none, a few wait and the rest are refused, so that a KMS that stalls cannot hold all threads by way of a public route.
+While KMS is down the old key serves on, within a bound: wrapping to it harms nobody, and it can be used again when KMS
+is. When KMS *answers* that the version is disabled, destroyed or not ours to use, or when the key is not what it should
+be, it is forgotten at once: nobody must go on wrapping to a key that will not open.
+
+Size, hash and level belong to a version for good: a key that was found fit is not asked about again before it is used,
+and one that was found unfit stays so until KMS shows another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import field
+from functools import partial
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from kas.dataclass import dataclass
+from kas.errors import KeyUnavailable
+from kas.google.kms import KmsTransport
+from kas.google.status import GoogleError
+from kas.keys.kms_answers import (
+    TRANSIENT,
+    AnswerDamaged,
+    AnswerRefused,
+    KeyUnfit,
+    Level,
+    operator_line,
+    read_public_key,
+    version_of,
+)
+from kas.keys.registry import KeyRecord
+from kas.keys.retry import MAX_ATTEMPTS, Retry
+
+STALE_SECONDS: Final = 24 * 60 * 60.0  # after it was fetched, and only while KMS is down
+FAILURE_SECONDS: Final = 5.0  # after a failed fetch nobody asks for so long
+UNFIT_SECONDS: Final = 60.0  # nor after one that showed a wrong key: only the operator can mend that
+MAX_WAITING: Final = 8  # of those who ask for one public key, for another's fetch
+# KMS says nothing about the key; any status that is not here counts as a refusal.
+_DOWN: Final = TRANSIENT | {"INTERNAL", "UNKNOWN"}
+
+Error = GoogleError | AnswerRefused
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    key: rsa.RSAPublicKey
+    fetched_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Error
+    until: float
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one version; every member is replaced whole, so that readers need no lock."""
+
+    seen: _Seen | None = None
+    is_fit: bool = False  # once found so
+    unfit: KeyUnfit | None = None  # until found otherwise
+    failure: _Failure | None = None  # of the last fetch
+    told: _Failure | None = None  # to the operator
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held by whoever fetches
+    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING))  # to wait for it
+
+
+class KmsPublicKeys:
+    """A key is fresh for ``fresh_seconds``; a fetch takes at most ``deadline_seconds``. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        transport: KmsTransport,
+        retry: Retry,
+        *,
+        deadline_seconds: float,
+        level: Level,
+        fresh_seconds: float,
+        warn: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._transport = transport
+        self._retry = retry
+        self._timer = retry.timer
+        self._deadline_seconds = deadline_seconds
+        self._level = level
+        self._fresh_seconds = fresh_seconds
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._versions: dict[KeyRecord, _Known] = {}  # as many as are configured
+
+    def find(self, record: KeyRecord) -> rsa.RSAPublicKey:
+        """The public key, fresh or as old as it may be. Raises KeyUnavailable."""
+        known, deadline = self._known(record), self._deadline()
+        if self._is_due(known):
+            with self._turn(known) as is_ours:
+                if is_ours and self._is_due(known):  # another request may have fetched while this one waited
+                    self._fetch(record, known, deadline, MAX_ATTEMPTS)
+        seen, failure = known.seen, known.failure
+        if failure is not None:
+            self._tell(record, known, failure)
+        if seen is None or self._timer() - seen.fetched_at >= STALE_SECONDS:
+            raise KeyUnavailable from (_busy() if failure is None else failure.error)
+        return seen.key
+
+    def check(self, record: KeyRecord) -> None:
+        """Asks KMS for the key, whatever is known, and keeps what it says. Raises KeyUnavailable."""
+        known, deadline = self._known(record), self._deadline()
+        if not known.lock.acquire(timeout=self._deadline_seconds):
+            raise KeyUnavailable from _busy()
+        try:
+            failure = self._fetch(record, known, deadline, MAX_ATTEMPTS)
+        finally:
+            known.lock.release()
+        if failure is not None:
+            self._tell(record, known, failure)
+            raise KeyUnavailable from failure.error
+
+    def unfit(self, record: KeyRecord, deadline: float) -> KeyUnfit | None:
+        """What is wrong with the key itself; None when nothing is, and also when that cannot be learnt now.
+
+        It asks at most once, and waits no longer than one attempt may take: whoever wants to use the key has better
+        uses for his time, and KMS keeps to the key's hash by itself.
+        """
+        known = self._known(record)
+        if self._is_in_question(known):
+            wait = min(self._retry.timeout_seconds, deadline - self._timer())
+            if known.lock.acquire(timeout=max(0.0, wait)):
+                try:
+                    if self._is_in_question(known):
+                        self._fetch(record, known, deadline, attempts=1)
+                finally:
+                    known.lock.release()
+        return known.unfit
+
+    def _known(self, record: KeyRecord) -> _Known:
+        with self._lock:
+            return self._versions.setdefault(record, _Known())
+
+    def _deadline(self) -> float:
+        return self._timer() + self._deadline_seconds
+
+    def _is_due(self, known: _Known) -> bool:
+        """Whether the key is to be fetched."""
+        seen = known.seen
+        is_fresh = seen is not None and self._timer() - seen.fetched_at < self._fresh_seconds
+        return not is_fresh and not self._has_failed(known)
+
+    def _is_in_question(self, known: _Known) -> bool:
+        """Whether KMS is to be asked what key it is."""
+        return not known.is_fit and not self._has_failed(known)
+
+    def _has_failed(self, known: _Known) -> bool:
+        failure = known.failure
+        return failure is not None and self._timer() < failure.until
+
+    @contextmanager
+    def _turn(self, known: _Known) -> Iterator[bool]:
+        """Whether it is ours to fetch. While another does, only a few wait, and only where no old key serves."""
+        is_ours = known.lock.acquire(blocking=False)
+        if not is_ours and known.seen is None and known.places.acquire(blocking=False):
+            try:
+                is_ours = known.lock.acquire(timeout=self._deadline_seconds)
+            finally:
+                known.places.release()
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                known.lock.release()
+
+    def _fetch(self, record: KeyRecord, known: _Known, deadline: float, attempts: int) -> _Failure | None:
+        """Replaces what is known; the failure, if it is one."""
+        try:
+            key = self._retry.run(partial(self._ask, record), deadline=deadline, attempts=attempts)
+        except (GoogleError, AnswerRefused) as error:
+            if isinstance(error, KeyUnfit):
+                known.unfit, known.is_fit = error, False
+            if not _is_down(error):
+                known.seen = None
+            seconds = UNFIT_SECONDS if isinstance(error, KeyUnfit) else FAILURE_SECONDS
+            known.failure = _Failure(error, self._timer() + seconds)  # from the end: a slow KMS fails slowly
+            return known.failure
+        known.seen = _Seen(key, self._timer())
+        known.is_fit, known.unfit, known.failure = True, None, None
+        return None
+
+    def _ask(self, record: KeyRecord, seconds: float) -> rsa.RSAPublicKey:
+        answer = self._transport.get_public_key(version_of(record), timeout_seconds=seconds)
+        return read_public_key(answer, record, self._level)
+
+    def _tell(self, record: KeyRecord, known: _Known, failure: _Failure) -> None:
+        """Once for each failed fetch, however many meet it."""
+        with self._lock:
+            is_told, known.told = known.told is failure, failure
+        if not is_told:
+            self._warn(operator_line("GetPublicKey", version_of(record), failure.error))
+
+
+def _is_down(error: Error) -> bool:
+    return isinstance(error, AnswerDamaged) or (isinstance(error, GoogleError) and error.status in _DOWN)
+
+
+def _busy() -> GoogleError:
+    return GoogleError("DEADLINE_EXCEEDED", "another request still waits for the public key")
