@@ -2,7 +2,7 @@
 millisecond goes.
 
 The service runs with env.yaml, Cloud KMS and Secret Manager are the stand-in without latency. Bytecode is made before,
-every answer is checked, and each ratio is the median of those of the rounds.
+every answer is checked, and each figure is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 from bench.deployment import Deployment, deployed
 from bench.host import BenchFailed, Check, Connection, Start, compile_all, first_answer
 from bench.report import write_report
-from bench.rounds import MIN_ROUNDS, interleaved, ratios, spread
+from bench.rounds import MIN_ROUNDS, Beside, beside, interleaved, spread
 from bench.stages import STAGES, stages_of
 from local.client import Answer
 from local.processes import ROOT
@@ -30,6 +30,8 @@ _FIGURES: Final = {
     "POST /rewrap, refused": "unauthorized_ratio",
     "POST /rewrap": "first_rewrap_kms_ratio",
 }
+
+Results = Mapping[str, Sequence[Beside[Start]]]
 
 
 def ask_nothing(connection: Connection) -> Check:
@@ -53,15 +55,14 @@ def _demand(answer: Answer, status: HTTPStatus, is_right: bool) -> None:  # noqa
         raise BenchFailed(f"{answer.status}: {answer.body[:300]!r}")
 
 
-def starts(deployment: Deployment, rounds: int) -> dict[str, list[Start]]:
+def starts(deployment: Deployment, rounds: int) -> Results:
     """Every start of every round."""
     cases: dict[str, Callable[[], Start]] = {
-        _EMPTY: partial(first_answer, deployment.empty, ask_nothing),
         "GET /health": partial(first_answer, deployment.kas, ask_health),
         "POST /rewrap, refused": partial(first_answer, deployment.kas, ask_without_token),
         "POST /rewrap": partial(first_answer, deployment.kas, deployment.client.rewrap),
     }
-    return interleaved(cases, rounds)
+    return beside(partial(first_answer, deployment.empty, ask_nothing), cases, rounds)
 
 
 def stages(deployment: Deployment, rounds: int) -> dict[str, dict[str, float]]:
@@ -78,20 +79,38 @@ def stages(deployment: Deployment, rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
-def print_starts(results: Mapping[str, Sequence[Start]]) -> dict[str, float]:
+def empty_starts(results: Results) -> list[Start]:
+    """Those of the empty function, each once."""
+    around = {start.began: start for of in results.values() for one in of for start in (one.before, one.after)}
+    return [around[began] for began in sorted(around)]
+
+
+def print_starts(results: Results) -> dict[str, float]:
     """Prints the table and gives the figures."""
     figures = {}
-    base = results[_EMPTY]
-    print("median (quartiles, extremes) of wall time; processor time of all processes; both beside the empty function")
-    for name, found in results.items():
-        wall, cpu = [start.wall for start in found], [start.cpu for start in found]
-        of_wall = spread(ratios(wall, [start.wall for start in base]))
-        of_cpu = spread(ratios(cpu, [start.cpu for start in base]))
-        print(f"{name:<22} {spread(wall):5.0f} ms   {spread(cpu):5.0f} ms CPU")
-        if name in _FIGURES:
-            figures[_FIGURES[name]] = of_wall.median
-            print(f"{'':<22} × {of_wall:.2f}   × {of_cpu:.2f} CPU")
+    print("median (quartiles, extremes): milliseconds of wall time, and of all processors by all processes;")
+    print("× those of the empty function right before and after")
+    for name, found in {_EMPTY: empty_starts(results), **{name: _own(of) for name, of in results.items()}}.items():
+        print(
+            f"{name:<22}   {spread([one.wall for one in found]):4.0f}   CPU {spread([one.cpu for one in found]):4.0f}"
+        )
+        if name in results:
+            walls = spread([one.ratio(_wall) for one in results[name]])
+            print(f"{'':<22} × {walls:4.2f} × CPU {spread([one.ratio(_cpu) for one in results[name]]):4.2f}")
+            figures[_FIGURES[name]] = walls.median
     return figures
+
+
+def _own(results: Sequence[Beside[Start]]) -> list[Start]:
+    return [one.result for one in results]
+
+
+def _wall(start: Start) -> float:
+    return start.wall
+
+
+def _cpu(start: Start) -> float:
+    return start.cpu
 
 
 def print_stages(found: Mapping[str, Mapping[str, float]]) -> None:
@@ -102,12 +121,14 @@ def print_stages(found: Mapping[str, Mapping[str, float]]) -> None:
     print(f"{'sum of the medians':<38}" + "".join(f"{sum(of.values()):>16.1f}" for of in found.values()))
 
 
-def context(results: Mapping[str, Sequence[Start]], found: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def context(results: Results, found: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """What a reader needs to judge the figures: every start, and the stages."""
+    every = {_EMPTY: empty_starts(results), **{name: _own(of) for name, of in results.items()}}
     return {
-        "rounds": len(results[_EMPTY]),
-        "wallMs": {name: [round(start.wall, 1) for start in of] for name, of in results.items()},
-        "cpuMs": {name: [round(start.cpu, 1) for start in of] for name, of in results.items()},
+        "rounds": len(next(iter(results.values()))),
+        "wallMs": {name: [round(start.wall, 1) for start in of] for name, of in every.items()},
+        "cpuMs": {name: [round(start.cpu, 1) for start in of] for name, of in every.items()},
+        "wallRatios": {name: [round(one.ratio(_wall), 3) for one in of] for name, of in results.items()},
         "stagesMs": {name: {stage: round(ms, 1) for stage, ms in of.items()} for name, of in found.items()},
     }
 

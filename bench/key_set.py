@@ -39,6 +39,8 @@ def _serve(listener: socket.socket, context: ssl.SSLContext, answer: bytes) -> N
             plain, _ = listener.accept()
         except OSError:
             return  # shut down
+        # Else the answer waits until the end of the handshake is acknowledged.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A client that goes, or does not trust us, is seen where it is measured.
         with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as stream:
             received = b""

@@ -1,15 +1,15 @@
 """Rounds of things to measure, interleaved so that what the machine does besides hits all alike, and what is said of them.
 
-A ratio is made within each round, of two starts that follow each other, and summarised after: a machine that is slow
-for a while is slow for both.
+A ratio is made of one start and of those of the empty function right before and right after it, and summarised after:
+a machine that is slow for a while is slow for all three.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 MIN_ROUNDS: Final = 9
 Result = TypeVar("Result")
@@ -31,26 +31,49 @@ class Spread:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Beside(Generic[Result]):
+    """A result, and those of the base around it."""
+
+    result: Result
+    before: Result
+    after: Result
+
+    def ratio(self, of: Callable[[Result], float]) -> float:
+        """Of what ``of`` takes from each, to the mean of the base."""
+        return 2 * of(self.result) / (of(self.before) + of(self.after))
+
+
+def beside(
+    base: Callable[[], Result], cases: Mapping[str, Callable[[], Result]], rounds: int
+) -> dict[str, list[Beside[Result]]]:
+    """Each case in each round, with the base between any two; a round before them warms files and caches."""
+    found: dict[str, list[Beside[Result]]] = {name: [] for name in cases}
+    for names in _orders(list(cases), rounds):
+        before = base()
+        for name in names:
+            result, after = cases[name](), base()
+            found[name].append(Beside(result, before, after))
+            before = after
+    return {name: results[1:] for name, results in found.items()}
+
+
 def interleaved(cases: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
-    """The results of each case in ``rounds`` rounds; a round before them warms files and caches. Each begins with another
-    case.
-    """
-    names = list(cases)
-    results: dict[str, list[Result]] = {name: [] for name in names}
+    """The results of each case in each round; a round before them warms files and caches."""
+    found: dict[str, list[Result]] = {name: [] for name in cases}
+    for names in _orders(list(cases), rounds):
+        for name in names:
+            found[name].append(cases[name]())
+    return {name: results[1:] for name, results in found.items()}
+
+
+def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
+    """Of the round before and of each: every one begins with another."""
     for number in range(rounds + 1):
         first = number % len(names)
-        for name in names[first:] + names[:first]:
-            result = cases[name]()
-            if number:
-                results[name].append(result)
-    return results
+        yield names[first:] + names[:first]
 
 
 def spread(values: Sequence[float]) -> Spread:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Spread(median, low, high, min(values), max(values))
-
-
-def ratios(values: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Of each round."""
-    return [value / other for value, other in zip(values, base, strict=True)]

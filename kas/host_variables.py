@@ -2,7 +2,8 @@
 
 ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``THREADED_TIMEOUT_ENABLED`` (another
 worker), ``WORKERS`` (memory is not shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (set by Cloud Run:
-nothing that is for one machine runs there), ``GCE_METADATA_HOST`` (who says who this service is).
+nothing that is for one machine runs there), ``GCE_METADATA_HOST`` (who says who this service is), and those by which
+libraries write down what passes through them (keys of TLS, tokens, data keys).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from kas.uri import is_loopback
 _METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
 _AUTHORITY: Final = re.compile(r"([a-z0-9.-]{1,253})(:[0-9]{1,5})?")
 _REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI", "THREADED_TIMEOUT_ENABLED")
+_TELLTALES: Final = ("SSLKEYLOGFILE", "GOOGLE_SDK_PYTHON_LOGGING_SCOPE", "GRPC_TRACE", "GRPC_VERBOSITY")
+_QUIET: Final = frozenset({"", "none", "error"})
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -35,6 +38,9 @@ def refuse_other_servers(environ: Mapping[str, str]) -> None:
 def refuse_host_variables(environ: Mapping[str, str]) -> None:
     """Raises ConfigError for what this service cannot safely run with, whatever its own settings."""
     refuse_other_servers(environ)
+    for name in _TELLTALES:
+        if environ.get(name, "").lower() not in _QUIET:
+            raise ConfigError(f"{name}: must not be set: secrets would be written where nobody looks after them")
     if is_on_cloud_run(environ) and environ.get("KAS_MODE") == "local":
         raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if is_on_cloud_run(environ):

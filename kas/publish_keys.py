@@ -6,9 +6,8 @@ keys, the current and previous ones.
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -45,8 +44,8 @@ def publish_keys(
     return Publication(body, f'"{sha256_b64url(body)}"', is_whole=len(unwrap) == len(records))
 
 
-def _unwrap_jwks(records: Iterable[KeyRecord], key_service: KeyService) -> Iterator[dict[str, str]]:
+def _unwrap_jwks(records: Sequence[KeyRecord], key_service: KeyService) -> Iterator[dict[str, str]]:
+    keys = key_service.public_keys(records)
     for record in records:
-        with contextlib.suppress(KeyUnavailable):
-            key = to_jwk(key_service.public_key(record))
-            yield {**key, "kid": record.kid, "use": "enc", "alg": record.jwk_algorithm}
+        if record.kid in keys:
+            yield {**to_jwk(keys[record.kid]), "kid": record.kid, "use": "enc", "alg": record.jwk_algorithm}

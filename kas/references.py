@@ -106,24 +106,35 @@ def _file_path(place: str, text: str) -> str:
 
 
 def _read_file(place: str, path: str, *, on_cloud_run: bool) -> bytes:
-    """The file is judged and read by one descriptor, so that it cannot be another one by then; a pipe is not waited for."""
+    def fault_of(descriptor: int) -> str | None:
+        is_mounted_read_only = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+        mode = os.fstat(descriptor).st_mode
+        fault = file_fault(mode, is_mounted_read_only=is_mounted_read_only, on_cloud_run=on_cloud_run)
+        if fault is None and on_cloud_run and Path(path).resolve().is_relative_to(_CODE):
+            return "the file that it names is deployed with the code, not mounted"
+        return fault
+
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            is_mounted_read_only = bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
-            fault = file_fault(
-                os.fstat(descriptor).st_mode, is_mounted_read_only=is_mounted_read_only, on_cloud_run=on_cloud_run
-            )
-            if fault is not None:
-                raise ConfigError(f"{place}: {fault}")
-            if on_cloud_run and Path(path).resolve().is_relative_to(_CODE):
-                raise ConfigError(f"{place}: the file that it names is deployed with the code, not mounted")
-            data = file.read(MAX_BYTES + 1)
+        data = read_judged(place, path, fault_of)
     except OSError as error:
         raise ConfigError(f"{place}: the file that it names cannot be read ({error.strerror})") from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{place}: the file that it names is too large")
     return data
+
+
+def read_judged(place: str, path: str | Path, fault_of: Callable[[int], str | None]) -> bytes:
+    """A file up to a byte more than `MAX_BYTES`. It is judged and read by one descriptor, so that it cannot be another one
+    by then; a pipe is not waited for.
+
+    Raises ConfigError with the fault, and OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        fault = fault_of(descriptor)
+        if fault is not None:
+            raise ConfigError(f"{place}: {fault}")
+        return file.read(MAX_BYTES + 1)
 
 
 def file_fault(mode: int, *, is_mounted_read_only: bool, on_cloud_run: bool) -> str | None:

@@ -93,5 +93,5 @@ def load_document(path: Path, read: Callable[[Node], Read]) -> Read:
         value = parse_json(path.read_bytes())
     except (OSError, KasError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.code
-        raise ConfigError(f"{path.name}: cannot be read ({reason})") from error
+        raise ConfigError(f"{path}: cannot be read ({reason})") from error
     return read(Node(value, path.name))

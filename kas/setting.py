@@ -6,6 +6,7 @@ A parser raises ValueError for anything that it does not take.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,9 @@ PREFIX: Final = "KAS_"
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]{1,253}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
+_AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9.-]{1,253}))(?::([0-9]{1,5}))?")
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAX_PORT: Final = 65_535
 _PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _MIN_NONCE_SECRET_BYTES: Final = 32
 _MAX_NONCE_SECRETS: Final = 2
@@ -104,7 +108,29 @@ def endpoint(text: str) -> str:
     parts = urlsplit(text)
     if not _ORIGIN.fullmatch(text) or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
         raise ValueError
+    host_and_port(parts.netloc)
     return text
+
+
+def host_and_port(authority: str) -> tuple[str, int | None]:
+    """A host that one can connect to, without brackets, and its port where it has one. Raises ValueError."""
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None or not _is_host(match[1] or match[2], is_v6=bool(match[1])):
+        raise ValueError("not a host")
+    if match[3] is not None and not 0 < int(match[3]) <= _MAX_PORT:
+        raise ValueError("no port of a host")
+    return match[1] or match[2], None if match[3] is None else int(match[3])
+
+
+def _is_host(text: str, *, is_v6: bool) -> bool:
+    """Whether this is an address, or a name that can be looked up (RFC 1123 §2.1): looking up others is an error."""
+    labels = text.split(".")
+    if not is_v6 and not labels[-1].isdigit():
+        return all(map(_LABEL.fullmatch, labels))
+    try:
+        return ipaddress.ip_address(text).version == (6 if is_v6 else 4)
+    except ValueError:
+        return False
 
 
 def nonce_secret(text: str) -> tuple[bytes, ...]:

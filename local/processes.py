@@ -26,6 +26,7 @@ HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
+_REFUSED: Final = "taken, or not allowed (make run takes PORT, IDP_PORT, GOOGLE_PORT and GOOGLE_RPC_PORT)"
 
 
 class StartFailed(Exception):
@@ -114,7 +115,7 @@ def _refuse_taken(name: str, port: int) -> None:
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise StartFailed(f"the {name} cannot listen on {HOST}:{port}: taken, or not allowed") from error
+            raise StartFailed(f"the {name} cannot listen on {HOST}:{port}: {_REFUSED}") from error
 
 
 def wait_until_answers(service: Service, is_cancelled: Callable[[], bool] = lambda: False) -> None:

@@ -50,7 +50,9 @@ Cloud KMS, secrets   {google}   (gRPC alone on {rpc}): a stand-in, see docs/loca
 _TRY_GOOGLE: Final = """\
   curl {google}/control        every call that Cloud KMS and Secret Manager were asked for
   curl -d '{{"name": "{version}", "state": "DISABLED"}}' \\
-    {google}/control/versions        what is wrapped to this key is answered 503 key_unavailable until it is ENABLED
+    {google}/control/versions        until it is ENABLED, what is wrapped to this key is answered
+                                     503 key_unavailable; what was opened in the last minute still opens
+  curl -i {kas}/health/ready        503 not_ready within some 11 s of that, 200 before
   make demo KEYS=kms        a file opened by two people and refused to two others, on processes of its own
 
 Ctrl-C stops all three. One audit line for each key access object and each refused request follows here.

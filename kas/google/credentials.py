@@ -21,6 +21,7 @@ from typing import Final
 from kas.dataclass import dataclass
 from kas.google.connection import Deadline, Origin, Timer, connect, failures_as_google_errors
 from kas.google.status import GoogleError, answer_of
+from kas.setting import host_and_port
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 # The metadata server hands out the same token until 300 s before its end, so asking earlier brings nothing.
@@ -33,9 +34,7 @@ _RENEWAL_PAUSE_SECONDS: Final = 10.0
 _UNKNOWN_LIFETIME_SECONDS: Final = 300.0
 _MAX_LIFETIME_SECONDS: Final = 86_400
 _TOKEN: Final = re.compile(r"[!-~]{1,8192}")
-_AUTHORITY: Final = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
 _HTTP_PORT: Final = 80
-_MAX_PORT: Final = 65_535
 _METADATA_HOST: Final = "metadata.google.internal"
 _METADATA_PATH: Final = "/computeMetadata/v1/instance/service-accounts/default/token"
 
@@ -138,12 +137,12 @@ def metadata_host(environ: Mapping[str, str]) -> str | None:
 
 
 def metadata_fetch(host: str, timer: Timer) -> Fetch:
-    """Asks the metadata server at ``host`` (a name and perhaps a port), on a connection of its own for each token."""
-    match = _AUTHORITY.fullmatch(host)
-    port = int(match[2] or _HTTP_PORT) if match else 0
-    if match is None or not 0 < port <= _MAX_PORT:
-        raise ValueError("not a host")
-    origin = Origin(is_tls=False, host=match[1].strip("[]"), port=port, authority=host)
+    """Asks the metadata server at ``host`` (a name and perhaps a port), on a connection of its own for each token.
+
+    Raises ValueError.
+    """
+    name, port = host_and_port(host)
+    origin = Origin(is_tls=False, host=name, port=port or _HTTP_PORT, authority=host)
     message = f"GET {_METADATA_PATH} HTTP/1.1\r\nHost: {host}\r\nMetadata-Flavor: Google\r\nConnection: close\r\n\r\n"
 
     def fetch(timeout_seconds: float) -> Token:

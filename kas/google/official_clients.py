@@ -7,6 +7,7 @@ library keeps deadline and size. A time-out of `requests` is one for each read, 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import ssl
@@ -27,7 +28,16 @@ from google.protobuf import json_format
 from requests.adapters import HTTPAdapter
 
 from kas.encoding import b64_encode
-from kas.google.connection import MAX_ANSWER_BYTES, Deadline, Origin, TimedSocket, Timer, Tls
+from kas.google.connection import (
+    LOWEST_FINAL_STATUS,
+    MAX_ANSWER_BYTES,
+    Deadline,
+    Origin,
+    TimedSocket,
+    Timer,
+    Tls,
+    check_length,
+)
 from kas.google.status import GoogleError, answer_of, withheld
 
 # Without these a service that was away for a while would be taken for away for up to two minutes more.
@@ -55,7 +65,7 @@ class OfficialClient:
             refusal = _refusal(error)
         except GoogleError as error:
             refusal = error
-        except (json_format.ParseError, ValueError):
+        except (json_format.ParseError, ValueError, OverflowError, MemoryError):
             refusal = GoogleError("UNKNOWN", "the answer cannot be read")  # nothing is chained: the error has the text
         sent = (token, *(b64_encode(value) for value in request.values() if isinstance(value, bytes)))
         raise GoogleError(refusal.status, withheld(refusal.detail, sent)) from refusal.__cause__
@@ -77,13 +87,18 @@ def _refusal(error: GoogleAPICallError) -> GoogleError:
 
 def grpc_client(origin: Origin, tls: Tls) -> OfficialClient:
     """A channel with TLS under the authorities of ``tls``, or none on loopback."""
-    target = f"{origin.host}:{origin.port}"
+    target = grpc_target(origin)
     if origin.is_tls:
         channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(_authorities(tls())), _CHANNEL_OPTIONS)
     else:
         channel = grpc.insecure_channel(target, _CHANNEL_OPTIONS)
     transport = KeyManagementServiceGrpcTransport(channel=channel)
     return OfficialClient(kms_v1.KeyManagementServiceClient(transport=transport))
+
+
+def grpc_target(origin: Origin) -> str:
+    """As gRPC writes it: an address of IPv6 in brackets."""
+    return f"[{origin.host}]:{origin.port}" if ":" in origin.host else f"{origin.host}:{origin.port}"
 
 
 def _authorities(context: ssl.SSLContext) -> bytes | None:
@@ -136,7 +151,7 @@ class _BoundedAdapter(HTTPAdapter):
         kwargs |= {"timeout": urllib3.Timeout(total=kwargs["timeout"]), "stream": True}
         try:
             response = super().send(request, **kwargs)
-            body = response.raw.read()
+            body = _body_of(response)
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise TimeoutError from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -146,6 +161,13 @@ class _BoundedAdapter(HTTPAdapter):
         return response
 
 
+def _body_of(response: requests.Response) -> bytes:
+    """Read to its end. A connection on which it is not is closed, and so is one that said that more would come."""
+    with contextlib.closing(response.raw) as raw:
+        check_length(raw.headers.get("Content-Length"))
+        return bytes(raw.read()) if raw.status >= LOWEST_FINAL_STATUS else b""
+
+
 def _timed_pools(timer: Timer) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     """Pools by scheme, of connections whose time-out is that of a whole answer."""
 
@@ -153,6 +175,10 @@ def _timed_pools(timer: Timer) -> dict[str, type[urllib3.HTTPConnectionPool]]:
         def connect(self) -> None:
             super().connect()
             self.sock = cast("socket.socket", TimedSocket(self.sock, timer))
+
+        @property
+        def is_connected(self) -> bool:
+            return super().is_connected and not getattr(self.sock, "has_surplus", False)
 
     class TimedTls(Timed, urllib3.connection.HTTPSConnection):
         pass

@@ -75,11 +75,11 @@ class RestClient:
 
     def close(self) -> None:
         """Ends every connection, those in use after their answer. The next call opens a new one."""
-        self._closings += 1
-        self._drop_idle()
+        self._drop_idle(closings=1)
 
-    def _drop_idle(self) -> None:
+    def _drop_idle(self, closings: int = 0) -> None:
         with self._lock:
+            self._closings += closings
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             connection.close()
@@ -106,34 +106,35 @@ class RestClient:
             self._slots.release()
 
     def _exchange(self, verb: str, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
-        kept = self._take()
+        kept, closings = self._take()
         if kept is not None:
             try:
-                return self._exchange_on(kept, verb, message, deadline)
+                return self._exchange_on(kept, closings, verb, message, deadline)
             except TimeoutError:
                 raise  # slow, not ended
             except OSError:  # of which http.client's RemoteDisconnected is one
                 self._drop_idle()  # what ended this one has likely ended those beside it
                 if verb != "GET" or kept.has_answer_begun:
                     raise
-        return self._exchange_on(connect(self._origin, self._tls, deadline), verb, message, deadline)
+        return self._exchange_on(connect(self._origin, self._tls, deadline), closings, verb, message, deadline)
 
-    def _exchange_on(self, connection: Connection, verb: str, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
-        closings = self._closings
+    def _exchange_on(
+        self, connection: Connection, closings: int, verb: str, message: bytes, deadline: Deadline
+    ) -> tuple[int, bytes]:
         try:
             return connection.exchange(verb, message, deadline)
         finally:
             self._put_back(connection, closings)
 
-    def _take(self) -> Connection | None:
-        """A connection that is as it was left; others are closed."""
+    def _take(self) -> tuple[Connection | None, int]:
+        """A connection that is as it was left; others are closed. And how often all were closed until now."""
         while True:
             with self._lock:
                 if not self._idle:
-                    return None
-                connection, since = self._idle.pop()
+                    return None, self._closings
+                (connection, since), closings = self._idle.pop(), self._closings
             if self._timer() - since <= _MAX_IDLE_SECONDS and connection.is_quiet():
-                return connection
+                return connection, closings
             connection.close()
 
     def _put_back(self, connection: Connection, closings: int) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kas.encoding import parse_json
+from kas.encoding import b64_decode, parse_json
 from kas.errors import KasError
 
 _MAX_DETAIL_CHARS: Final = 200
-# Of what was sent, so much in an answer's text is taken for its repetition.
+# Of what was sent, so much in an answer's text, anywhere in it, is taken for its repetition.
 _TELLING_CHARS: Final = 16
 _STATUSES: Final = frozenset({
     "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
@@ -75,7 +76,25 @@ def _parsed(body: bytes) -> Any:
 
 
 def withheld(message: str, sent: Iterable[str]) -> str:
-    """The message, unless it repeats one of the long texts that were sent: a token, a ciphertext in base64."""
-    if any(len(text) >= _TELLING_CHARS and text[:_TELLING_CHARS] in message for text in sent):
+    """The message as far as it is shown, unless it repeats a part of what was sent: a token, a ciphertext in base64.
+
+    Letters and digits alone are compared, whatever their case: so a text is known in pieces, folded or with escapes, and
+    in either alphabet of base64. It is known in hexadecimal too.
+    """
+    shown = message[:_MAX_DETAIL_CHARS]
+    told = _bare(shown)
+    windows = {told[start : start + _TELLING_CHARS] for start in range(len(told) - _TELLING_CHARS + 1)}
+    if any(window in form for text in sent for form in _forms(text) for window in windows):
         return "the message is withheld: it repeats what was sent"
-    return message
+    return shown
+
+
+def _forms(text: str) -> Iterable[str]:
+    yield _bare(text)
+    yield text.encode("utf-8").hex()
+    with contextlib.suppress(ValueError):
+        yield b64_decode(text).hex()
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()

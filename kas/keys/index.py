@@ -17,7 +17,7 @@ from kas.dataclass import dataclass
 from kas.encoding import parse_json
 from kas.errors import ConfigError, KasError
 from kas.google.kms import VERSION_NAME
-from kas.keys.registry import ALGORITHMS, DIALECTS, STATUSES, KeyRecord
+from kas.keys.registry import ALGORITHMS, DIALECTS, MAX_LEGACY_KEYS, STATUSES, KeyRecord, KeyRegistry
 from kas.schema import Node, load_document
 
 INDEX: Final = "keys.json"
@@ -72,8 +72,11 @@ def read_index(text: str, folder: Path, *, takes_files: bool) -> KeyIndex:
         return _read(document, takes_files=takes_files)
 
     if not text:
-        refuse_open_folder(folder, folder / INDEX)
-        return load_document(folder / INDEX, read)
+        path = folder / INDEX
+        refuse_open_folder(folder, path)
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{INDEX}: is no file")
+        return load_document(path, read)
     try:
         value = parse_json(text.encode("utf-8", "surrogateescape"))
     except KasError as error:
@@ -92,8 +95,11 @@ def _read(document: Node, *, takes_files: bool) -> KeyIndex:
     unwrap = [_read_unwrap(node, takes_files=takes_files) for node in document["unwrapKeys"].items()]
     signing = [_read_signing(node, takes_files=takes_files) for node in document["signingKeys"].items()]
     document.done()
-    if not unwrap:
-        document["unwrapKeys"].fail("must not be empty")
+    if all(entry.record.status == "disabled" for entry in unwrap):
+        document["unwrapKeys"].fail("must not be empty, nor disabled all of them")
+    registry = KeyRegistry(tuple(entry.record for entry in unwrap))
+    if any(len(registry.legacy(dialect)) > MAX_LEGACY_KEYS for dialect in DIALECTS):
+        document["unwrapKeys"].fail(f"must have at most {MAX_LEGACY_KEYS} legacy keys of one dialect")
     if _repeats([entry.record.kid for entry in unwrap] + [entry.kid for entry in signing]):
         document.fail("a kid is used twice; a signing key is never an unwrap key")
     if _repeats(entry.record.kms_version for entry in unwrap if entry.record.kms_version):
@@ -138,6 +144,8 @@ def _read_signing(node: Node, *, takes_files: bool) -> SigningEntry:
 
 def _read_kid(node: Node) -> str:
     kid = node["kid"].text()
+    if not kid.isprintable() or kid != kid.strip():
+        node["kid"].fail("must be printable, without space around it")
     return kid if len(kid) <= MAX_KID_CHARS else node["kid"].fail("is too long")
 
 

@@ -5,12 +5,12 @@ process. What KMS answers counts only with its proofs: CRC32C of the ciphertext 
 as it sent it, and a protection level no lower than configured.
 
 A wrong ciphertext is the caller's and has one answer. Whatever else stands in the way, of state, permission, quota or
-network, is "unavailable" to the caller and one plain line to the operator.
+network, is "unavailable" to the caller and a plain line to the operator, one for many of the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from kas.keys.kms_answers import (
 from kas.keys.kms_public_keys import KmsPublicKeys
 from kas.keys.registry import KeyRecord, WrappedMaterial
 from kas.keys.retry import Retry
+from kas.keys.seldom import Seldom
 
 Pay = Callable[[], None]
 
@@ -61,7 +62,7 @@ class KmsKeyService:
         self._timer = timer
         self._deadline_seconds = deadline_seconds
         self._level: Level = protection_level
-        self._warn = warn
+        self._warn = Seldom(warn, timer)
         self._retry = Retry(timeout_seconds=timeout_seconds, timer=timer, sleep=sleep, random=random)
         self._public_keys = KmsPublicKeys(
             transport,
@@ -107,6 +108,10 @@ class KmsKeyService:
         """The public half, from a bounded memory while KMS is down. Raises KeyUnavailable."""
         return self._public_keys.find(record)
 
+    def public_keys(self, records: Iterable[KeyRecord]) -> dict[str, rsa.RSAPublicKey]:
+        """The public halves that can be had, by ``kid``, in the time that one may take."""
+        return self._public_keys.find_all(records)
+
     def check(self, record: KeyRecord) -> None:
         """Asks KMS for the public half: the version is enabled and what its record says. Raises KeyUnavailable."""
         self._public_keys.check(record)
@@ -128,5 +133,5 @@ class KmsKeyService:
         return DataKey(answer.plaintext)
 
     def _unavailable(self, record: KeyRecord, error: GoogleError | AnswerRefused) -> KeyUnavailable:
-        self._warn(operator_line("AsymmetricDecrypt", version_of(record), error))
+        self._warn.tell(operator_line("AsymmetricDecrypt", version_of(record), error))
         return KeyUnavailable()

@@ -1,7 +1,9 @@
 """The public keys of versions in Cloud KMS: fetched seldom, checked each time, and whether a key is what its record says.
 
 A key is fresh for a set time. One request fetches. Meanwhile the others are answered with the old key; where there is
-none, a few wait and the rest are refused, so that a KMS that stalls cannot hold all threads by way of a public route.
+none, they wait. Few at once may fetch or wait, over all keys together, and each no longer than one attempt may take, for
+however many keys he asks; the rest are answered from memory, or refused. So a KMS that stalls cannot hold all threads by
+way of a public route.
 While KMS is down the old key serves on, within a bound: wrapping to it harms nobody, and it can be used again when KMS
 is. When KMS *answers* that the version is disabled, destroyed or not ours to use, or when the key is not what it should
 be, it is forgotten at once: nobody must go on wrapping to a key that will not open.
@@ -12,9 +14,9 @@ and one that was found unfit stays so until KMS shows another.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import partial
 from typing import Any, Final
@@ -41,7 +43,7 @@ from kas.keys.retry import MAX_ATTEMPTS, Retry
 STALE_SECONDS: Final = 24 * 60 * 60.0  # after it was fetched, and only while KMS is down
 FAILURE_SECONDS: Final = 5.0  # after a failed fetch nobody asks for so long
 UNFIT_SECONDS: Final = 60.0  # nor after one that showed a wrong key: only the operator can mend that
-MAX_WAITING: Final = 8  # of those who ask for one public key, for another's fetch
+MAX_ASKING: Final = 8  # of those who ask for public keys, for an answer of KMS: their own or another's
 # KMS says nothing about the key; any status that is not here counts as a refusal.
 _DOWN: Final = TRANSIENT | {"INTERNAL", "UNKNOWN"}
 
@@ -70,11 +72,10 @@ class _Known:
     failure: _Failure | None = None  # of the last fetch
     told: _Failure | None = None  # to the operator
     lock: threading.Lock = field(default_factory=threading.Lock)  # held by whoever fetches
-    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MAX_WAITING))  # to wait for it
 
 
 class KmsPublicKeys:
-    """A key is fresh for ``fresh_seconds``; a fetch takes at most ``deadline_seconds``. Safe to use from many threads."""
+    """A key is fresh for ``fresh_seconds``; a check takes at most ``deadline_seconds``. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -94,15 +95,25 @@ class KmsPublicKeys:
         self._fresh_seconds = fresh_seconds
         self._warn = warn
         self._lock = threading.Lock()
+        self._places = threading.Semaphore(MAX_ASKING)
         self._versions: dict[KeyRecord, _Known] = {}  # as many as are configured
 
     def find(self, record: KeyRecord) -> rsa.RSAPublicKey:
         """The public key, fresh or as old as it may be. Raises KeyUnavailable."""
-        known, deadline = self._known(record), self._deadline()
+        return self._find(record, self._patience())
+
+    def find_all(self, records: Iterable[KeyRecord]) -> dict[str, rsa.RSAPublicKey]:
+        """Those that can be had, by ``kid``, within the time of one: when it is over, the others are had from memory."""
+        deadline, found = self._patience(), {}
+        for record in records:
+            with contextlib.suppress(KeyUnavailable):
+                found[record.kid] = self._find(record, deadline)
+        return found
+
+    def _find(self, record: KeyRecord, deadline: float) -> rsa.RSAPublicKey:
+        known = self._known(record)
         if self._is_due(known):
-            with self._turn(known) as is_ours:
-                if is_ours and self._is_due(known):  # another request may have fetched while this one waited
-                    self._fetch(record, known, deadline, MAX_ATTEMPTS)
+            self._take_turn(record, known, deadline)
         seen, failure = known.seen, known.failure
         if failure is not None:
             self._tell(record, known, failure)
@@ -112,7 +123,7 @@ class KmsPublicKeys:
 
     def check(self, record: KeyRecord) -> None:
         """Asks KMS for the key, whatever is known, and keeps what it says. Raises KeyUnavailable."""
-        known, deadline = self._known(record), self._deadline()
+        known, deadline = self._known(record), self._timer() + self._deadline_seconds
         if not known.lock.acquire(timeout=self._deadline_seconds):
             raise KeyUnavailable from _busy()
         try:
@@ -144,8 +155,9 @@ class KmsPublicKeys:
         with self._lock:
             return self._versions.setdefault(record, _Known())
 
-    def _deadline(self) -> float:
-        return self._timer() + self._deadline_seconds
+    def _patience(self) -> float:
+        """Until when whoever asks for public keys waits: anybody may ask, so it is the time of one attempt."""
+        return self._timer() + min(self._retry.timeout_seconds, self._deadline_seconds)
 
     def _is_due(self, known: _Known) -> bool:
         """Whether the key is to be fetched."""
@@ -161,20 +173,22 @@ class KmsPublicKeys:
         failure = known.failure
         return failure is not None and self._timer() < failure.until
 
-    @contextmanager
-    def _turn(self, known: _Known) -> Iterator[bool]:
-        """Whether it is ours to fetch. While another does, only a few wait, and only where no old key serves."""
-        is_ours = known.lock.acquire(blocking=False)
-        if not is_ours and known.seen is None and known.places.acquire(blocking=False):
-            try:
-                is_ours = known.lock.acquire(timeout=self._deadline_seconds)
-            finally:
-                known.places.release()
+    def _take_turn(self, record: KeyRecord, known: _Known, deadline: float) -> None:
+        """Fetches when it is ours to. While another does, we wait only where no old key serves. All of it takes a place
+        and time; without them, what is known must do.
+        """
+        may_wait, seconds = known.seen is None, deadline - self._timer()
+        if seconds <= 0 or (known.lock.locked() and not may_wait) or not self._places.acquire(blocking=False):
+            return
         try:
-            yield is_ours
+            if known.lock.acquire(timeout=seconds if may_wait else 0.0):
+                try:
+                    if self._is_due(known) and self._timer() < deadline:  # another may have fetched meanwhile
+                        self._fetch(record, known, deadline, MAX_ATTEMPTS)
+                finally:
+                    known.lock.release()
         finally:
-            if is_ours:
-                known.lock.release()
+            self._places.release()
 
     def _fetch(self, record: KeyRecord, known: _Known, deadline: float, attempts: int) -> _Failure | None:
         """Replaces what is known; the failure, if it is one."""

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from kas.crypto.binding import check_binding
 from kas.dataclass import dataclass
@@ -24,11 +24,8 @@ from kas.datakey import DataKey
 from kas.errors import KaoRefusal, KeyMaterialRejected, UnknownKey
 from kas.keys.dek_cache import DekCache, dek_digest
 from kas.keys.flights import Errand, Outcome, wipe
-from kas.keys.registry import Dialect, KeyRecord, KeyRegistry, KeyService, WrappedMaterial
+from kas.keys.registry import MAX_LEGACY_KEYS, Dialect, KeyRecord, KeyRegistry, KeyService, WrappedMaterial
 from kas.keys.side_by_side import SideBySide
-
-# A KAO without kid may be wrapped to one of so many keys: the only place where anything is tried.
-MAX_LEGACY_KEYS: Final = 2
 
 
 class BoundKey(Protocol):
@@ -196,6 +193,7 @@ class KeyOpener:
         record, digest = searches[0].candidates[0]
         return Errand(
             digest=digest,
+            caller=caller,
             is_remote=record.is_remote,
             is_still_wanted=partial(self._is_still_wanted, searches),
             spend=partial(self._spend, record, caller),

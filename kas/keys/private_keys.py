@@ -6,6 +6,8 @@ be fetched, opened or used stops the start; nothing stands in for it.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -26,8 +28,8 @@ from kas.jose import CURVES, check_rsa
 from kas.keys.index import KeyIndex, SigningEntry, Source, UnwrapEntry, refuse_open_folder
 from kas.keys.registry import KeyRecord
 from kas.keys.software import UnwrapPrivateKey
+from kas.references import read_judged
 
-MAX_BYTES: Final = 64 * 1024
 _OTHERS: Final = 0o077
 _SIGNING_CURVE: Final = "P-256"
 
@@ -64,7 +66,7 @@ def fetch_keys(index: KeyIndex, folder: Path, resolve: Resolve, unseal: Unseal) 
 
     1. All secrets at once.
     2. Those that are sealed are opened, at once too.
-    3. Each key is what the index says, and has one name: none unwraps under two, and none that unwraps signs.
+    3. Each key is what the index says, and has one name: none is used under two, and none that unwraps signs.
     """
     held = [(entry, entry.source) for entry in index.unwrap if entry.source and entry.record.status != "disabled"]
     sources = [source for _, source in held] + [entry.source for entry in index.signing]
@@ -103,11 +105,14 @@ def _parse(source: Source, folder: Path, payloads: Mapping[str, bytes], opened: 
 def _read_file(source: Source, folder: Path) -> bytes:
     """Raises OSError."""
     refuse_open_folder(folder)
-    path = folder / str(source.file)
-    if path.stat().st_mode & _OTHERS:
-        raise ConfigError(f"{source.place}: the file is readable by others (chmod 600)")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)
+    return read_judged(source.place, folder / str(source.file), _fault_of)
+
+
+def _fault_of(descriptor: int) -> str | None:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        return "what it names is no file"
+    return "the file is readable by others (chmod 600)" if mode & _OTHERS else None
 
 
 def _unwrap_key(entry: UnwrapEntry, key: object) -> UnwrapPrivateKey:
@@ -135,10 +140,10 @@ def _name(key: UnwrapPrivateKey) -> str | None:
 
 def _refuse_twins(index: KeyIndex, unwrap: list[UnwrapPrivateKey], signing: list[ec.EllipticCurvePrivateKey]) -> None:
     place = index.unwrap[0].place.partition(".unwrapKeys")[0]
-    unwrapping = {_public(key) for key in unwrap}
-    if len(unwrapping) != len(unwrap):
+    unwrapping, verifying = {_public(key) for key in unwrap}, {_public(key) for key in signing}
+    if len(unwrapping) != len(unwrap) or len(verifying) != len(signing):
         raise ConfigError(f"{place}: one key is listed under two kids")
-    if unwrapping & {_public(key) for key in signing}:
+    if unwrapping & verifying:
         raise ConfigError(f"{place}: a signing key is never an unwrap key")
 
 

@@ -7,7 +7,7 @@ one dialect is not used in another. An EC key may serve both, since both seal al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -27,6 +27,9 @@ DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "acp240": ("SHA-256", "RSA-OAEP-256"),
     "opentdf": ("SHA-1", "RSA-OAEP"),
 }
+
+# A KAO without kid may be wrapped to one of so many keys of a dialect: the only place where anything is tried.
+MAX_LEGACY_KEYS: Final = 2
 
 UnwrapPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -93,6 +96,9 @@ class KeyService(Protocol):
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         """The public half, as it was last seen. Raises KeyUnavailable."""
 
+    def public_keys(self, records: Iterable[KeyRecord]) -> Mapping[str, UnwrapPublicKey]:
+        """The public halves that can be had, by ``kid``; all of them take no longer than one may."""
+
     def check(self, record: KeyRecord) -> None:
         """Asks whoever holds the key whether it can be used now; costs no key operation. Raises KeyUnavailable."""
 
@@ -114,7 +120,7 @@ class KeyRegistry:
                 return record
         raise UnknownKey
 
-    def legacy(self, dialect: Dialect) -> tuple[KeyRecord, ...]:
+    def legacy(self, dialect: str) -> tuple[KeyRecord, ...]:
         """The RSA keys that a KAO without ``kid`` may be wrapped to."""
         return tuple(record for record in self._usable(dialect) if record.is_legacy and record.is_rsa)
 
@@ -122,5 +128,5 @@ class KeyRegistry:
         """The keys that clients should wrap to."""
         return tuple(record for record in self.records if record.status == "active")
 
-    def _usable(self, dialect: Dialect) -> tuple[KeyRecord, ...]:
+    def _usable(self, dialect: str) -> tuple[KeyRecord, ...]:
         return tuple(record for record in self.records if dialect in record.dialects and record.status != "disabled")

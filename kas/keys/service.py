@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kas.dataclass import dataclass
 from kas.datakey import DataKey
@@ -24,6 +24,17 @@ class KeyServices:
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         """The public half. Raises KeyUnavailable."""
         return self._holder(record).public_key(record)
+
+    def public_keys(self, records: Iterable[KeyRecord]) -> dict[str, UnwrapPublicKey]:
+        """The public halves that can be had, by ``kid``."""
+        by_holder: dict[bool, list[KeyRecord]] = {False: [], True: []}
+        for record in records:
+            by_holder[record.is_remote].append(record)
+        found: dict[str, UnwrapPublicKey] = {}
+        for holder, held in ((self.software, by_holder[False]), (self.kms, by_holder[True])):
+            if holder is not None:
+                found.update(holder.public_keys(held))
+        return found
 
     def check(self, record: KeyRecord) -> None:
         """Whether the key can be used now. Raises KeyUnavailable."""

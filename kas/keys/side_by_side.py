@@ -1,6 +1,6 @@
 """All key operations of one request side by side, within one deadline.
 
-Whatever takes threads has a bound for each request, so a bulk leaves some to others, and a request waits for none of them
+Whatever takes threads has a bound for each caller and so for each request: a bulk leaves some to others. A request waits for none of them
 beyond its deadline, whatever they do: what came by then counts, the rest is unavailable, and nothing more is begun
 for it (`kas.keys.flights`). Knows nothing of bindings, caches and callers.
 """
@@ -15,9 +15,6 @@ from typing import Any, Final
 from kas.errors import KeyUnavailable
 from kas.keys.flights import Arrivals, Errand, Flight, Flights, Outcome, wipe
 
-# Threads that one request may have, and of each eight at most seven.
-MAX_AT_ONCE: Final = 50
-_OF_EIGHT: Final = 7
 # So many flights may end without an answer to one who follows; then he flies alone, whoever else wants the key.
 MAX_FOLLOWED: Final = 2
 
@@ -37,6 +34,7 @@ class _Trip:
         self.turns: Counter[bytes] = Counter()
         self.arrivals: Arrivals = SimpleQueue()
         self.unstarted = 0
+        self.faults: Counter[str] = Counter()  # by type
         self._land = land
         for errand in self.errands.values():
             self.queue(errand)
@@ -47,6 +45,8 @@ class _Trip:
     def land(self, digest: bytes, outcome: Outcome) -> None:
         del self.errands[digest]
         flight = self.led.get(digest)
+        if flight is not None and flight.fault is not None:
+            self.faults[flight.fault] += 1
         self._land(digest, outcome, 0 if flight is None else flight.operations)
 
     def arrived(self) -> Iterator[tuple[Flight, Outcome | None]]:
@@ -69,7 +69,6 @@ class SideBySide:
         warn: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._flights = flights
-        self._share = max(1, min(MAX_AT_ONCE, flights.threads * _OF_EIGHT // 8))
         self._deadline_seconds = deadline_seconds
         self._timer = timer
         self._warn = warn
@@ -81,8 +80,8 @@ class SideBySide:
     def run(self, errands: Iterable[Errand], until: float, land: Land) -> None:
         """Runs every errand and calls ``land`` for each in this thread, as they come; digests are distinct.
 
-        What has not come ``until`` then is KeyUnavailable; what is no longer wanted lands nowhere. Raises what an
-        operation raises that is no refusal: nothing more lands then.
+        What has not come ``until`` then is KeyUnavailable, and so is what an operation raises that is no refusal; what is
+        no longer wanted lands nowhere. Raises what ``land`` raises: nothing more lands then.
         """
         trip = _Trip(errands, land)
         try:
@@ -97,7 +96,7 @@ class SideBySide:
 
     def _advance(self, trip: _Trip, seconds: float) -> bool:
         """Starts what may be started and takes one arrival; False when none comes in so many seconds."""
-        while trip.remote and len(trip.led) < self._share:
+        while trip.remote and len(trip.led) < self._flights.share:
             self._start(trip, trip.remote.popleft())
         if trip.local:
             self._start(trip, trip.local.popleft())
@@ -125,8 +124,6 @@ class SideBySide:
     def _take(self, trip: _Trip, flight: Flight, outcome: Outcome | None) -> None:
         digest = flight.errand.digest
         if flight.leader is trip.arrivals:
-            if outcome is None and flight.future is not None:
-                flight.future.result()  # raises what nobody expected
             trip.land(digest, outcome or KeyUnavailable())
             self._close(trip, flight)
             return
@@ -159,3 +156,5 @@ class SideBySide:
         if late or trip.unstarted:
             line = {"severity": "ERROR", "event": "key_operations_unfinished"}
             self._warn({**line, "late": len(late), "unstarted": trip.unstarted})
+        for name, number in trip.faults.items():  # never the text, which may hold what was sent
+            self._warn({"severity": "ERROR", "event": "unexpected", "type": name, "operations": number})

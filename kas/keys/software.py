@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -43,6 +43,14 @@ class SoftwareKeyService:
     def public_key(self, record: KeyRecord) -> UnwrapPublicKey:
         """The public half. Raises KeyUnavailable."""
         return self._find(record).public_key()
+
+    def public_keys(self, records: Iterable[KeyRecord]) -> dict[str, UnwrapPublicKey]:
+        """The public halves of those that are here, by ``kid``."""
+        return {
+            record.kid: self._private_keys[record.kid].public_key()
+            for record in records
+            if record.kid in self._private_keys
+        }
 
     def check(self, record: KeyRecord) -> None:
         """Whether the key is there. Raises KeyUnavailable."""

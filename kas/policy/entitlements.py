@@ -87,9 +87,8 @@ def for_value(entitlement: Entitlement, value: str) -> Entitlement:
     """The entitlement with ``value`` in the place of ``$value``."""
     if isinstance(entitlement, Group):
         return Group(entitlement.operator, tuple(for_value(part, value) for part in entitlement.parts))
-    if VALUE not in entitlement.values:
-        return entitlement
-    return Condition(entitlement.selector, entitlement.operator, (entitlement.values - {VALUE}) | {value})
+    values = frozenset(value if text == VALUE else text for text in entitlement.values)
+    return Condition(entitlement.selector, entitlement.operator, values)
 
 
 def read_entitlement(node: Node, *, depth: int = MAX_DEPTH) -> Entitlement:

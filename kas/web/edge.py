@@ -87,7 +87,7 @@ class Edge:
             if isinstance(refusal, _UNREAD):
                 leave_body(request.environ)
             reply = self._refuse(refusal, route, journal)
-        except Exception as error:  # noqa: BLE001 - the one place where anything unexpected becomes an answer
+        except Exception as error:  # noqa: BLE001 - where anything unexpected becomes an answer
             _log_unexpected(error, journal.request_id)
             reply = self._refuse(Internal(), route, journal)
         extra = route.extra_headers() if route else {}

@@ -63,7 +63,8 @@ class Control:
         elif (verb, path) != ("GET", "/control"):
             raise GoogleError("NOT_FOUND", f"There is no {verb} {path}.")
         operations = self.cloud.operations
-        return json.dumps({"waiting": operations.waiting, "operations": operations.rows()}).encode("ascii")
+        answer = json.dumps({"waiting": operations.waiting, "operations": operations.rows()})
+        return f"{answer}\n".encode("ascii")
 
     def _change(self, change: Callable[[Node], None], body: bytes) -> None:
         try:

@@ -48,6 +48,31 @@ def reply(body, status="200 OK", headers=""):
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 
+def _in_chunks(text):
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + text
+
+
+def _of_length(text):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: " + text + b"\r\n\r\n{}"
+
+
+# Answers that declare a length that cannot be, or more than will be read.
+BAD_FRAMING = (
+    _of_length(b"9" * 23),
+    _of_length(b"9" * 5000),
+    _of_length(b"68719476736"),
+    _of_length(b"4611686018427387904"),
+    _of_length(b"-5"),
+    _of_length(b"0_2"),
+    _of_length(b"x"),
+    _in_chunks(b"f" * 40 + b"\r\nabc"),
+    _in_chunks(b"4000000000000000\r\nabc"),
+    _in_chunks(b"400000000\r\nabc"),
+    _in_chunks(b"-5\r\nabc\r\n0\r\n\r\n"),
+    _in_chunks(b"-1\r\nabc\r\n0\r\n\r\n"),
+)
+
+
 @contextlib.contextmanager
 def scripted(talk, port=0):
     """Gives each connection to ``talk(connection, server)``, and ends it afterwards."""

@@ -16,7 +16,7 @@ from kas.google.credentials import Token, TokenSource, find_tokens, metadata_fet
 from kas.google.status import GoogleError
 from local.processes import ROOT, environment_without_settings, free_port
 from tests.google.project import private_key
-from tests.kms.servers import answering, reply, scripted
+from tests.kms.servers import BAD_FRAMING, answering, reply, scripted
 from tests.kms.test_transports import refused
 from tests.kms.transports import SECONDS
 
@@ -281,6 +281,12 @@ def test_an_answer_without_a_sound_token_is_unknown(answer):
         assert "canary" not in refused("UNKNOWN", fetch_from, server)
 
 
+@pytest.mark.parametrize("framing", BAD_FRAMING)
+def test_a_token_whose_length_cannot_be_is_unknown(framing):
+    with scripted(answering(framing)) as server:
+        refused("UNKNOWN", fetch_from, server)
+
+
 def test_a_metadata_server_that_is_not_there_or_says_nothing():
     refused("UNAVAILABLE", metadata_fetch(f"127.0.0.1:{free_port()}", time.monotonic), SECONDS)
     with scripted(lambda connection, server: server.released.wait(SECONDS)) as server:
@@ -291,7 +297,25 @@ def test_a_metadata_server_that_is_not_there_or_says_nothing():
 
 @pytest.mark.parametrize(
     "host",
-    ["", "a b", "host\r\nX: y", "http://host", "host/path", "u@host", "host:", "host:0", "host:70000", "HOST", "[x]"],
+    [
+        "",
+        "a b",
+        "host\r\nX: y",
+        "http://host",
+        "host/path",
+        "u@host",
+        "host:",
+        "host:0",
+        "host:70000",
+        "HOST",
+        "[x]",
+        "[:::]",
+        "[1.2.3.4]",
+        "a..b",
+        ".",
+        "1.2.3",
+        f"{'a' * 64}.example",
+    ],
 )
 def test_a_metadata_host_is_a_host(host):
     with pytest.raises(ValueError, match="host"):

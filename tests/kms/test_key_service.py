@@ -287,9 +287,9 @@ def test_a_key_of_another_hash_or_size_costs_no_operation(start, control, algori
 
 @pytest.mark.parametrize("digest", HASHES.keys() - DIALECTS.keys())
 def test_a_hash_of_no_dialect_serves_none(start, control, digest):
-    running = start(level="SOFTWARE")
     version = version_name(f"RSA_DECRYPT_OAEP_4096_{digest}")
     for dialect in DIALECTS.values():
+        running = start(level="SOFTWARE")
         record = KeyRecord(dialect, "RSA-4096", "active", frozenset({dialect}), kms_version=version)
         assert unavailable(running, b"x", record)["event"] == "kms_algorithm_mismatch"
     assert operations(control) == 0

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import functools
 import socket
 import threading
+import time
 import traceback
 
 import grpc
 import pytest
 from google.cloud import kms_v1
 
-from kas.google.connection import MAX_ANSWER_BYTES
+from kas.google.connection import MAX_ANSWER_BYTES, Connection, Deadline
+from kas.google.official_clients import OfficialClient
 from kas.google.status import GoogleError
 from tests.google.project import UNWRAP
-from tests.kms.servers import answering, full, grpc_scripted, read_request, reply, scripted
+from tests.kms.servers import BAD_FRAMING, answering, full, grpc_scripted, read_request, reply, scripted
 from tests.kms.test_transports import refused
 from tests.kms.transports import OVER_HTTP, SECONDS, OneToken
 
@@ -200,6 +203,56 @@ def test_a_message_that_repeats_what_was_sent_is_withheld(at, kind, secret):
     assert value[:16] not in shown
 
 
+TOKEN = "ya29.a-Token_that-nobody-should-see-9173048265"
+# Ciphertext whose base64 has every character in which its alphabets differ.
+BROKEN_UP = b"\xfb\xff\xbe" * 8 + CIPHERTEXT
+
+
+@pytest.mark.parametrize(
+    "repetition",
+    [
+        TOKEN[7:],
+        "".join(filter(str.isalnum, TOKEN))[8:24],
+        TOKEN.upper(),
+        TOKEN.replace("-", ""),
+        " ".join(TOKEN),
+        f"{TOKEN[:10]}\r\n {TOKEN[10:]}",
+        TOKEN.encode().hex(),
+        base64.b64encode(BROKEN_UP).decode()[100:120],
+        base64.urlsafe_b64encode(BROKEN_UP).decode(),
+        base64.urlsafe_b64encode(BROKEN_UP).decode()[40:],
+        BROKEN_UP.hex(),
+        BROKEN_UP.hex(" ").upper(),
+    ],
+)
+def test_what_was_sent_is_known_in_part_and_in_other_letters(at, kind, repetition):
+    message = f"The server saw {repetition}"
+
+    def refuse(_path, _request, context):
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, message)
+
+    body = {"error": {"status": "PERMISSION_DENIED", "message": message}}
+    with scripted(answering(reply(body, "403 No"))) as server, grpc_scripted(refuse) as port:
+        transport = at(kind, f"http://127.0.0.1:{port}" if kind == "grpc" else server.base, OneToken(TOKEN))
+        detail = refused("PERMISSION_DENIED", transport.asymmetric_decrypt, UNWRAP, BROKEN_UP, timeout_seconds=SECONDS)
+    assert detail == "the message is withheld: it repeats what was sent"
+
+
+@over_http
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource '{UNWRAP}'",
+        f"The server saw {TOKEN[:15]}",
+        "Decryption failed: verify that 'name' refers to the correct CryptoKey.",
+    ],
+)
+def test_a_message_that_repeats_no_more_than_a_few_letters_is_shown(at, kind, message):
+    body = {"error": {"status": "PERMISSION_DENIED", "message": message}}
+    with scripted(answering(reply(body, "403 No"))) as server:
+        assert refused("PERMISSION_DENIED", decrypt, at(kind, server.base, OneToken(TOKEN))) == message[:200]
+
+
 def test_a_message_is_one_short_line(at, kind):
     message = "first\r\nsecond\x1b[31m\u202e" + "x" * 1000
 
@@ -258,6 +311,56 @@ def test_an_answer_beyond_the_bound_is_refused_over_grpc_too(at):
     large = kms_v1.AsymmetricDecryptResponse(plaintext=b"x" * MAX_ANSWER_BYTES)
     with grpc_scripted(lambda *_: type(large).serialize(large)) as port:
         refused("UNKNOWN", decrypt, at("grpc", f"http://127.0.0.1:{port}"))
+
+
+@over_http
+@pytest.mark.parametrize("framing", BAD_FRAMING, ids=lambda answer: str(answer[17:60]))
+def test_an_answer_whose_length_cannot_be_is_refused_unread(at, kind, framing):
+    """And not by an error of ours, which would be that of all the keys of a request."""
+    with scripted(answering(framing, reply(GOOD))) as server:
+        transport = at(kind, server.base)
+        refused("UNKNOWN", decrypt, transport)
+        assert decrypt(transport).plaintext == b"plain"
+    assert server.accepted == 2
+
+
+class Broken:
+    """A socket that can be written to, a file that fails when it is read, and a client of Google's that fails."""
+
+    def __init__(self, error):
+        self._error = error
+
+    def settimeout(self, _seconds):
+        pass
+
+    def sendall(self, _message):
+        pass
+
+    def makefile(self, *_arguments, **_options):
+        return self
+
+    def close(self):
+        pass
+
+    def readinto(self, _buffer):
+        raise self._error
+
+    def asymmetric_decrypt(self, **_request):
+        raise self._error
+
+
+@over_http
+@pytest.mark.parametrize("error", [ValueError(SECRET), OverflowError(SECRET), MemoryError(SECRET)], ids=repr)
+def test_whatever_reading_an_answer_raises_is_one_of_googles_errors(kind, error):
+    deadline = Deadline.after(SECONDS, time.monotonic)
+    if kind == "http":
+        read = functools.partial(Connection(Broken(error), time.monotonic).exchange, "GET", b"", deadline)
+    else:
+        read = functools.partial(OfficialClient(Broken(error)).call, "asymmetric_decrypt", {}, TOKEN, deadline)
+    with pytest.raises(GoogleError) as caught:
+        read()
+    assert caught.value.status == "UNKNOWN"
+    assert SECRET not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
 # ---- time
@@ -372,3 +475,36 @@ def test_an_answer_in_chunks_is_good_and_the_connection_is_kept(at, kind):
         for _ in range(3):
             assert decrypt(transport).plaintext == b"plain"
     assert (server.accepted, len(server.requests)) == (1, 3)
+
+
+# ---- answers that nobody asked for
+
+
+@over_http
+def test_after_word_that_an_answer_will_follow_the_connection_is_not_used(at, kind):
+    """Its late answer would be taken for that of the next call."""
+
+    def talk(connection, server):
+        read_request(connection)
+        if server.accepted == 1:
+            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            if not read_request(connection):
+                return
+        connection.sendall(GOOD_BYTES)
+        server.released.wait(SECONDS)
+
+    with scripted(talk) as server:
+        transport = at(kind, server.base)
+        refused("UNKNOWN", decrypt, transport)
+        assert decrypt(transport).plaintext == b"plain"
+        assert server.accepted == 2
+
+
+@over_http
+def test_a_connection_on_which_more_came_than_the_answer_is_not_used(at, kind):
+    """Though all of it was read together, and nothing more is to come."""
+    with scripted(answering(GOOD_BYTES + GOOD_BYTES, GOOD_BYTES)) as server:
+        transport = at(kind, server.base)
+        for _ in range(3):
+            assert decrypt(transport).plaintext == b"plain"
+    assert server.accepted == 2

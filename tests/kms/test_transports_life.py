@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from kas.google import official_clients
+from kas.google.connection import origin_of
+from kas.google.official_clients import grpc_target
 from kas.google.status import GoogleError
 from local.processes import ROOT, environment_without_settings, free_port
 from tests.google.project import UNWRAP
@@ -267,8 +269,34 @@ def test_a_proxy_of_the_environment_is_not_used(over, kind, cloud, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["http://cloudkms.googleapis.com", "http://10.0.0.1", "ftp://127.0.0.1", "https://", "", "https://u@h"]
+    "endpoint",
+    [
+        "http://cloudkms.googleapis.com",
+        "http://10.0.0.1",
+        "ftp://127.0.0.1",
+        "https://",
+        "",
+        "https://u@h",
+        "https://a..b",
+        f"https://{'a' * 64}.example",
+        "https://h:0",
+        "https://h:99999",
+    ],
 )
 def test_an_endpoint_is_https_or_on_loopback(over, kind, endpoint):
     with pytest.raises(ValueError):
         over.at(kind, endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "target"),
+    [
+        ("http://127.0.0.1:90", "127.0.0.1:90"),
+        ("https://cloudkms.googleapis.com", "cloudkms.googleapis.com:443"),
+        ("http://[::1]:90", "[::1]:90"),
+        ("https://[2001:db8::1]", "[2001:db8::1]:443"),
+    ],
+)
+def test_grpc_is_told_an_address_as_it_reads_one(endpoint, target):
+    """Without brackets the last part of an address would be a port."""
+    assert grpc_target(origin_of(endpoint)) == target

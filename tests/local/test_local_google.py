@@ -17,7 +17,7 @@ import pytest
 from local.client import Credentials, Http, RewrapRefused, Session
 from local.demo import Stage, count_operations
 from local.google_world import KAS_MEMBER, PROJECT, RING, google_world, make_project
-from tests.local.running import ENVIRONMENT, Running, answers, get
+from tests.local.running import ENVIRONMENT, SECONDS, Running, answers, get
 
 PORTS = ["--port", "{port}", "--idp-port", "{idp_port}"]
 GOOGLE = ["--keys", "kms", "--google-port", "{google_port}", "--google-rpc-port", "{google_rpc_port}"]
@@ -42,21 +42,31 @@ def commands_of(running):
     return [shlex.split(line.partition("        ")[0]) for line in lines if line.startswith("  curl")]
 
 
+def wait_until(holds):
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 def test_it_says_what_to_try_and_that_happens(start):
-    """The last command disables a version: what is wrapped to it is refused from then on."""
+    """The last but one disables a version: what is wrapped to it is refused from then on, and we are soon not ready."""
     running = start(PYTHON)
     running.wait_until_ready()
-    *shown, disable = commands_of(running)
+    *shown, disable, ready = commands_of(running)
     assert [get(command[1]).status for command in (shown[0], shown[1], shown[3])] == [200, 200, 200]
     assert len(shown) == 4
     with session_at(running) as session:
         container = session.encrypt(b"hello", POLICY)
         assert session.open(container) == b"hello"
+        assert get(ready[-1]).status == 200
         assert subprocess.run([*disable, "--silent", "--fail"], capture_output=True).returncode == 0
         other = session.encrypt(b"other", POLICY)
         with pytest.raises(RewrapRefused) as refused:
             session.open(other)
         assert (refused.value.status, refused.value.code) == (503, "key_unavailable")
+        assert session.open(container) == b"hello"
+    wait_until(lambda: get(ready[-1]).status == 503)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

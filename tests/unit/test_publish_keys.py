@@ -66,6 +66,13 @@ def test_a_key_that_cannot_be_had_is_left_out_and_the_others_are_published():
     assert publish_keys(REGISTRY, SERVICE, {"s": SIGNING}).is_whole
 
 
+def test_all_keys_are_asked_for_together(mocker):
+    """So that one time is for all of them."""
+    asked = mocker.spy(SERVICE, "public_keys")
+    assert [key["kid"] for key in published()] == ["a", "d", "e", "s"]
+    assert [[record.kid for record in call.args[0]] for call in asked.call_args_list] == [["a", "d", "e"]]
+
+
 def test_without_a_key_to_wrap_to_nothing_is_published():
     with pytest.raises(KeyUnavailable):
         publish_keys(REGISTRY, SoftwareKeyService({}), {"s": SIGNING})

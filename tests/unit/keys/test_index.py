@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -95,6 +96,7 @@ def test_the_setting_wins_over_the_folder_and_without_it_the_folder_is_read(tmp_
         ({"kid": ""}, "kid: must be non-empty text"),
         ({"kid": 7}, "kid: must be non-empty text"),
         ({"kid": "k" * 257}, "kid: is too long"),
+        *(({"kid": kid}, "kid: must be printable") for kid in ("a\nb", "a\0b", "a\x7f", "\u2028k", " k", "k ", " ")),
         ({"statsu": "active"}, "unknown member 'statsu'"),
         ({"sealedBy": SEAL}, "unknown member 'sealedBy'"),
         ({"secret": SECRET}, "unknown member 'secret'"),
@@ -226,6 +228,21 @@ def test_an_index_without_unwrap_keys_stops_the_start(tmp_path):
     refused(tmp_path, "unwrapKeys: must not be empty", unwrap=[])
 
 
+def test_an_index_whose_unwrap_keys_are_all_disabled_stops_the_start(tmp_path):
+    """One that only opens what is old is good."""
+    disabled = [KMS | {"status": "disabled"}, TDF | {"status": "disabled"}]
+    refused(tmp_path, "unwrapKeys: must not be empty, nor disabled", unwrap=disabled)
+    assert len(read(tmp_path, unwrap=[disabled[0], TDF]).unwrap) == 2
+
+
+def test_more_legacy_keys_than_are_tried_stop_the_start(tmp_path):
+    """A third would be published, or kept, and never open what names no key."""
+    third = [TDF | {"kid": f"tdf-{number}", "kms": TDF["kms"][:-1] + f"{number}"} for number in (1, 2, 3)]
+    refused(tmp_path, "at most 2 legacy keys of one dialect", unwrap=third)
+    for change in ({"status": "disabled"}, {"legacy": False}, {"dialects": ["acp240"]}):
+        assert len(read(tmp_path, unwrap=[*third[:2], third[2] | change]).unwrap) == 3
+
+
 def test_an_index_with_more_than_keys_stops_the_start(tmp_path):
     refused(tmp_path, "unknown member 'extra'", extra=1)
 
@@ -244,6 +261,12 @@ def test_a_file_that_cannot_be_read_stops_the_start(tmp_path, text):
     if text is not None:
         (tmp_path / "keys.json").write_text(text)
     refused(tmp_path, r"keys\.json", text="")
+
+
+def test_a_pipe_stops_the_start_and_is_not_waited_for(tmp_path):
+    """Nobody writes to it."""
+    os.mkfifo(tmp_path / "keys.json", 0o600)
+    refused(tmp_path, r"^keys\.json: is no file", text="")
 
 
 @pytest.mark.parametrize("name", ["", "keys.json"])

@@ -14,6 +14,7 @@ from kas.google.kms import Decrypted
 from kas.google.status import GoogleError
 from kas.keys.kms_public_keys import FAILURE_SECONDS, UNFIT_SECONDS
 from kas.keys.registry import WrappedMaterial
+from kas.keys.seldom import QUIET_SECONDS
 from tests.unit.keys.fake_kms import (
     CHECKSUM,
     DENIED,
@@ -224,6 +225,29 @@ def test_without_budget_nothing_is_decrypted(warm):
     assert (warm.kms.calls, warm.lines) == ([], [])
 
 
+def test_of_many_failures_for_one_reason_the_operator_reads_one_and_then_their_number(warm):
+    warm.kms.always["decrypt"] = DENIED
+    unavailable(warm)
+    for _ in range(499):
+        with pytest.raises(KeyUnavailable):
+            warm.unwrap()
+    assert len(warm.lines) == 1
+    warm.now += QUIET_SECONDS
+    assert unavailable(warm)["leftOut"] == 499
+    warm.now += QUIET_SECONDS
+    assert "leftOut" not in unavailable(warm)
+
+
+def test_another_version_event_or_status_is_told_at_once(warm):
+    warm.kms.always["decrypt"] = DENIED
+    unavailable(warm)
+    unavailable(warm, wrap(digest="SHA1"), SHA1_RECORD)
+    warm.kms.always["decrypt"] = DISABLED
+    assert unavailable(warm)["status"] == "FAILED_PRECONDITION"
+    warm.kms.always["decrypt"] = spoilt
+    assert unavailable(warm)["event"] == "kms_integrity"
+
+
 # ---- integrity
 
 
@@ -358,10 +382,11 @@ def test_a_key_of_a_lesser_place_costs_no_operation(world):
     assert (world.kms.count("decrypt"), world.paid) == (0, 0)
 
 
-def test_a_wrong_key_is_asked_for_again_once_in_a_while_and_each_refusal_is_told(world):
+def test_a_wrong_key_is_asked_for_again_once_in_a_while(world):
     world.version.algorithm = "RSA_DECRYPT_OAEP_2048_SHA1"
     for _ in range(3):
         unavailable(world)
+        world.now += QUIET_SECONDS
     assert world.kms.count("public_key") == 1
     world.version.algorithm = "RSA_DECRYPT_OAEP_2048_SHA256"
     world.now += UNFIT_SECONDS

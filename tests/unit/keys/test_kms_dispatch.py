@@ -70,6 +70,18 @@ def test_fault_14_while_kms_is_down_no_key_of_this_process_stands_in(world, soft
             ask(RECORD)
 
 
+def test_public_keys_are_asked_of_whoever_holds_each(world, software):
+    """What one of them lacks is missing, and the other is not asked for it."""
+    lacking = dataclasses.replace(LOCAL, kid="absent")
+    found = KeyServices(software, world.service).public_keys([RECORD, LOCAL, lacking])
+    expected = {"k": "unwrap", "local": "other"}
+    assert {kid: key.public_numbers() for kid, key in found.items()} == {
+        kid: private_key(name).public_key().public_numbers() for kid, name in expected.items()
+    }
+    assert list(KeyServices(software, None).public_keys([RECORD, LOCAL])) == ["local"]
+    assert list(KeyServices(None, world.service).public_keys([RECORD, LOCAL])) == ["k"]
+
+
 def test_a_key_that_this_process_lacks_fails_its_check():
     services = KeyServices(SoftwareKeyService({}), None)
     with pytest.raises(KeyUnavailable):

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from kas.errors import KeyUnavailable
 from kas.google.checksums import crc32c
 from kas.google.status import GoogleError
-from kas.keys.kms_public_keys import FAILURE_SECONDS, MAX_WAITING, STALE_SECONDS, UNFIT_SECONDS
+from kas.keys.kms_public_keys import FAILURE_SECONDS, MAX_ASKING, STALE_SECONDS, UNFIT_SECONDS
 from tests.unit.keys.fake_kms import (
     DENIED,
     DISABLED,
@@ -217,11 +217,60 @@ def test_when_kms_is_back_the_key_is_fetched_again(seen):
     assert is_the_key(seen.service.public_key(RECORD), "other")
 
 
-def test_a_fetch_ends_at_the_deadline(world):
+def test_a_fetch_for_whoever_asks_ends_when_one_attempt_would(world):
+    """Where KMS stalls; what fails quickly is tried again within that time."""
     world.chance = 0.0
     world.take_time(60.0)
     refused(world)
+    assert [call.timeout_seconds for call in world.kms.calls] == [3.0]
+    world.now += FAILURE_SECONDS
+    world.take_time(1.0)
+    world.kms.troubles["public_key"] = [DOWN]
+    assert is_the_key(world.service.public_key(RECORD))
     assert [call.timeout_seconds for call in world.kms.calls] == [3.0, 3.0, 2.0]
+
+
+def test_a_check_ends_at_the_deadline(world):
+    world.chance = 0.0
+    world.take_time(60.0)
+    refused(world, world.service.check)
+    assert [call.timeout_seconds for call in world.kms.calls] == [3.0, 3.0, 2.0]
+
+
+# ---- all of them
+
+
+def test_all_keys_are_had_by_kid_but_those_that_cannot(world):
+    world.kms.versions[SHA1_VERSION].state = "DISABLED"
+    assert list(world.service.public_keys([RECORD, SHA1_RECORD])) == ["k"]
+    assert is_the_key(world.service.public_keys([RECORD])["k"])
+    assert world.service.public_keys([]) == {}
+
+
+def with_stalled(world, *stalled):
+    """From now on calls for these versions take as long as they may, and others no time."""
+
+    def before(call):
+        if call.version in stalled:
+            world.now += call.timeout_seconds
+            raise SLOW
+
+    world.kms.before = before
+
+
+def test_a_key_that_stalls_takes_the_time_of_all_and_the_others_come_from_memory(world):
+    """However many there are; nobody asks KMS for them, and none counts as failed."""
+    world.service.public_key(SHA1_RECORD)
+    world.now += FRESH
+    world.kms.calls.clear()
+    with_stalled(world, VERSION)
+    unseen = dataclasses.replace(SHA1_RECORD, kid="unseen")
+    before = world.now
+    assert list(world.service.public_keys([RECORD, unseen, SHA1_RECORD])) == ["t"]
+    assert world.now == before + world.timeout_seconds
+    assert [call.version for call in world.kms.calls] == [VERSION]
+    assert list(world.service.public_keys([RECORD, unseen, SHA1_RECORD])) == ["unseen", "t"]
+    assert [line["version"] for line in world.lines] == [VERSION]
 
 
 def test_a_failure_that_an_unwrap_met_in_silence_is_told_to_the_first_who_needs_the_key(world):
@@ -315,12 +364,12 @@ class Stall:
 
 
 def find_while_another_fetches(world, others):
-    """How many of ``others`` got the key; KMS answers when all beyond the few who may wait were refused."""
+    """How many of ``others`` got the key; KMS answers when all beyond the few who may ask were refused."""
     refusals, started = threading.Semaphore(0), threading.Event()
 
     def before(_call):
         started.set()
-        for _ in range(others - MAX_WAITING):
+        for _ in range(1 + others - MAX_ASKING):
             refusals.acquire(timeout=10)
 
     def find():
@@ -339,7 +388,7 @@ def find_while_another_fetches(world, others):
 
 
 def test_one_fetches_a_few_wait_for_him_and_the_rest_are_refused(world):
-    assert find_while_another_fetches(world, 20) == (True, MAX_WAITING)
+    assert find_while_another_fetches(world, 20) == (True, MAX_ASKING - 1)
     assert world.kms.count("public_key") == 1
 
 
@@ -354,7 +403,30 @@ def test_places_to_wait_are_given_back(world):
     find_while_another_fetches(world, 20)
     world.kms.always.clear()
     world.now += FAILURE_SECONDS
-    assert find_while_another_fetches(world, 20) == (True, MAX_WAITING)
+    assert find_while_another_fetches(world, 20) == (True, MAX_ASKING - 1)
+
+
+def test_few_threads_are_held_however_many_keys_stall(world):
+    """Of those who ask for all keys, and whoever asks for one: each has what is in memory at once."""
+    records = [dataclasses.replace(RECORD, kid=f"k{number}") for number in range(2 * MAX_ASKING)]
+    world.service.public_key(SHA1_RECORD)
+    world.now += FRESH
+    stall = Stall(world)
+    refused_at_once = threading.Semaphore(0)
+
+    def ask(record):
+        found = world.service.public_keys([record, SHA1_RECORD])
+        if "t" in found and record.kid not in found:
+            refused_at_once.release()
+        return found
+
+    with ThreadPoolExecutor(len(records)) as pool:
+        asked = [pool.submit(ask, record) for record in records]
+        for _ in range(len(records) - MAX_ASKING):
+            assert refused_at_once.acquire(timeout=10)
+        assert world.kms.count("public_key") == 1 + MAX_ASKING
+        stall.release.set()
+    assert sum(len(one.result()) for one in asked) == len(records) + MAX_ASKING
 
 
 def test_nobody_waits_while_an_old_key_serves(seen):
@@ -386,7 +458,7 @@ def test_who_waits_too_long_for_another_s_fetch_is_refused():
 def test_first_unwraps_at_once_all_wait_to_learn_the_algorithm(world):
     """None of them costs an operation where the key is of another one, however many there are."""
     world.version.algorithm = "RSA_DECRYPT_OAEP_2048_SHA1"
-    number, decrypted = 3 * MAX_WAITING, threading.Event()
+    number, decrypted = 3 * MAX_ASKING, threading.Event()
     barrier = threading.Barrier(number)
 
     def before(call):
@@ -403,7 +475,7 @@ def test_first_unwraps_at_once_all_wait_to_learn_the_algorithm(world):
     world.kms.before = before
     with ThreadPoolExecutor(number) as pool:
         list(pool.map(unwrap, range(number)))
-    assert (world.kms.count("public_key"), world.paid, len(world.lines)) == (1, 0, number)
+    assert (world.kms.count("public_key"), world.paid, len(world.lines)) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(("timeout", "deadline"), [(0.01, 30.0), (30.0, 0.01)])

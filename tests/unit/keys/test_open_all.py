@@ -291,14 +291,25 @@ def test_every_copy_is_overwritten_but_those_of_the_receiver_and_the_cache(world
     assert [is_wiped(key) for key in world.service.given] == [True] * 4
 
 
+def test_what_nobody_expected_of_one_key_is_unavailable_and_every_operation_is_counted(world):
+    opened = world.open(kao("a"), kao("broken"), kao("b", "near"), kao("broken", "near"))
+    assert shown(opened) == [key_of("a"), KeyUnavailable, key_of("b"), KeyUnavailable]
+    assert operations(opened) == [1] * 4
+
+
 def test_no_key_outlives_what_nobody_expected(world):
     """Neither those that were kept, nor unwrapped before."""
     world.open(kao("a"))
     found = []
     find = world.cache.find
+
+    def fail(*_):
+        raise ZeroDivisionError
+
     world.cache.find = lambda digest: found.append(find(digest)) or found[-1]
+    world.cache.put = fail
     with pytest.raises(ZeroDivisionError):
-        world.open(kao("a"), kao("b", "near"), kao("broken", "near"), kao("c"))
+        world.open(kao("a"), kao("b", "near"), kao("c"))
     (kept,) = [key for key in found if key]
     assert is_wiped(kept)
     assert all(is_wiped(key) for key in world.service.given)

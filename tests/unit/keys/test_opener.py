@@ -15,8 +15,8 @@ from kas.crypto.wrapping import OAEP_SHA256, wrap_to
 from kas.datakey import DataKey
 from kas.errors import BudgetExhausted, KaoRefusal, KeyMaterialRejected, KeyUnavailable, UnknownKey
 from kas.keys.dek_cache import new_dek_cache
-from kas.keys.opener import MAX_LEGACY_KEYS, KeyOpener, Opened
-from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
+from kas.keys.opener import KeyOpener, Opened
+from kas.keys.registry import MAX_LEGACY_KEYS, KeyRecord, KeyRegistry, WrappedMaterial
 from kas.keys.software import SoftwareKeyService
 from tests.key_operations import side_by_side
 

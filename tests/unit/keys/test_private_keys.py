@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -23,13 +24,14 @@ KMS = ENTRY | {"kid": "kms-1", "kms": f"{RING}/cryptoKeys/unwrap/cryptoKeyVersio
 SEALED_EC = ENTRY | BOTH | {"kid": "sealed-ec", "sealed": "sm://seal", "sealedBy": SEAL}
 SEALED_RSA = ENTRY | {"kid": "sealed-rsa", "sealed": "sm://seal-rsa", "sealedBy": SEAL}
 CURRENT = {"kid": "sig-2", "status": "current", "file": "sig.pem"}
-PREVIOUS = {"kid": "sig-1", "status": "previous", "file": "sig.pem"}
+PREVIOUS = {"kid": "sig-1", "status": "previous", "file": "old.pem"}
 SECRET = {"kid": "sig-3", "status": "current", "secret": "sm://sig"}
 FILES = {
     "rsa.pem": rsa.generate_private_key(65537, 2048),
     "tdf.pem": rsa.generate_private_key(65537, 2048),
     "weak.pem": rsa.generate_private_key(65537, 1024),
     "low.pem": rsa.generate_private_key(3, 2048),
+    "old.pem": ec.generate_private_key(ec.SECP256R1()),
     "sig.pem": ec.generate_private_key(ec.SECP256R1()),
     "ec.pem": ec.generate_private_key(ec.SECP256R1()),
     "k256.pem": ec.generate_private_key(ec.SECP256K1()),
@@ -175,6 +177,14 @@ def test_a_file_that_others_can_read_stops_the_start(folder, mode):
         load(folder)
 
 
+def test_a_pipe_stops_the_start_and_is_not_waited_for(folder):
+    """Nobody writes to it."""
+    (folder / "rsa.pem").unlink()
+    os.mkfifo(folder / "rsa.pem", 0o600)
+    with pytest.raises(ConfigError, match=r"unwrapKeys\[0\]\.file: what it names is no file"):
+        load(folder)
+
+
 def test_a_folder_that_others_can_write_stops_the_start_where_a_file_of_it_is_read(folder):
     """Wherever the index is."""
     folder.chmod(0o777)
@@ -189,6 +199,12 @@ def test_one_key_under_two_kids_stops_the_start(folder):
         load(folder, [UNWRAP, TDF | {"file": "rsa.pem"}])
     with pytest.raises(ConfigError, match="one key is listed under two kids"):
         load(folder, [EC, SEALED_EC], secrets={"sm://seal": b"1"}, opened={"sealed-ec": private("ec.pem", DER)})
+
+
+def test_one_signing_key_under_two_kids_stops_the_start(folder):
+    """Else the one that is not current any more could not be withdrawn."""
+    with pytest.raises(ConfigError, match=r"^KAS_KEYS: one key is listed under two kids"):
+        load(folder, signing=[CURRENT, PREVIOUS | {"file": "sig.pem"}])
 
 
 def test_fault_13_a_key_that_signs_does_not_unwrap(folder):

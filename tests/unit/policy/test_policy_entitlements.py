@@ -116,6 +116,11 @@ def test_the_value_takes_the_place_of_its_stand_in():
     assert is_met(read({"OR": [NEVER, GOOD | {"values": ["$value"]}]}, "SECRET"), VIEW)
 
 
+def test_a_value_gets_into_no_condition_that_does_not_ask_for_it():
+    assert read(GOOD | {"values": ["OTHER"]}, "USA").values == {"OTHER"}
+    assert not is_met(read({"AND": [GOOD, NEVER]}, "SECRET"), VIEW)
+
+
 @pytest.mark.parametrize(
     ("entitlement", "expected"),
     [

@@ -190,8 +190,8 @@ def test_a_cap_is_one_of_the_levels(load_changed, path):
 def test_a_file_that_is_missing_or_not_json_stops_the_start(tmp_path, file):
     folder = shutil.copytree(CONFIG, tmp_path / "config")
     (folder / file).write_text("{", "utf-8")
-    with pytest.raises(ConfigError, match=rf"^{file}: cannot be read"):
+    with pytest.raises(ConfigError, match=rf"/{file}: cannot be read"):
         load_rules(folder)
     (folder / file).unlink()
-    with pytest.raises(ConfigError, match=rf"^{file}: cannot be read"):
+    with pytest.raises(ConfigError, match=rf"/{file}: cannot be read"):
         load_rules(folder)
