@@ -5,7 +5,9 @@ that was half of all that this service added to the start of an empty function. 
 which need no compiler. Type checkers see the standard decorator, `dataclasses.fields`, `replace` and `asdict` take these
 classes, and a test holds both decorators side by side.
 
-Not taken: options other than those of `_dataclass`, fields that are inherited, annotations that are not text.
+Not taken, and kept out of every class here by a test: options other than those of `_dataclass`, options of a field beyond
+`default`, `default_factory`, `repr` and `compare`, a field without a default after one with, inherited fields, annotations
+that are not text. Values that are frozen can be replaced, not copied or pickled.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ __all__ = ("dataclass",)
 _MISSING: Final = dataclasses.MISSING
 _NO_FIELD: Final = ("ClassVar[", "typing.ClassVar[")
 
-# Of a field its name, what sets it, its default and what makes its default.
-_Slot: TypeAlias = tuple[str, Callable[[Any, Any], None], Any, Any]
+# Sets a member of a value. A slot does so for a frozen class too, which refuses assignment by name.
+_Set: TypeAlias = Callable[[Any, Any], None]
 
 
 def _dataclass(
@@ -34,11 +36,11 @@ def _dataclass(
     def decorate(cls: type[Any]) -> type[Any]:
         names = [name for name, kind in cls.__annotations__.items() if not kind.startswith(_NO_FIELD)]
         positional = () if kw_only else tuple(names)
-        own_slots: list[_Slot] = []  # there are none before there is the class
+        setters: list[_Set] = []  # there are none before there is the class
         members: dict[str, Any] = {
             "__dataclass_fields__": _StandardFields(cls, kw_only=kw_only),
             "__match_args__": positional,
-            "__init__": _initialiser(cls, own_slots, len(positional)),
+            "__init__": _initialiser(cls, names, len(positional), setters),
             "__repr__": _represent,
         }
         if eq:
@@ -46,7 +48,7 @@ def _dataclass(
         if frozen:
             members |= {"__setattr__": _refuse_assignment, "__delattr__": _refuse_deletion}
         made = _with_slots(cls, names, members)
-        own_slots += [_slot(made, name, cls.__dict__.get(name, _MISSING)) for name in names]
+        setters += [made.__dict__[name].__set__ for name in names]
         return made
 
     return decorate
@@ -67,35 +69,39 @@ def _with_slots(cls: type[Any], names: Sequence[str], members: Mapping[str, Any]
     return made
 
 
-def _slot(cls: type[Any], name: str, default: Any) -> _Slot:
-    # The slot itself is set: a frozen class refuses assignment by name.
-    set_slot = cls.__dict__[name].__set__
-    if isinstance(default, dataclasses.Field):
-        return name, set_slot, default.default, default.default_factory
-    return name, set_slot, default, _MISSING
-
-
-def _initialiser(cls: type[Any], slots: Sequence[_Slot], positional: int) -> Callable[..., None]:
+def _initialiser(cls: type[Any], names: Sequence[str], positional: int, setters: Sequence[_Set]) -> Callable[..., None]:
+    defaults = [(name, *_defaults(cls.__dict__.get(name, _MISSING))) for name in names]
     has_more = hasattr(cls, "__post_init__")
 
     def initialise(self: Any, *values: Any, **named: Any) -> None:
+        if named or len(values) != len(names) or not positional:
+            values = complete(values, named)
+        for set_member, value in zip(setters, values, strict=True):
+            set_member(self, value)
+        if has_more:
+            self.__post_init__()
+
+    def complete(values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         if len(values) > positional:
             raise TypeError(f"{cls.__qualname__} takes {positional} positional values")
-        for (_, set_slot, _, _), value in zip(slots, values, strict=False):
-            set_slot(self, value)
-        for name, set_slot, default, make_default in slots[len(values) :]:
+        rest = []
+        for name, default, make_default in defaults[len(values) :]:
             value = named.pop(name, default)
             if value is _MISSING:
                 if make_default is _MISSING:
                     raise TypeError(f"{cls.__qualname__} needs {name}")
                 value = make_default()
-            set_slot(self, value)
+            rest.append(value)
         if named:
             raise TypeError(f"{cls.__qualname__} has no {', '.join(named)}, or has it already")
-        if has_more:
-            self.__post_init__()
+        return (*values, *rest)
 
     return initialise
+
+
+def _defaults(default: Any) -> tuple[Any, Any]:
+    """A field's default, and what makes its default; one of them is missing, or both."""
+    return (default.default, default.default_factory) if isinstance(default, dataclasses.Field) else (default, _MISSING)
 
 
 def _represent(self: Any) -> str:
@@ -135,7 +141,9 @@ class _StandardFields:
         members = vars(self._written)
         names = ("__module__", "__annotations__", *members["__annotations__"])
         # A class of its own each time: the decorator changes it, and two threads may be the first.
-        bare: type[Any] = type(owner.__name__, (), {name: members[name] for name in names if name in members})
+        body = {name: members[name] for name in names if name in members}
+        # It needs a text: for a class without one the decorator would make it, at the price of all else together.
+        bare: type[Any] = type(owner.__name__, (), {**body, "__doc__": owner.__name__})
         find = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)
         owner.__dataclass_fields__ = vars(find(bare))["__dataclass_fields__"]
         return owner.__dataclass_fields__

@@ -178,12 +178,12 @@ class KmsPublicKeys:
         and time; without them, what is known must do.
         """
         may_wait, seconds = known.seen is None, deadline - self._timer()
-        if seconds <= 0 or (known.lock.locked() and not may_wait) or not self._places.acquire(blocking=False):
+        if seconds <= 0 or not self._places.acquire(blocking=False):
             return
         try:
             if known.lock.acquire(timeout=seconds if may_wait else 0.0):
                 try:
-                    if self._is_due(known) and self._timer() < deadline:  # another may have fetched meanwhile
+                    if self._is_due(known):  # another may have fetched meanwhile
                         self._fetch(record, known, deadline, MAX_ATTEMPTS)
                 finally:
                     known.lock.release()

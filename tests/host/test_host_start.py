@@ -150,19 +150,29 @@ def test_fault_14_production_without_keys_makes_none(tmp_path: Path) -> None:
     """A missing folder is a refused start, not a reason to make keys on the spot."""
     environment = _production(tmp_path)
     shutil.rmtree(tmp_path / "keys")
-    assert "does not start: keys.json: " in refused_start(environment)
+    said = refused_start(environment)
+    assert f"does not start: {tmp_path}/keys/keys.json: cannot be read" in said
     assert not (tmp_path / "keys").exists()
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "{", "[]", '{"issuers": []}', '{"issuers": [{}]}', '{"issuers": [], "x": 1}']
+    ("text", "said"),
+    [
+        (None, "{path}: cannot be read (No such file"),
+        ("", "{path}: cannot be read (invalid_json)"),
+        ("{", "{path}: cannot be read (invalid_json)"),
+        ("[]", "issuers.json: "),
+        ('{"issuers": []}', "issuers.json: lists no issuer"),
+        ('{"issuers": [{}]}', "issuers.json.issuers[0]"),
+        ('{"issuers": [], "x": 1}', "issuers.json: "),
+    ],
 )
-def test_issuers_file_that_names_nobody_stops_the_start(tmp_path: Path, text: str | None) -> None:
+def test_issuers_file_that_names_nobody_stops_the_start(tmp_path: Path, text: str | None, said: str) -> None:
     """Missing, no JSON, empty, or with what we do not know."""
     environment = local_settings(tmp_path)
     path = Path(environment["KAS_ISSUERS_PATH"])
     path.unlink() if text is None else path.write_text(text, "utf-8")
-    assert "does not start: issuers.json" in refused_start(environment)
+    assert f"does not start: {said.format(path=path)}" in refused_start(environment)
 
 
 def test_issuer_over_plain_http_stops_the_start(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class KeyFolder:
         self._rsa("acp", 2048, "acp240", "active")
         self._rsa("tdf-2048", 2048, "opentdf", "active", legacy=True)
         self._rsa("tdf-old", 2048, "opentdf", "decrypt-only", legacy=True)
-        self._rsa("tdf-oldest", 2048, "opentdf", "decrypt-only", legacy=True)
+        self._rsa("tdf-oldest", 2048, "opentdf", "decrypt-only")
         self._rsa("tdf-modern", 2048, "opentdf", "decrypt-only")
         self._rsa("tdf-off", 2048, "opentdf", "disabled", legacy=True)
         self._rsa("tdf-4096", 4096, "opentdf", "active")

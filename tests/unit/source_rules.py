@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 MAX_LINES = 300
 WITHOUT_IO = ("kas.policy", "kas.crypto", "kas.encoding", "kas.jose", "kas.jwa", "kas.datakey", "kas.errors", "kas.uri")
@@ -17,6 +18,7 @@ IO_MODULES = {
     "pathlib", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "urllib3",
 }  # fmt: skip
 IO_CALLS = {"open", "print", "input", "exec", "eval", "compile", "__import__"}
+FIELD_OPTIONS = {"default", "default_factory", "repr", "compare"}
 MAKERS = {"dict", "list", "set", "bytearray", "deque", "defaultdict", "Counter", "OrderedDict"}
 MUTATORS = {
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
@@ -197,6 +199,34 @@ def _changed_name(node: ast.AST) -> str | None:
     elif isinstance(node, ast.AugAssign):
         changed = node.target
     return changed.id if isinstance(changed, ast.Name) else None
+
+
+def plain_dataclasses(module: Module) -> list[str]:
+    """Nothing that `kas.dataclass` leaves out: no inherited field, no other option of a field, defaults after the rest."""
+    offences = []
+    for node in ast.walk(module.tree) if "kas.dataclass.dataclass" in set(module.imported()) else ():
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(item) for item in node.decorator_list):
+            fields = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+            fields = [line for line in fields if "ClassVar" not in ast.unparse(line.annotation)]
+            kw_only = any("kw_only=True" in ast.unparse(item) for item in node.decorator_list)
+            bare_after_default = not kw_only and sorted(fields, key=_has_default) != fields
+            if node.bases or bare_after_default or any(_field_options(line) - FIELD_OPTIONS for line in fields):
+                offences.append(f"{module.name}.{node.name}")
+    return offences
+
+
+def _has_default(line: ast.AnnAssign) -> bool:
+    return line.value is not None and (
+        not _is_field(line.value) or bool(_field_options(line) & {"default", "default_factory"})
+    )
+
+
+def _field_options(line: ast.AnnAssign) -> set[str | None]:
+    return {option.arg for option in line.value.keywords} if _is_field(line.value) else set()
+
+
+def _is_field(value: ast.expr | None) -> TypeGuard[ast.Call]:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in {"field", "dataclasses.field"}
 
 
 def size(module: Module) -> list[str]:

@@ -74,7 +74,7 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
         [Module("kas.keys.folder", "from local.client import Http"), Module("kas.service", "import tests.kit")],
     ),
     "JOSE library": (
-        rules.only_in(("jwt",)),
+        rules.only_in(("jwt",)),  # what signs and checks on the other side: `local` and the tests
         [Module("kas.auth.access_token", "import jwt"), Module("kas.auth.dpop", "from jwt import decode")],
     ),
     "relative imports": (rules.no_relative_imports, [Module("kas.jose", "from . import encoding")]),
@@ -99,6 +99,19 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
             Module("kas.jose", "SEEN: Final = set()\ndef f():\n    SEEN.add(1)"),
             Module("kas.jose", "SEEN: Final = []\ndef f():\n    del SEEN[0]"),
             Module("kas.jose", "N: Final = 1\ndef f():\n    global N\n    N = 2"),
+        ],
+    ),
+    "dataclasses": (
+        rules.plain_dataclasses,
+        [
+            Module("kas.jose", f"from kas.dataclass import dataclass\n@dataclass(slots=True)\nclass A{text}")
+            for text in (
+                "(B):\n    a: int",
+                ":\n    a: int = 1\n    b: int",
+                ":\n    a: int = field(init=False)",
+                ":\n    a: int = field(default=1, hash=False)",
+                ":\n    a: int = field(default=1)\n    b: int = field(repr=False)",
+            )
         ],
     ),
     "size": (rules.size, [Module("kas.jose", "\n" * 301)]),

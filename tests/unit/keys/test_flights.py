@@ -291,17 +291,37 @@ def held_back(world, digest):
 
 
 def test_nobody_waits_for_another_caller_s_share(world):
-    """Whoever wants the same opens it with his own; those of the same caller wait for one operation."""
+    """Whoever wants the same opens it with his own, for others too; those of the same caller wait for one operation."""
     release, bulk, first = held_back(world, b"a")
     second = world.request(b"a").start()
     until(lambda: len(world.flight(b"a").followers) == 1)
-    assert world.request(b"a", caller="bob").run().landed == {b"a": opened(b"a")}
+    opening = world.service.hold(b"a")
+    bob = world.request(b"a", caller="bob").start()
+    until(lambda: world.service.inside == 8)
+    carol = world.request(b"a", caller="carol").start()
+    until(lambda: len(world.flight(b"a").followers) == 1)
+    opening.set()
+    assert bob.join().landed == {b"a": opened(b"a")}
+    assert carol.join().landed == {b"a": opened(b"a", 0)}
     release.set()
     assert first.join().landed == {b"a": opened(b"a")}
     assert second.join().landed == {b"a": opened(b"a", 0)}
     assert len(bulk.join().landed) == 7
     assert world.service.operations[b"a"] == 2
     assert world.is_empty()
+
+
+def test_what_waited_for_its_caller_s_share_is_followed_once_it_is_under_way(world):
+    release, bulk, leader = held_back(world, b"a")
+    opening = world.service.hold(b"a")
+    release.set()
+    bulk.join()
+    until(lambda: world.service.operations[b"a"] == 1)
+    bob = world.request(b"a", caller="bob").start()
+    until(lambda: len(world.flight(b"a").followers) == 1)
+    opening.set()
+    assert leader.join().landed == {b"a": opened(b"a")}
+    assert bob.join().landed == {b"a": opened(b"a", 0)}
 
 
 def test_who_follows_one_that_must_wait_for_its_caller_s_share_is_told_at_once(world):

@@ -246,6 +246,8 @@ def test_another_version_event_or_status_is_told_at_once(warm):
     assert unavailable(warm)["status"] == "FAILED_PRECONDITION"
     warm.kms.always["decrypt"] = spoilt
     assert unavailable(warm)["event"] == "kms_integrity"
+    warm.kms.always["decrypt"] = changed(protection_level="SOFTWARE")
+    assert unavailable(warm)["event"] == "kms_protection_level"
 
 
 # ---- integrity

@@ -429,7 +429,9 @@ def test_few_threads_are_held_however_many_keys_stall(world):
     assert sum(len(one.result()) for one in asked) == len(records) + MAX_ASKING
 
 
-def test_nobody_waits_while_an_old_key_serves(seen):
+def test_nobody_waits_while_an_old_key_serves():
+    seen = World(timeout_seconds=60.0, deadline_seconds=60.0)
+    seen.service.public_key(RECORD)
     stall = Stall(seen)
     seen.version.key = private_key("other")
     seen.now += FRESH
@@ -439,6 +441,7 @@ def test_nobody_waits_while_an_old_key_serves(seen):
         assert is_the_key(seen.service.public_key(RECORD))
         stall.release.set()
         assert is_the_key(first.result(), "other")
+    assert stall.was_released
 
 
 def test_who_waits_too_long_for_another_s_fetch_is_refused():
