@@ -6,9 +6,11 @@ choice of the worker to gunicorn's default, and that is what is replaced here, b
 
 from __future__ import annotations
 
+from types import FrameType
 from typing import Any, Final
 
 import gunicorn.config
+from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
 from kas.web.connection import stop_reading
@@ -17,12 +19,20 @@ REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker that is tested, with a bounded request line; it waits for nobody's goodbye."""
+    """The worker that is tested, with a bounded request line; it waits for nobody's goodbye, nor for itself."""
 
     def init_process(self) -> None:
         """Bounds the request line, which takes a thread and, growing, the square of its length in time."""
         self.cfg.set("limit_request_line", REQUEST_LINE_BYTES)
         super().init_process()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Ends at once, on Ctrl-C for one.
+
+        The host's own handler takes the lock of the pool, which the thread that it interrupts may hold: it would wait for
+        itself for ever. The end of the process tells the pool's threads as well.
+        """
+        Worker.handle_quit(self, sig, frame)
 
     def handle(self, conn: Any) -> Any:
         """One request. Of a connection that ends after it, the other end is not waited for.
