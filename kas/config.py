@@ -42,11 +42,7 @@ class Settings:
         "MODE", "production, local", "production", "local: keys made on first start, plain HTTP, this machine only"
     )
     kas_id: str = setting(
-        "ID",
-        identifier,
-        "1–64 of A–Z a–z 0–9 . _ -",
-        None,
-        "name of this KAS in the signature of each result",
+        "ID", identifier, "1–64 of A–Z a–z 0–9 . _ -", None, "name of this KAS in the signature of each result"
     )
     public_bases: tuple[str, ...] = setting(
         "PUBLIC_BASES",
@@ -236,6 +232,29 @@ class Settings:
         "project id, or empty",
         "",
         "Google Cloud project, to name traces in log lines as Cloud Logging wants them",
+    )
+    federation_config_path: str = setting(
+        "FEDERATION_CONFIG_PATH",
+        str,
+        "path, or empty",
+        "",
+        "registry of the Key Access Services that this one forwards to and receives from; empty: none",
+    )
+    federation_deadline_seconds: int = count(
+        "FEDERATION_DEADLINE_SECONDS", 1, 60, "s", 10, "time for all calls of other Key Access Services for one request"
+    )
+    policy_backend: Literal["builtin", "opa"] = choice(
+        "POLICY_BACKEND", "builtin, opa", "builtin", "who decides: this service, or an Open Policy Agent"
+    )
+    opa_url: str = setting(
+        "OPA_URL",
+        endpoint,
+        "https origin, or http on loopback",
+        "http://127.0.0.1:8181",
+        "where the Open Policy Agent answers, beside the service or elsewhere",
+    )
+    opa_path: str = setting(
+        "OPA_PATH", str, "path", "/v1/data/kas/decision", "document of the Open Policy Agent that decides"
     )
     body_timeout_seconds: int = count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
     max_body_bytes: int = count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")

@@ -254,6 +254,50 @@ class NonceInvalid(UseDpopNonce, code="nonce_invalid"):
     """The nonce is expired or not of this server: use the one of the DPoP-Nonce header in a new proof."""
 
 
+class InvalidForwarding(Unauthenticated, error="invalid_forwarding"):
+    """The Forwarded-KAS assertion of another Key Access Service is refused."""
+
+
+class ForwardingMalformed(InvalidForwarding, code="forwarding_malformed"):
+    """There must be exactly one Forwarded-KAS header with a strict compact JWS of type kas-forward+jwt under ES256."""
+
+
+class ForwarderUnknown(InvalidForwarding, code="forwarder_unknown"):
+    """The assertion names no service, key or first service that this one has an agreement with."""
+
+
+class ForwardingSignatureInvalid(InvalidForwarding, code="forwarding_signature_invalid"):
+    """The assertion's signature is not one of the forwarding service's registered keys."""
+
+
+class ForwardingTimeInvalid(InvalidForwarding, code="forwarding_time_invalid"):
+    """The assertion is outside its time, or lives longer than assertions may."""
+
+
+class ForwardingAudienceMismatch(InvalidForwarding, code="forwarding_audience_mismatch"):
+    """The assertion is meant for another service."""
+
+
+class ForwardingLoop(InvalidForwarding, code="forwarding_loop"):
+    """The request has passed this service, or another one twice, before."""
+
+
+class ForwardingTooDeep(InvalidForwarding, code="forwarding_too_deep"):
+    """The request has passed more services than the agreement allows."""
+
+
+class ForwardingTokenMismatch(InvalidForwarding, code="forwarding_token_mismatch"):
+    """The assertion was made for another access token or another proof-of-possession key."""
+
+
+class ForwardingReplayed(InvalidForwarding, code="forwarding_replayed"):
+    """This assertion has been used before."""
+
+
+class ForwardingBodyMismatch(InvalidForwarding, code="forwarding_body_mismatch"):
+    """The assertion was made for another body."""
+
+
 class Forbidden(KasError, status=403, error="forbidden"):
     """The caller may not have this."""
 
@@ -467,6 +511,18 @@ class NotInDissem(Denial, code="not_in_dissem"):
     """The policy's list of recipients does not name the caller."""
 
 
+class AgreementExceeded(Denial, code="agreement_exceeded"):
+    """The agreement between the two Key Access Services does not cover this policy or this caller."""
+
+
+class PeerRefused(KaoRefusal, status=403, error="forbidden", code="peer_refused"):
+    """The Key Access Service that holds this key refused the request as a whole."""
+
+
+class NotAttempted(KaoRefusal, status=0, code="not_attempted"):
+    """Nothing was tried: another key access object of the group has settled it."""
+
+
 class KaoLimited(KaoRefusal, status=429, error="too_many_requests"):
     """A limit for key access objects is reached."""
 
@@ -481,3 +537,11 @@ class KaoUnavailable(KaoRefusal, status=503, error="unavailable"):
 
 class KeyUnavailable(KaoUnavailable, code="key_unavailable"):
     """The key service cannot unwrap now."""
+
+
+class PeerUnavailable(KaoUnavailable, code="peer_unavailable"):
+    """The Key Access Service that holds this key does not answer now, or not as agreed."""
+
+
+class PolicyUnavailable(KaoUnavailable, code="policy_unavailable"):
+    """The policy decision cannot be had now, so nothing is released."""
