@@ -184,12 +184,7 @@ class Settings:
         "load balancers in front of the platform's own: the caller's address stands so many entries before the last",
     )
     rate_network: int = count(
-        "RATE_NETWORK_PER_MINUTE",
-        1,
-        1_000_000,
-        "requests",
-        600,
-        "requests a minute of one network, before it is known who asks",
+        "RATE_NETWORK_PER_MINUTE", 1, 1_000_000, "requests", 600, "requests a minute of one network, whoever asks"
     )
     rate_global: int = count("RATE_GLOBAL_PER_MINUTE", 1, 1_000_000, "requests", 1000, "requests a minute of everybody")
     rate_health: int = count(
@@ -252,9 +247,6 @@ class Settings:
         "https origin, or http on loopback",
         "http://127.0.0.1:8181",
         "where the Open Policy Agent answers, beside the service or elsewhere",
-    )
-    opa_path: str = setting(
-        "OPA_PATH", str, "path", "/v1/data/kas/decision", "document of the Open Policy Agent that decides"
     )
     body_timeout_seconds: int = count("BODY_TIMEOUT_SECONDS", 1, 60, "s", 5, "time for a body to arrive whole")
     max_body_bytes: int = count("MAX_BODY_BYTES", 1024, 32 * 2**20, "bytes", 2**20, "size of a request body")
