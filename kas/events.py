@@ -7,8 +7,7 @@ ACP-240's terms:
 - ACCESS_DENIED: it was not, and the reason is who asks, what the policy says, or what the request lacks.
 - ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
 - ENCRYPT: a public key to wrap with was handed out.
-
-DATA_SHARED is for keys that go to another KAS, which none do yet.
+- DATA_SHARED: another service released a key, and it was passed on.
 """
 
 from __future__ import annotations
@@ -29,7 +28,8 @@ _SERVER_FAULT: Final = 500
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KaoOutcome:
     """What became of one key access object; ``refusal`` None when it was released, ``decision`` None when it was refused
-    before one.
+    before one. ``attempt`` says in which round it was tried, None when it was not; ``forwarded_to`` is the service that
+    holds its key, None for this one; ``via`` are those that the request has passed.
     """
 
     dialect: str
@@ -41,6 +41,9 @@ class KaoOutcome:
     decision: Decision | None
     key_operations: int
     is_cache_hit: bool
+    attempt: int | None = 1
+    forwarded_to: str | None = None
+    via: tuple[str, ...] = ()
 
 
 def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[str, Any]:
@@ -48,7 +51,7 @@ def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[s
     refusal, decision = outcome.refusal, outcome.decision
     return {
         **_head("rewrap", journal, refusal, now),
-        "category": "DECRYPT" if refusal is None else _category(refusal),
+        "category": _released(outcome) if refusal is None else _category(refusal),
         "outcome": "released" if refusal is None else "refused",
         "code": None if refusal is None else refusal.code,
         "dialect": outcome.dialect,
@@ -59,6 +62,9 @@ def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[s
         "checks": None if decision is None else {check.name: check.passed for check in decision.checks},
         "keyOperations": outcome.key_operations,
         "cacheHit": outcome.is_cache_hit,
+        "attempt": outcome.attempt,
+        "forwardedTo": outcome.forwarded_to,
+        "via": list(outcome.via),
         "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
     }
 
@@ -97,6 +103,10 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
         "subject": None if caller is None else caller.subject,
         "client": None if caller is None else caller.client,
     }
+
+
+def _released(outcome: KaoOutcome) -> str:
+    return "DECRYPT" if outcome.forwarded_to is None else "DATA_SHARED"
 
 
 def _category(refusal: type[KaoRefusal]) -> str:

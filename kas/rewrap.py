@@ -1,51 +1,30 @@
 """The rewrap: who asks, what the policy says, and only then a key (ACP-240 §3; KAS-REQ-001, 002, 060).
 
-This is the use case, with its steps in the order that the security of the whole rests on: nothing of a stranger's
-body is read, an unentitled caller costs no key operation, and whatever depends on key material has one answer.
+This is the use case. Its steps are in the order that the security of the whole rests on: nothing of a stranger's body is
+read, and nothing leaves before it is on record. What happens to each key access object is `kas.release`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 
 from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
-from kas.crypto.wrapping import WrappedKey, wrap_to
+from kas.cases import Case, Work
 from kas.dataclass import dataclass
-from kas.datakey import DataKey
-from kas.engine import PolicyEngine
-from kas.errors import (
-    ClientKeyUnbound,
-    KaoRefusal,
-    KaoSignatureInvalid,
-    KeyMaterialRejected,
-    KeyUnavailable,
-    NotSupported,
-    UnknownKas,
-)
+from kas.engine import Engine
+from kas.errors import ForwarderUnknown
 from kas.events import KaoOutcome, kao_event
-from kas.jose import PublicJwk, is_valid_signature
+from kas.jose import PublicJwk
 from kas.journal import Journal
-from kas.keys.opener import KeyOpener, Opened
 from kas.keys.registry import Dialect
 from kas.metrics import Meter
-from kas.policy.decision import Decision
-from kas.protocol.values import (
-    Answer,
-    AnswerContext,
-    CoveredByRequestToken,
-    GroupResult,
-    KeyAccess,
-    KeyAccessResult,
-    PolicyGroup,
-    RewrapRequest,
-    UnreadablePolicy,
-)
-from kas.uri import is_same_resource
+from kas.protocol.values import Answer, AnswerContext, GroupResult, RewrapRequest
+from kas.release import Peers, Release
+from kas.rounds import rounds
 
 
 class Wire(Protocol):
@@ -62,6 +41,28 @@ class Wire(Protocol):
         """The whole answer, signed where the dialect signs."""
 
 
+class Forwarded(Protocol):
+    """A client whose request another service forwards."""
+
+    @property
+    def principal(self) -> Principal: ...
+    def check_body(self, body: bytes) -> None:
+        """Raises ForwardingBodyMismatch unless the other service forwards exactly these bytes."""
+
+    def claim(self, kao_ids: Sequence[str]) -> None:
+        """Records that the client's proof was used for these key access objects. Raises ProofReplayed."""
+
+
+class Federation(Protocol):
+    """The other services that this one works with."""
+
+    def receive(self, credentials: Credentials, journal: Journal) -> Forwarded:
+        """Authenticates whoever forwards, and the client. Raises a leaf of KasError."""
+
+    def peers(self, credentials: Credentials, principal: Principal) -> Peers:
+        """The services, for one request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """What of an HTTP request the rewrap needs, and no more; ``read_body`` reads the bounded body when it is called,
@@ -73,191 +74,91 @@ class Exchange:
     journal: Journal
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is found out once per request and used by each KAO."""
-
-    principal: Principal
-    request: RewrapRequest
-    journal: Journal
-    now: float
-    decisions: dict[str, Decision] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Case:
-    """One KAO and what is found out about it; ``outcome`` is a refusal until there is a better one."""
-
-    kao: KeyAccess
-    group: PolicyGroup
-    decision: Decision | None = None
-    opened: Opened | None = None
-    outcome: WrappedKey | type[KaoRefusal] = KeyUnavailable
-
-    def refuse(self, refusal: KaoRefusal, journal: Journal) -> None:
-        self.outcome = type(refusal)
-        journal.wait(refusal.retry_after)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrap:
-    """The rewrap over its dependencies. ``own_urls`` are the normalised addresses that a KAO of ours may name."""
+    """The rewrap over its dependencies. ``federation`` is None on a route that knows no other service."""
 
     authenticator: Authenticator
+    federation: Federation | None
     wire: Wire
-    engine: PolicyEngine
-    opener: KeyOpener
+    engine: Engine
+    release: Release
     audit: AuditLog
     meter: Meter
-    own_urls: frozenset[str]
-    require_client_key_hash: bool
     clock: Callable[[], float]
 
     def answer(self, exchange: Exchange) -> Answer:
         """Answers one request; route, method and the limits of step 1 are the edge's.
 
-        2–5. Who asks: access token, DPoP proof, nonce, caller limit, each proof once.
+        2–5. Who asks: access token, DPoP proof, nonce, caller limit, each proof once; and who forwards, if anybody does.
         6. Media types and the bounded body.
         7. JSON and structure.
-        8–15. The KAOs, see `_release`.
-        16. Every result signed.
+        8–15. The KAOs, see `kas.release`; of alternatives one after the other.
+        16. Every result signed, here or by the service that it comes from.
         17. One audit line per KAO, before anything leaves.
 
         Raises a leaf of KasError when the request as a whole is refused.
         """
-        journal = exchange.journal
+        journal, credentials = exchange.journal, exchange.credentials
+        # 2, 3, 4, 5.
         with journal.stage("authenticate"):
-            principal = self.authenticator.authenticate(exchange.credentials, journal)
+            forwarded = None if credentials.forwarded is None else self._receive(credentials, journal)
+            principal = (
+                self.authenticator.authenticate(credentials, journal) if forwarded is None else forwarded.principal
+            )
+        # 6.
         with journal.stage("read"):
             body, now = exchange.read_body(), self.clock()
+        if forwarded is not None:
+            forwarded.check_body(body)
+        # 7.
         with journal.stage("parse"):
             request = self.wire.parse(body, key=principal.key, now=now)
-        groups = [[_Case(kao, group) for kao in group.key_accesses] for group in request.groups]
+        groups = [[Case(kao, group) for kao in group.key_accesses] for group in request.groups]
         cases = [case for group in groups for case in group]
-        self._release(cases, _Work(principal, request, journal, now))
-        results = [_results(group, answered) for group, answered in zip(request.groups, groups, strict=True)]
+        if forwarded is not None:
+            forwarded.claim([case.kao.id for case in cases])
+        # 8 to 15.
+        work = Work(principal, request, journal, now, self.engine.for_request())
+        peers = None if self.federation is None else self.federation.peers(credentials, principal)
+        for number, batch in enumerate(rounds(groups), start=1):
+            for case in batch:
+                case.attempt = number
+            self.release(batch, work, peers)
+        # 16.
+        results = [
+            GroupResult(group.policy_id, tuple(case.result for case in answered))
+            for group, answered in zip(request.groups, groups, strict=True)
+        ]
         with journal.stage("sign"):
             answer = self.wire.render(request, results, AnswerContext(journal.request_id, principal.proof_hash, now))
-        for outcome in map(self._recorded, cases):
-            self.audit.record(kao_event(journal, outcome, now=now), journal.trace)
-            self.meter.kao(outcome.dialect, None if outcome.refusal is None else outcome.refusal.code)
+        # 17.
+        for case in cases:
+            self._record(case, work)
         return answer
 
-    def _release(self, cases: Sequence[_Case], work: _Work) -> None:
-        """Decides about the KAOs of one request, each by itself; and of a step, only those that passed all before it.
+    def _receive(self, credentials: Credentials, journal: Journal) -> Forwarded:
+        """Where no other service is known, nobody may forward: the header is not passed over."""
+        if self.federation is None:
+            raise ForwarderUnknown
+        return self.federation.receive(credentials, journal)
 
-        8. It asks for what this KAS does, and of this KAS.
-        9. The proven key signed it, and with it the client's key.
-        10. The policy can be read, and permits.
-        11–13. The budget allows a key operation, the key is ours and unwraps, the material made the policy's binding.
-        15. The material goes to the client's key and nowhere else.
-
-        The numbers are ACP-240's order of steps; 14 (metadata) is not built yet.
-        """
-        # 8, 9, 10.
-        permitted = [case for case in cases if self._is_permitted(case, work)]
-        # 11, 12, 13.
-        opened = self._open(permitted, work)
-        # 15.
-        try:
-            self._wrap(opened, work)
-        finally:
-            for _, data_key in opened:
-                data_key.wipe()
-
-    def _is_permitted(self, case: _Case, work: _Work) -> bool:
-        try:
-            # 8.
-            if not case.kao.is_supported:
-                raise NotSupported
-            if not is_same_resource(case.kao.url, self.own_urls):
-                raise UnknownKas
-            # 9.
-            self._check_origin(case.kao, work)
-            # 10.
-            with work.journal.stage("decide"):
-                self._decide(case, work)
-        except KaoRefusal as refusal:
-            case.refuse(refusal, work.journal)
-            return False
-        return True
-
-    def _open(self, permitted: Sequence[_Case], work: _Work) -> list[tuple[_Case, DataKey]]:
-        """The keys of those that open; they are ours to wipe."""
-        if not permitted:
-            return []
-        caller, journal = work.principal.caller.identity, work.journal
-        with journal.stage("unwrap"):
-            found = self.opener.open_all([case.kao for case in permitted], dialect=self.wire.dialect, caller=caller)
-        keys = []
-        for case, opened in zip(permitted, found, strict=True):
-            case.opened = opened
-            journal.key_operations += opened.operations
-            journal.cache_hits += opened.is_hit
-            journal.cache_misses += opened.is_miss
-            if isinstance(opened.outcome, KaoRefusal):
-                case.refuse(opened.outcome, journal)
-            else:
-                keys.append((case, opened.outcome))
-        return keys
-
-    def _wrap(self, opened: Sequence[tuple[_Case, DataKey]], work: _Work) -> None:
-        if not opened:
-            return
-        with work.journal.stage("wrap"):
-            wrap = wrap_to(work.request.client_key, self.wire.rsa_hash)
-            for case, data_key in opened:
-                case.outcome = wrap(data_key)
-
-    def _recorded(self, case: _Case) -> KaoOutcome:
-        opened = case.opened
-        return KaoOutcome(
-            dialect=self.wire.dialect,
+    def _record(self, case: Case, work: Work) -> None:
+        opened, refusal, dialect = case.opened, case.result.refusal, self.wire.dialect
+        forwarding = work.principal.forwarding
+        outcome = KaoOutcome(
+            dialect=dialect,
             policy_id=case.group.policy_id,
             policy_hash=case.group.policy_hash,
             kao_id=case.kao.id,
             kid=case.kao.kid or (opened.kid if opened else None),
-            refusal=None if isinstance(case.outcome, WrappedKey) else case.outcome,
+            refusal=refusal,
             decision=case.decision,
             key_operations=opened.operations if opened else 0,
             is_cache_hit=opened.is_hit if opened else False,
+            attempt=case.attempt,
+            forwarded_to=case.peer,
+            via=() if forwarding is None else forwarding.via,
         )
-
-    def _check_origin(self, kao: KeyAccess, work: _Work) -> None:
-        """DPoP does not cover the body: the KAO's signature does, and with the hash the client's key as well.
-
-        Without the hash, whoever ends TLS could put in a key of his own.
-        """
-        origin, key = kao.origin, work.principal.key
-        if isinstance(origin, CoveredByRequestToken):
-            # Its dialect verified the request token. Without a proven key it proves nothing, and nothing here does:
-            # the authenticator admits such a caller only where the deployment says so.
-            return
-        if key is None or not is_valid_signature(origin.algorithm, key, origin.message, origin.signature):
-            raise KaoSignatureInvalid
-        if origin.client_key_hash is None and not self.require_client_key_hash:
-            return
-        if origin.client_key_hash is None or origin.client_key_hash != work.request.client_key_hash:
-            raise ClientKeyUnbound
-
-    def _decide(self, case: _Case, work: _Work) -> None:
-        """Once per policy, however many KAOs and groups name it. Raises the Denial of a policy that does not permit,
-        and KeyMaterialRejected for one that cannot be read: it is not the one that was bound.
-        """
-        group = case.group
-        if isinstance(group.policy, UnreadablePolicy):
-            raise KeyMaterialRejected
-        decision = work.decisions.get(group.policy_hash)
-        if decision is None:
-            principal = work.principal
-            decision = self.engine.decide(
-                principal.claims, principal.caller.subject, principal.issuer, group.policy, now=work.now
-            )
-            work.decisions[group.policy_hash] = decision
-        case.decision = decision
-        if decision.refusal is not None:
-            raise decision.refusal
-
-
-def _results(group: PolicyGroup, cases: Sequence[_Case]) -> GroupResult:
-    return GroupResult(group.policy_id, tuple(KeyAccessResult(case.kao, case.outcome) for case in cases))
+        self.audit.record(kao_event(work.journal, outcome, now=work.now), work.journal.trace)
+        self.meter.kao(dialect, None if refusal is None else refusal.code)
