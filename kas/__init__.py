@@ -19,6 +19,7 @@ Where things are (a module imports only from rows below its own)
     health, metrics              whether it can work; what it counts
     events                       what the audit says
     engine                       one decision for both vocabularies of policies
+    federation                   other Key Access Services: registry, agreements, their keys
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says

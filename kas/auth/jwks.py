@@ -13,9 +13,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from kas.auth.issuers import Issuer
 from kas.cache import Counts
 from kas.dataclass import dataclass
 from kas.encoding import parse_json
@@ -32,6 +31,16 @@ MAX_WAITING_BRIEFLY: Final = 24
 BRIEF_SECONDS: Final = 1.0
 MAX_KEYS: Final = 100
 MAX_KID_CHARS: Final = 256
+
+
+class Publisher(Protocol):
+    """Whose keys are kept: an issuer, or whoever else publishes them at a configured address."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def jwks_url(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +69,27 @@ class _KeySet:
 
 
 class JwksCache:
-    """Keys of all configured issuers. ``clock`` gives seconds since 1970; a set is fresh for ``fresh_seconds``."""
+    """Keys of all configured issuers. ``clock`` gives seconds since 1970; a set is fresh for ``fresh_seconds``, and for
+    ``retry_seconds`` after a failure nobody asks again.
+    """
 
     def __init__(
         self,
-        issuers: Mapping[str, Issuer],
+        issuers: Mapping[str, Publisher],
         fetch: Fetcher,
         clock: Callable[[], float],
         fresh_seconds: float = FRESH_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._sets = {name: _KeySet() for name in issuers}
         self._fetch = fetch
         self._clock = clock
         self._fresh_seconds = fresh_seconds
+        self._retry_seconds = retry_seconds
         self._lock = threading.Lock()  # of the counts
         self._hits = self._misses = 0
 
-    def find(self, issuer: Issuer, kid: str) -> IssuerKey | None:
+    def find(self, issuer: Publisher, kid: str) -> IssuerKey | None:
         """The issuer's key of that ``kid``, or None. Raises IssuerKeysUnavailable when there is no usable set."""
         known = self._sets[issuer.issuer]
         fetched = not self._has(known, kid) and self._refresh(issuer, known, kid)
@@ -93,7 +106,7 @@ class JwksCache:
         refusal.retry_after = min(wait, COOL_DOWN_SECONDS) if wait > 0 else None  # the clock may have been set back
         return refusal
 
-    def is_usable(self, issuer: Issuer) -> bool:
+    def is_usable(self, issuer: Publisher) -> bool:
         """Whether this issuer's tokens can be verified now: a set with a key in it serves, or can be fetched.
 
         It fetches only where no set serves, no sooner after a failure than anybody; it may wait for the network.
@@ -124,7 +137,7 @@ class JwksCache:
         is_fresh = self._clock() - known.fetched_at <= self._fresh_seconds
         return is_fresh and (bool(keys) if kid is None else kid in keys)
 
-    def _refresh(self, issuer: Issuer, known: _KeySet, kid: str | None) -> bool:
+    def _refresh(self, issuer: Publisher, known: _KeySet, kid: str | None) -> bool:
         """Whether this call fetched, with success or without."""
         if not self._take(known):
             return False
@@ -147,12 +160,12 @@ class JwksCache:
             known.lock, known.places, 2 * DEADLINE_SECONDS
         )
 
-    def _replace(self, issuer: Issuer, known: _KeySet) -> None:
+    def _replace(self, issuer: Publisher, known: _KeySet) -> None:
         try:
             keys = parse_key_set(self._fetch(issuer.jwks_url))
         except (FetchError, ValueError) as error:
-            known.error = error
-            known.retry_at = self._clock() + RETRY_SECONDS  # counted from the end: a slow issuer fails slowly
+            known.error = error.with_traceback(None)  # its frames would hold the connection as long as it is kept
+            known.retry_at = self._clock() + self._retry_seconds  # counted from the end: a slow issuer fails slowly
             return
         known.keys, known.fetched_at, known.error = keys, self._clock(), None
         # A set that is fresh for less than the cool-down is due again before it.
