@@ -19,12 +19,14 @@ Where things are (a module imports only from rows below its own)
     health, metrics              whether it can work; what it counts
     events                       what the audit says
     engine                       one decision for both vocabularies of policies
+    federation                   other Key Access Services
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says
     crypto, state, audit         bindings and wrapping; used proofs; the record
     journal                      what is learnt about one request
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
+    net                          HTTP/1.1, bounded in time, size and number
     jose, datakey, schema, fetch
     cache, ratelimit, diagnostics, jwa
     config, descriptor
