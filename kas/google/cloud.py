@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Literal
 from kas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kas.google.connection import Tls
     from kas.google.credentials import TokenSource
     from kas.google.kms import KmsTransport
     from kas.google.rest import RestClient
+    from kas.net.connection import Tls
 
 Clock = Callable[[], float]
 
@@ -86,6 +86,6 @@ class Cloud:
     @cached_property
     def _tls(self) -> Tls:
         """One context for all connections, however many begin at once: making it reads every authority of the system."""
-        from kas.google.connection import made_once
+        from kas.net.connection import made_once
 
         return made_once(ssl.create_default_context)

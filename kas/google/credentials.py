@@ -19,8 +19,10 @@ from dataclasses import field
 from typing import Final
 
 from kas.dataclass import dataclass
-from kas.google.connection import Deadline, Origin, Timer, connect, failures_as_google_errors
-from kas.google.status import GoogleError, answer_of
+from kas.google.failures import failures_as_google_errors
+from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of
+from kas.net.connection import Origin, any_address, connect
+from kas.net.deadline import Deadline, Timer
 from kas.setting import host_and_port
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -149,7 +151,9 @@ def metadata_fetch(host: str, timer: Timer) -> Fetch:
         deadline = Deadline.after(timeout_seconds, timer)
         with (
             failures_as_google_errors("access token"),
-            contextlib.closing(connect(origin, ssl.create_default_context, deadline)) as connection,
+            contextlib.closing(
+                connect(origin, ssl.create_default_context, deadline, MAX_ANSWER_BYTES, any_address)
+            ) as connection,
         ):
             status, body = connection.exchange("GET", message.encode("ascii"), deadline)
         return _read_token(status, body)

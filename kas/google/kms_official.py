@@ -6,18 +6,19 @@ not live across a fork. The client gets our tokens with each call, makes one att
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from kas.google.checksums import crc32c
-from kas.google.connection import Deadline, Timer, Tls, failures_as_google_errors, made_once, origin_of
 from kas.google.credentials import TokenSource
+from kas.google.failures import failures_as_google_errors
 from kas.google.kms import Decrypted, PublicKeyAnswer, complete
 from kas.google.rest import MAX_CONNECTIONS
 from kas.google.status import GoogleError
+from kas.net.connection import Tls, made_once, origin_of
+from kas.net.deadline import Deadline, Slots, Timer
 
 if TYPE_CHECKING:
     from kas.google.official_clients import OfficialClient
@@ -42,7 +43,7 @@ class OfficialKmsTransport:
         self._timer = timer
         self._tls = made_once(tls)
         self._max_calls = max_calls
-        self._slots = threading.BoundedSemaphore(max_calls)
+        self._slots = Slots(max_calls)
         self._lock = threading.Lock()
         self._client: OfficialClient | None = None
 
@@ -82,7 +83,7 @@ class OfficialKmsTransport:
 
     def _call(self, method: str, request: Mapping[str, Any], timeout_seconds: float) -> Any:
         deadline = Deadline.after(timeout_seconds, self._timer)
-        with failures_as_google_errors("call"), self._slot(deadline):
+        with failures_as_google_errors("call"), self._slots.one(deadline):
             token = self._tokens.token(deadline.left())
             client = self._ready()
             try:
@@ -91,15 +92,6 @@ class OfficialKmsTransport:
                 if error.status == "UNAUTHENTICATED":
                     self._tokens.forget(token)
                 raise
-
-    @contextlib.contextmanager
-    def _slot(self, deadline: Deadline) -> Iterator[None]:
-        if not self._slots.acquire(timeout=deadline.left()):
-            raise TimeoutError
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _ready(self) -> OfficialClient:
         from kas.google.official_clients import grpc_client, rest_client

@@ -28,17 +28,10 @@ from google.protobuf import json_format
 from requests.adapters import HTTPAdapter
 
 from kas.encoding import b64_encode
-from kas.google.connection import (
-    LOWEST_FINAL_STATUS,
-    MAX_ANSWER_BYTES,
-    Deadline,
-    Origin,
-    TimedSocket,
-    Timer,
-    Tls,
-    check_length,
-)
-from kas.google.status import GoogleError, answer_of, withheld
+from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of, withheld
+from kas.net.answer import LOWEST_FINAL_STATUS, BadAnswer, TimedSocket, check_length
+from kas.net.connection import Origin, Tls
+from kas.net.deadline import Deadline, Timer
 
 # Without these a service that was away for a while would be taken for away for up to two minutes more.
 _CHANNEL_OPTIONS: Final = (
@@ -156,6 +149,8 @@ class _BoundedAdapter(HTTPAdapter):
             raise TimeoutError from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise GoogleError("UNAVAILABLE", f"call: {type(error).__name__}") from error
+        except BadAnswer as error:
+            raise GoogleError("UNKNOWN", str(error)) from error
         answer_of(response.status_code, body, ())  # what was sent is withheld by `OfficialClient`
         response.raw = io.BytesIO(body)
         return response
@@ -174,7 +169,7 @@ def _timed_pools(timer: Timer) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     class Timed(urllib3.connection.HTTPConnection):
         def connect(self) -> None:
             super().connect()
-            self.sock = cast("socket.socket", TimedSocket(self.sock, timer))
+            self.sock = cast("socket.socket", TimedSocket(self.sock, timer, MAX_ANSWER_BYTES))
 
         @property
         def is_connected(self) -> bool:

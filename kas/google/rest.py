@@ -8,26 +8,18 @@ been done is not repeated behind the back of whoever counts it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from kas.google.connection import (
-    Connection,
-    Deadline,
-    Timer,
-    Tls,
-    connect,
-    failures_as_google_errors,
-    made_once,
-    origin_of,
-)
 from kas.google.credentials import TokenSource
-from kas.google.status import GoogleError, answer_of
+from kas.google.failures import failures_as_google_errors
+from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of
+from kas.net.connection import Tls, any_address, origin_of
+from kas.net.deadline import Deadline, Timer
+from kas.net.pool import ConnectionPool
 
 MAX_CONNECTIONS: Final = 64
 # One that rested longer may be gone without a sign, as after the platform stopped the processor.
@@ -51,11 +43,15 @@ class RestClient:
         self._origin = origin_of(endpoint)
         self._tokens = tokens
         self._timer = timer
-        self._tls = made_once(tls)
-        self._slots = threading.BoundedSemaphore(max_connections)
-        self._lock = threading.Lock()
-        self._idle: list[tuple[Connection, float]] = []  # the one used last is last
-        self._closings = 0
+        self._pool = ConnectionPool(
+            self._origin,
+            timer,
+            tls=tls,
+            max_connections=max_connections,
+            max_answer_bytes=MAX_ANSWER_BYTES,
+            max_idle_seconds=_MAX_IDLE_SECONDS,
+            allow_address=any_address,
+        )
 
     def call(self, verb: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float) -> dict[str, Any]:
         """The object that the call answers; ``path`` begins with ``/``. Raises GoogleError."""
@@ -63,8 +59,7 @@ class RestClient:
         with failures_as_google_errors("call"):
             token = self._tokens.token(deadline.left())
             message = self._message(verb, path, body, token)
-            with self._slot(deadline):
-                status, answer = self._exchange(verb, message, deadline)
+            status, answer = self._pool.exchange(verb, message, deadline, is_repeatable=verb == "GET")
         sent = [token, *(value for value in (body or {}).values() if isinstance(value, str))]
         try:
             return answer_of(status, answer, sent)
@@ -75,14 +70,7 @@ class RestClient:
 
     def close(self) -> None:
         """Ends every connection, those in use after their answer. The next call opens a new one."""
-        self._drop_idle(closings=1)
-
-    def _drop_idle(self, closings: int = 0) -> None:
-        with self._lock:
-            self._closings += closings
-            idle, self._idle = self._idle, []
-        for connection, _ in idle:
-            connection.close()
+        self._pool.close()
 
     def _message(self, verb: str, path: str, body: Mapping[str, Any] | None, token: str) -> bytes:
         if not _PATH.fullmatch(path):
@@ -95,52 +83,3 @@ class RestClient:
             return f"{head}\r\n".encode("ascii")
         data = json.dumps(body, separators=(",", ":"))
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n{data}".encode("ascii")
-
-    @contextlib.contextmanager
-    def _slot(self, deadline: Deadline) -> Iterator[None]:
-        if not self._slots.acquire(timeout=deadline.left()):
-            raise TimeoutError
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-    def _exchange(self, verb: str, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
-        kept, closings = self._take()
-        if kept is not None:
-            try:
-                return self._exchange_on(kept, closings, verb, message, deadline)
-            except TimeoutError:
-                raise  # slow, not ended
-            except OSError:  # of which http.client's RemoteDisconnected is one
-                self._drop_idle()  # what ended this one has likely ended those beside it
-                if verb != "GET" or kept.has_answer_begun:
-                    raise
-        return self._exchange_on(connect(self._origin, self._tls, deadline), closings, verb, message, deadline)
-
-    def _exchange_on(
-        self, connection: Connection, closings: int, verb: str, message: bytes, deadline: Deadline
-    ) -> tuple[int, bytes]:
-        try:
-            return connection.exchange(verb, message, deadline)
-        finally:
-            self._put_back(connection, closings)
-
-    def _take(self) -> tuple[Connection | None, int]:
-        """A connection that is as it was left; others are closed. And how often all were closed until now."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None, self._closings
-                (connection, since), closings = self._idle.pop(), self._closings
-            if self._timer() - since <= _MAX_IDLE_SECONDS and connection.is_quiet():
-                return connection, closings
-            connection.close()
-
-    def _put_back(self, connection: Connection, closings: int) -> None:
-        with self._lock:
-            is_kept = connection.is_reusable and closings == self._closings
-            if is_kept:
-                self._idle.append((connection, self._timer()))
-        if not is_kept:
-            connection.close()

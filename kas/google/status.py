@@ -9,6 +9,8 @@ from typing import Any, Final
 from kas.encoding import b64_decode, parse_json
 from kas.errors import KasError
 
+# A secret has at most 64 KiB, in base64 a third more.
+MAX_ANSWER_BYTES: Final = 128 * 1024
 _MAX_DETAIL_CHARS: Final = 200
 # Of what was sent, so much in an answer's text, anywhere in it, is taken for its repetition.
 _TELLING_CHARS: Final = 16

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kas.google.connection import Connection, Deadline, made_once
 from kas.google.rest import RestClient
 from kas.google.status import GoogleError
+from kas.net.connection import Connection, made_once
+from kas.net.deadline import Deadline
 from tests.google.project import KAS
 from tests.kms.servers import answering, read_request, reply, scripted
 from tests.kms.test_transports import refused
@@ -79,7 +80,8 @@ def test_a_message_leaves_in_one_piece():
     message = b"POST / HTTP/1.1\r\n\r\n" + b"x" * 4000
     with ours, theirs:
         theirs.send(reply(GOOD))
-        status, body = Connection(ours, time.monotonic).exchange("POST", message, Deadline.after(5, time.monotonic))
+        made = Connection(ours, time.monotonic, 4096)
+        status, body = made.exchange("POST", message, Deadline.after(5, time.monotonic))
         assert (status, json.loads(body)) == (200, GOOD)
         assert theirs.recv(65536) == message
 

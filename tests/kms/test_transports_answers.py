@@ -13,9 +13,11 @@ import grpc
 import pytest
 from google.cloud import kms_v1
 
-from kas.google.connection import MAX_ANSWER_BYTES, Connection, Deadline
+from kas.google.failures import failures_as_google_errors
 from kas.google.official_clients import OfficialClient
-from kas.google.status import GoogleError
+from kas.google.status import MAX_ANSWER_BYTES, GoogleError
+from kas.net.connection import Connection
+from kas.net.deadline import Deadline
 from tests.google.project import UNWRAP
 from tests.kms.servers import BAD_FRAMING, answering, full, grpc_scripted, read_request, reply, scripted
 from tests.kms.test_transports import refused
@@ -354,10 +356,12 @@ class Broken:
 def test_whatever_reading_an_answer_raises_is_one_of_googles_errors(kind, error):
     deadline = Deadline.after(SECONDS, time.monotonic)
     if kind == "http":
-        read = functools.partial(Connection(Broken(error), time.monotonic).exchange, "GET", b"", deadline)
+        read = functools.partial(
+            Connection(Broken(error), time.monotonic, MAX_ANSWER_BYTES).exchange, "GET", b"", deadline
+        )
     else:
         read = functools.partial(OfficialClient(Broken(error)).call, "asymmetric_decrypt", {}, TOKEN, deadline)
-    with pytest.raises(GoogleError) as caught:
+    with pytest.raises(GoogleError) as caught, failures_as_google_errors("call"):
         read()
     assert caught.value.status == "UNKNOWN"
     assert SECRET not in f"{caught.value!r} {caught.value.__cause__!r}"

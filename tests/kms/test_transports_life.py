@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from kas.google import official_clients
-from kas.google.connection import origin_of
 from kas.google.official_clients import grpc_target
 from kas.google.status import GoogleError
+from kas.net.connection import origin_of
 from local.processes import ROOT, environment_without_settings, free_port
 from tests.google.project import UNWRAP
 from tests.interop.tls_front import make_certificates, tls_front
