@@ -1,0 +1,195 @@
+"""Forwarding: key access objects of other services are asked of them, side by side, for one client (ACP-240 080–085).
+
+Guarantees that only registered addresses are called, that what is forwarded is what the client sent, that each service is
+asked once a round, and that every key access object has one outcome when the request's time is over. Does not decide: what
+comes here is permitted already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from kas.auth.authenticator import Credentials, Principal, read_authorization
+from kas.cases import Case, Work
+from kas.crypto.signatures import ResultSigner
+from kas.dataclass import dataclass
+from kas.encoding import sha256_b64url
+from kas.engine import subject_of
+from kas.errors import AgreementExceeded, KaoRefusal, PeerUnavailable
+from kas.federation.agreement import check_agreement
+from kas.federation.assertion import HEADER, make_assertion
+from kas.federation.calls import Call, SideBySideCalls
+from kas.federation.line import Line
+from kas.federation.peer_keys import PeerKeys
+from kas.federation.registry import Agreement, Registry
+from kas.federation.results import Question, verified_results
+from kas.policy.labels import parse_label
+from kas.policy.rules import Rules
+from kas.protocol.acp240.forward import SentGroup, forwarded_body
+from kas.protocol.values import LabelPolicy, PassedOn
+
+THREADS: Final = 64  # calls at once, over all requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """The services of ``registry``, each with its line in ``lines``. ``deadline_seconds`` are for all calls of one request;
+    ``clock`` gives seconds since 1970, ``timer`` from an arbitrary start.
+    """
+
+    registry: Registry
+    lines: Mapping[str, Line]
+    keys: PeerKeys
+    calls: SideBySideCalls
+    signer: ResultSigner
+    rules: Rules
+    deadline_seconds: float
+    clock: Callable[[], float]
+    timer: Callable[[], float]
+
+    def peers(self, credentials: Credentials, principal: Principal) -> Messenger:
+        """The services for one request, whose time begins now."""
+        passed = () if principal.forwarding is None else principal.forwarding.via
+        return Messenger(self, credentials, (*passed, self.registry.kas_id), self.timer() + self.deadline_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Messenger:
+    """Carries what one client asks. ``via`` are the services that the request has passed, we the last of them; ``until`` is
+    in seconds of the broker's timer.
+    """
+
+    broker: Broker
+    credentials: Credentials
+    via: tuple[str, ...]
+    until: float
+
+    def find(self, unverified_url: str) -> str | None:
+        """A `kas.release.Peers`: the service that a key access object names, if it is a known one."""
+        peer = self.broker.registry.find_by_url(unverified_url)
+        return None if peer is None else peer.kas_id
+
+    def demands_client_key_hash(self, peer: str | None) -> bool:
+        """Unless each agreement on the way says that the two trust each other with their keys."""
+        agreements = self._agreements(peer)
+        return any(agreement is None or agreement.require_client_key_hash for agreement in agreements)
+
+    def check_agreements(self, case: Case, work: Work) -> None:
+        """1. The next service is an active one, and the request has not passed it.
+        2. The client's token may be shown to it, and the way is not longer than agreed.
+        3. Every agreement on the way, of receiving and of forwarding, covers the label and the caller.
+
+        Raises AgreementExceeded, and LabelInvalid where the label cannot be read.
+        """
+        # 1, 2.
+        if case.peer is not None:
+            self._check_next(case.peer, work.principal.claims.get("aud"))
+        # 3.
+        agreements = self._agreements(case.peer)
+        if not agreements:
+            return
+        if not isinstance(case.group.policy, LabelPolicy):
+            raise AgreementExceeded("label")
+        label = parse_label(case.group.policy.members, self.broker.rules)
+        country = subject_of(work.principal.claims, work.principal.issuer).country
+        for agreement in agreements:
+            check_agreement(agreement, label, country)
+
+    def ask(self, cases: Sequence[Case], work: Work) -> Callable[[], None]:
+        """Calls each service that the cases name, once. What it returns waits, and gives every case its outcome."""
+        by_peer: dict[str, list[Case]] = {}
+        for case in cases:
+            by_peer.setdefault(str(case.peer), []).append(case)
+        started = [(asked, self._start(kas_id, asked, work)) for kas_id, asked in by_peer.items()]
+
+        def collect() -> None:
+            for asked, call in started:
+                self._settle(asked, call, work)
+
+        return collect
+
+    def _agreements(self, peer: str | None) -> list[Agreement | None]:
+        """With the service that forwarded to us, if one did, and with the one that is asked next, if one is."""
+        registry = self.broker.registry
+        beside = [*self.via[-2:-1], *([] if peer is None else [peer])]
+        found = [registry.find(kas_id) for kas_id in beside]
+        return [None if one is None else one.agreement for one in found]
+
+    def _check_next(self, kas_id: str, audience: object) -> None:
+        peer = self.broker.registry.find(kas_id)
+        if peer is None or not peer.is_active or peer.agreement is None:
+            raise AgreementExceeded("agreement")
+        if kas_id in self.via or len(self.via) > peer.agreement.max_depth:
+            raise AgreementExceeded("way")
+        if peer.agreement.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise AgreementExceeded("audience")
+
+    def _start(self, kas_id: str, cases: Sequence[Case], work: Work) -> _Begun | KaoRefusal:
+        broker, line = self.broker, self.broker.lines[kas_id]
+        seconds = min(float(line.peer.timeout_seconds), self.until - broker.timer())
+        try:
+            if seconds <= 0:
+                raise PeerUnavailable("no time left")
+            line.breaker.admit()
+        except PeerUnavailable as refusal:
+            return refusal
+        body = forwarded_body(work.request.sent_client_key, _groups(cases))
+        headers = self._headers(kas_id, body, work)
+        proof_hash = work.principal.proof_hash
+        question = Question(kas_id, cases, proof_hash, partial(broker.keys.find, line.peer))
+        verify = partial(verified_results, question=question, now=broker.clock())
+        try:
+            call = broker.calls.start(partial(line.call, body, headers, seconds, verify))
+        except PeerUnavailable as refusal:
+            return refusal
+        return _Begun(call, broker.timer() + seconds)
+
+    def _headers(self, receiver: str, body: bytes, work: Work) -> Mapping[str, str]:
+        """The client's own credentials, and ours over both."""
+        _, token = read_authorization(self.credentials.authorization)
+        key = work.principal.key
+        assertion = make_assertion(
+            self.broker.signer,
+            receiver=receiver,
+            body=body,
+            token_hash=sha256_b64url(token.encode("ascii")),
+            jkt="" if key is None else key.thumbprint,
+            via=self.via,
+            now=self.broker.clock(),
+        )
+        return {"Authorization": f"DPoP {token}", "DPoP": str(self.credentials.dpop), HEADER: assertion}
+
+    def _settle(self, cases: Sequence[Case], begun: _Begun | KaoRefusal, work: Work) -> None:
+        """What did not come, or not as it must, is `PeerUnavailable`."""
+        results: Mapping[str, PassedOn] = {}
+        refusal: KaoRefusal = PeerUnavailable()
+        try:
+            if isinstance(begun, KaoRefusal):
+                raise begun
+            results = begun.call.result(begun.until - self.broker.timer())
+        except KaoRefusal as failure:
+            refusal = failure
+        for case in cases:
+            if case.kao.id in results:
+                case.outcome = results[case.kao.id]
+            else:
+                case.refuse(refusal, work.journal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """``until`` is in seconds of the broker's timer."""
+
+    call: Call[Mapping[str, PassedOn]]
+    until: float
+
+
+def _groups(cases: Sequence[Case]) -> list[SentGroup]:
+    """As they were sent, in their order."""
+    found: dict[int, tuple[Mapping[str, Any], list[Mapping[str, Any]]]] = {}
+    for case in cases:
+        policy, kaos = found.setdefault(id(case.group), (case.group.sent_policy or {}, []))
+        kaos.append(case.kao.sent or {})
+    return list(found.values())

@@ -1,0 +1,81 @@
+"""The line to one service: its address, and a breaker that leaves it alone after failures in a row.
+
+How a call ended is told to the breaker in one place, here, whoever waits for it still: a service that does not answer as
+agreed has failed like one that does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from kas.dataclass import dataclass
+from kas.errors import PeerRefused, PeerUnavailable
+from kas.federation.breaker import Breaker
+from kas.federation.registry import Peer
+from kas.protocol.acp240.forward import AnsweredGroup, read_forwarded_answer
+from kas.protocol.bounds import JsonBounds
+from kas.protocol.values import PassedOn
+
+PEER_FAILED: Final = "peer_failed"
+
+Verify = Callable[[Sequence[AnsweredGroup]], tuple[Mapping[str, PassedOn], bool]]
+
+
+class Client(Protocol):
+    """Sends once and reads one answer."""
+
+    def post(self, body: bytes, headers: Mapping[str, str], deadline_seconds: float) -> tuple[int, bytes]:
+        """Status and body. Raises PeerUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``bounds`` are those of an answer's JSON; ``warn`` takes lines for the operator."""
+
+    peer: Peer
+    client: Client
+    breaker: Breaker
+    bounds: JsonBounds
+    warn: Callable[[Mapping[str, Any]], None]
+
+    def call(self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify) -> Mapping[str, PassedOn]:
+        """The sound results of one call, which `Breaker.admit` has admitted; those that are missing are for the caller to
+        find. Raises PeerUnavailable, and PeerRefused where the whole request was refused.
+        """
+        try:
+            results, is_clean = self._exchange(body, headers, seconds, verify)
+        except PeerRefused:
+            self.breaker.succeeded()  # refusing is an answer
+            raise
+        except PeerUnavailable as failure:
+            self._failed(str(failure))
+            raise
+        if is_clean:
+            self.breaker.succeeded()
+        else:
+            self._failed("results missing, foreign, twice there or wrongly signed")
+        return results
+
+    def _exchange(
+        self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify
+    ) -> tuple[Mapping[str, PassedOn], bool]:
+        status, answer = self.client.post(body, headers, seconds)
+        try:
+            answered = read_forwarded_answer(answer, self.bounds)
+        except ValueError:
+            raise _without_results(status) from None  # the cause quotes the answer
+        return verify(answered)
+
+    def _failed(self, reason: str) -> None:
+        """``reason`` is in words of ours."""
+        self.breaker.failed()
+        self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "reason": reason})
+
+
+def _without_results(status: int) -> PeerRefused | PeerUnavailable:
+    is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_refusal and status not in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}:
+        return PeerRefused(f"status {status}")
+    return PeerUnavailable(f"status {status} without results")
