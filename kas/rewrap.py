@@ -41,6 +41,7 @@ from kas.protocol.values import (
     GroupResult,
     KeyAccess,
     KeyAccessResult,
+    Mode,
     PolicyGroup,
     RewrapRequest,
     UnreadablePolicy,
@@ -168,7 +169,7 @@ class Rewrap:
     def _is_permitted(self, case: _Case, work: _Work) -> bool:
         try:
             # 8.
-            if not case.kao.is_supported:
+            if not case.kao.is_supported or case.group.mode is not Mode.EACH or case.kao.encrypted_metadata is not None:
                 raise NotSupported
             if not is_same_resource(case.kao.url, self.own_urls):
                 raise UnknownKas
