@@ -52,7 +52,7 @@ def errors() -> str:
 
 
 def kao_errors() -> str:
-    rows = ((str(leaf.status), f"`{leaf.code}`", leaf.message()) for leaf in leaves(KaoRefusal))
+    rows = ((str(leaf.status or "none"), f"`{leaf.code}`", leaf.message()) for leaf in leaves(KaoRefusal))
     return _table(("stands for", "code", "error"), rows)
 
 

@@ -36,8 +36,17 @@ class DataKey:
         return hmac.digest(self._live(), message, hashlib.sha256)
 
     def reveal(self) -> bytes:
-        """The material, to wrap it for the client: the one way out."""
+        """The material, for a cipher: to wrap it for the client, to open what is sealed under it. The one way out."""
         return bytes(self._live())
+
+    def xor(self, other: DataKey) -> DataKey:
+        """Both combined bit by bit, in memory of its own. Raises ValueError when they differ in length."""
+        pairs = zip(self._live(), other._live(), strict=True)
+        return DataKey(bytearray(mine ^ others for mine, others in pairs))
+
+    def is_zero(self) -> bool:
+        """Whether no bit is set; as long as it takes for any other key of this length."""
+        return hmac.compare_digest(self._live(), bytes(len(self._live())))
 
     def copy(self) -> DataKey:
         """The same key in memory of its own: wiping one leaves the other."""

@@ -27,9 +27,9 @@ class KasError(Exception):
     # Seconds after which the same request may succeed; None where nobody can say.
     retry_after: float | None = None
 
-    def __init_subclass__(cls, *, code: str = "", status: int = 0, error: str = "") -> None:
+    def __init_subclass__(cls, *, code: str = "", status: int | None = None, error: str = "") -> None:
         cls.code = code
-        cls.status = status or cls.status
+        cls.status = cls.status if status is None else status
         cls.error = error or cls.error
 
     @classmethod
@@ -416,7 +416,7 @@ class IssuerKeysUnavailable(Unavailable, code="issuer_keys_unavailable"):
 
 
 class KaoRefusal(KasError):
-    """Why one key access object is not rewrapped. ``status`` is what the refusal stands for."""
+    """Why one key access object is not rewrapped. ``status`` is what the refusal stands for, 0 for none."""
 
 
 class KaoInvalid(KaoRefusal, status=400, error="invalid_request"):

@@ -108,8 +108,8 @@ def test_every_code_is_an_error_of_that_status(document):
             expected = {CODES[one][1] for one in statuses} if name.startswith("Connect") else statuses
             assert expected == {status}, (path, status)
             seen |= codes
-    # Those of local mode, and of paths and methods that there are not.
-    assert set(ERRORS) - seen == {"loopback_only", "not_found", "method_not_allowed"}
+    # Those of local mode, of paths and methods that there are not, and what stands for no status.
+    assert set(ERRORS) - seen == {"loopback_only", "not_found", "method_not_allowed", "not_attempted"}
 
 
 def test_only_what_has_a_body_can_be_late_with_it(document):

@@ -81,3 +81,36 @@ def test_a_wiped_key_is_no_key_of_zeros(use):
     key.wipe()
     with pytest.raises(RuntimeError):
         use(key)
+
+
+def test_the_xor_of_two_keys_is_a_third_in_memory_of_its_own():
+    one, other = DataKey(CANARY), DataKey(bytes([1]) * 32)
+    both = one.xor(other)
+    one.wipe()
+    other.wipe()
+    assert both.reveal() == bytes(byte ^ 1 for byte in CANARY)
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33])
+def test_keys_of_two_lengths_have_no_xor(length):
+    with pytest.raises(ValueError):
+        DataKey(CANARY).xor(DataKey(bytes(length)))
+
+
+@pytest.mark.parametrize("length", [16, 24, 32])
+def test_a_key_of_zeros_is_known_as_one(length):
+    assert DataKey(bytes(length)).is_zero()
+    for place in (0, length - 1):
+        material = bytearray(length)
+        material[place] = 128
+        assert not DataKey(material).is_zero()
+
+
+@pytest.mark.parametrize(
+    "use", [DataKey.is_zero, lambda key: key.xor(DataKey(CANARY)), lambda key: DataKey(CANARY).xor(key)]
+)
+def test_a_wiped_key_is_neither_combined_nor_a_key_of_zeros(use):
+    key = DataKey(CANARY)
+    key.wipe()
+    with pytest.raises(RuntimeError):
+        use(key)

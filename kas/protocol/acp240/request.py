@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from kas.crypto.splits import MAX_SPLITS, MIN_SPLITS
 from kas.crypto.wrapping import ClientKey
 from kas.dataclass import dataclass
 from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64url
@@ -21,13 +22,14 @@ from kas.protocol.acp240.structure import Faults, Members, as_members
 from kas.protocol.bounds import JsonBounds, check_bounds
 from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
 from kas.protocol.request_token import ACP240_LIFETIME_SECONDS, open_request_token
-from kas.protocol.values import KaoSignature, KeyAccess, LabelPolicy, PolicyGroup, RewrapRequest
+from kas.protocol.values import KaoSignature, KeyAccess, LabelPolicy, Mode, PolicyGroup, RewrapRequest
 
 BINDING_BYTES: Final = 32
 _HASH_BYTES: Final = 32
 _MAX_WORD_CHARS: Final = 256
 _MAX_HASH_CHARS: Final = 256  # beyond 43 or 44 it is the wrong length; beyond this it is not even looked at
 _MAX_SIGNATURE_CHARS: Final = 1024  # RSA-4096 needs 684
+_MODES: Final = {None: Mode.EACH, "anyOf": Mode.ANY_OF, "allOf": Mode.ALL_OF}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,9 @@ class RequestParser:
         client_key = self._client_key(top)
         groups = self._groups(top)
         faults.refuse_any()
+        sent = top.values["clientPublicKey"]
         # An absent or unsound client key is a fault, so there is one here.
-        return RewrapRequest(1, client_key, _hash(top.values["clientPublicKey"]), groups)  # type: ignore[arg-type]
+        return RewrapRequest(1, client_key, _hash(sent), groups, sent)  # type: ignore[arg-type]
 
     def _client_key(self, top: Members) -> ClientKey | None:
         place = top.at("clientPublicKey")
@@ -106,21 +109,20 @@ class RequestParser:
     def _group(self, members: Members) -> PolicyGroup | None:
         policy = members.object("policy")
         kaos = members.items("keyAccessObjects", self.limits.kaos)
-        mode = members.optional_text("mode", _MAX_WORD_CHARS)
-        members.optional_text("combine", _MAX_WORD_CHARS)
+        mode = _mode(members, kaos)
         canonical = b"" if policy is None else canonical_json(policy.values)
         if len(canonical) > self.limits.policy_bytes:
             members.faults.add("too_long", members.at("policy"))
         places = [f"{members.at('keyAccessObjects')}[{index}]" for index in range(len(kaos))]
         objects = [as_members(kao, place, members.faults) for kao, place in zip(kaos, places, strict=True)]
-        parsed = tuple(self._kao(kao, canonical, alone=mode is None) for kao in objects if kao is not None)
+        parsed = tuple(self._kao(kao, canonical, mode) for kao in objects if kao is not None)
         if policy is None:
             return None
         policy_hash = sha256_b64url(canonical)
         policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        return PolicyGroup(policy_id, LabelPolicy(policy.values), policy_hash, parsed)
+        return PolicyGroup(policy_id, LabelPolicy(policy.values), policy_hash, parsed, policy.values, mode)
 
-    def _kao(self, members: Members, binding_message: bytes, *, alone: bool) -> KeyAccess:
+    def _kao(self, members: Members, binding_message: bytes, mode: Mode) -> KeyAccess:
         limits, values = self.limits, members.values
         url = members.text("url", limits.url_chars)
         if url and not self.is_allowed_url(url):
@@ -141,8 +143,25 @@ class RequestParser:
             policy_binding=_binding(members),
             binding_message=binding_message,
             origin=origin,
-            is_supported=_is_supported(members, limits) and alone,
+            is_supported=_is_supported(members) and mode is not Mode.UNSUPPORTED,
+            encrypted_metadata=_metadata(members, limits),
+            sent=values,
         )
+
+
+def _mode(members: Members, kaos: list[Any]) -> Mode:
+    mode = _MODES.get(members.optional_text("mode", _MAX_WORD_CHARS), Mode.UNSUPPORTED)
+    combine = members.optional_text("combine", _MAX_WORD_CHARS)
+    if mode is Mode.ALL_OF and (combine != "xor" or not _are_splits(kaos)):
+        return Mode.UNSUPPORTED
+    return mode
+
+
+def _are_splits(kaos: list[Any]) -> bool:
+    """As many as can be combined; two of one ``sid`` would be the same split twice (ACP-240 §2)."""
+    sent = [kao.get("sid") for kao in kaos if isinstance(kao, dict)]
+    sids = [sid for sid in sent if isinstance(sid, str)]
+    return MIN_SPLITS <= len(kaos) <= MAX_SPLITS and len(set(sids)) == len(sids)
 
 
 def _hash(value: Any) -> str:
@@ -205,13 +224,15 @@ def _signature(members: Members) -> tuple[str, bytes]:
     return signature.text("alg", _MAX_WORD_CHARS), signature.base64("sig", _MAX_SIGNATURE_CHARS)
 
 
-def _is_supported(members: Members, limits: Limits) -> bool:
+def _is_supported(members: Members) -> bool:
     kind = members.optional_text("type", _MAX_WORD_CHARS)
     protocol = members.optional_text("protocol", _MAX_WORD_CHARS)
-    metadata = members.optional_text("encryptedMetadata", limits.metadata_chars)
-    if metadata is not None:
-        members.decode("encryptedMetadata", metadata)
-    return kind in {None, "wrapped", "ec-wrapped"} and protocol in {None, "kas"} and metadata is None
+    return kind in {None, "wrapped", "ec-wrapped"} and protocol in {None, "kas"}
+
+
+def _metadata(members: Members, limits: Limits) -> bytes | None:
+    text = members.optional_text("encryptedMetadata", limits.metadata_chars)
+    return None if text is None else members.decode("encryptedMetadata", text)
 
 
 def _check_kao_ids(groups: list[Members]) -> None:

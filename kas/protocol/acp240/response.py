@@ -2,7 +2,7 @@
 
 Each result, success or error, is signed over its canonical JSON as sent with ``signature.sig`` alone removed. The
 signature names signer, policy and time, and ties the result to the request's DPoP proof, so that each result can be
-verified on its own.
+verified on its own. A result that another service signed is passed on as it came (KAS-REQ-083).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kas.crypto.wrapping import WrappedKey
 from kas.encoding import b64_encode, canonical_json
 from kas.errors import KaoRefusal, error_members
 from kas.jose import to_jwk
-from kas.protocol.values import Answer, AnswerContext, GroupResult, KeyAccessResult
+from kas.protocol.values import Answer, AnswerContext, GroupResult, KeyAccessResult, PassedOn, Released
 
 
 class Signer(Protocol):
@@ -31,12 +31,12 @@ class Signer(Protocol):
 
 
 def render(groups: Iterable[GroupResult], signer: Signer, context: AnswerContext) -> Answer:
-    """The full response: groups in request order, results in KAO order, each signed."""
+    """The full response: groups in request order, results in KAO order, each signed here or where it comes from."""
     groups = tuple(groups)
     responses = [
         {
             "policyId": group.policy_id,
-            "results": [_signed(_result(result), group.policy_id, signer, context) for result in group.results],
+            "results": [_result(result, group.policy_id, signer, context) for result in group.results],
         }
         for group in groups
     ]
@@ -46,24 +46,41 @@ def render(groups: Iterable[GroupResult], signer: Signer, context: AnswerContext
 
 
 def shared_refusal(refusals: Iterable[type[KaoRefusal] | None]) -> type[KaoRefusal] | None:
-    """The first refusal when nothing succeeded and all failures stand for one status (ACP-240 §4), else None."""
+    """The first refusal that stands for a status, when nothing succeeded and all of those stand for one (ACP-240 §4);
+    else None.
+    """
     found = list(refusals)
     failures = [refusal for refusal in found if refusal is not None]
-    agree = len(failures) == len(found) and len({refusal.status for refusal in failures}) == 1
-    return failures[0] if agree else None
+    standing = [refusal for refusal in failures if refusal.status]
+    agree = len(failures) == len(found) and len({refusal.status for refusal in standing}) == 1
+    return standing[0] if agree else None
 
 
-def _result(result: KeyAccessResult) -> dict[str, Any]:
-    outcome = result.outcome
-    members: dict[str, Any] = {"keyAccessObjectId": result.key_access.id}
-    if isinstance(outcome, WrappedKey):
-        members |= {"status": "success", "kasWrappedKey": b64_encode(outcome.ciphertext), "wrapAlg": outcome.algorithm}
-        if outcome.ephemeral_key is not None:
-            members["ephemeralPublicKey"] = to_jwk(outcome.ephemeral_key)
-    else:
-        members |= {"status": "error", "code": outcome.code, "error": outcome.message()}
-    if result.key_access.sid is not None:
-        members["sid"] = result.key_access.sid
+def _result(result: KeyAccessResult, policy_id: str, signer: Signer, context: AnswerContext) -> dict[str, Any]:
+    outcome, access = result.outcome, result.key_access
+    if isinstance(outcome, PassedOn):
+        return dict(outcome.result)
+    members = {"keyAccessObjectId": access.id, **(_error(outcome) if isinstance(outcome, type) else _success(outcome))}
+    if access.sid is not None:
+        members["sid"] = access.sid
+    return _signed(members, policy_id, signer, context)
+
+
+def _error(refusal: type[KaoRefusal]) -> dict[str, Any]:
+    return {"status": "error", "code": refusal.code, "error": refusal.message()}
+
+
+def _success(outcome: WrappedKey | Released) -> dict[str, Any]:
+    released = outcome if isinstance(outcome, Released) else Released(outcome)
+    members: dict[str, Any] = {"status": "success"}
+    if released.wrapped is not None:
+        members |= {"kasWrappedKey": b64_encode(released.wrapped.ciphertext), "wrapAlg": released.wrapped.algorithm}
+        if released.wrapped.ephemeral_key is not None:
+            members["ephemeralPublicKey"] = to_jwk(released.wrapped.ephemeral_key)
+    if released.combined:
+        members["combined"] = True
+    if released.metadata is not None:
+        members["metadata"] = released.metadata
     return members
 
 

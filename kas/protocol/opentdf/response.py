@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kas.crypto.wrapping import WrappedKey
 from kas.encoding import b64_encode
-from kas.errors import Denial, KaoRefusal, KeyMaterialRejected, UnknownKey
+from kas.errors import Denial, Internal, KaoRefusal, KeyMaterialRejected, UnknownKey
 from kas.protocol.values import Answer, GroupResult, KeyAccessResult
 
 _CODES: Final = {429: "ResourceExhausted", 503: "Unavailable"}  # worth another try, unlike the others
@@ -33,8 +32,8 @@ def render(groups: Sequence[GroupResult], *, is_version_1: bool) -> Answer:
         ],
         "sessionPublicKey": _session_key(results),
     }
-    first = results[0].outcome
-    if is_version_1 and isinstance(first, WrappedKey):
+    first = results[0].wrapped
+    if is_version_1 and first is not None:
         body["entityWrappedKey"] = b64_encode(first.ciphertext)
     return Answer(body, 200)
 
@@ -44,10 +43,12 @@ def _result(result: KeyAccessResult) -> dict[str, Any]:
         "metadata": {_OBLIGATIONS: []},
         "keyAccessObjectId": result.key_access.id,
     }
-    outcome = result.outcome
-    if isinstance(outcome, WrappedKey):
-        return members | {"status": "permit", "kasWrappedKey": b64_encode(outcome.ciphertext)}
-    return members | {"status": "fail", "error": error_text(outcome)}
+    wrapped, refusal = result.wrapped, result.refusal
+    if wrapped is not None:
+        return members | {"status": "permit", "kasWrappedKey": b64_encode(wrapped.ciphertext)}
+    if refusal is None:  # a success without a key, which no request of this dialect asks for
+        raise Internal
+    return members | {"status": "fail", "error": error_text(refusal)}
 
 
 def error_text(refusal: type[KaoRefusal]) -> str:
@@ -63,7 +64,7 @@ def error_text(refusal: type[KaoRefusal]) -> str:
 def _session_key(results: Sequence[KeyAccessResult]) -> str:
     """The one ephemeral key of the response in SPKI PEM; empty for an RSA client, and when nothing was released."""
     for result in results:
-        if isinstance(result.outcome, WrappedKey) and result.outcome.ephemeral_key is not None:
-            key = result.outcome.ephemeral_key
+        if result.wrapped is not None and result.wrapped.ephemeral_key is not None:
+            key = result.wrapped.ephemeral_key
             return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
     return ""

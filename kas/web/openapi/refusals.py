@@ -24,6 +24,8 @@ _ATTRIBUTE_DENIALS: Final[Refusals] = (
     errors.NotInDissem,
 )
 LABEL_REFUSALS: Final[Refusals] = tuple(leaf for leaf in leaves(KaoRefusal) if leaf not in _ATTRIBUTE_DENIALS)
+# What stands for no status refuses no request.
+_WHOLE: Final[Refusals] = tuple(leaf for leaf in LABEL_REFUSALS if leaf.status)
 _ALWAYS: Final[Refusals] = (errors.Internal, errors.AuditUnavailable)
 _LIMITED: Final[Refusals] = (errors.NetworkLimit, errors.GlobalLimit)
 _BODY: Final[Refusals] = (errors.RequestTimeout, errors.ContentTooLarge, errors.TooManyBodies)
@@ -60,7 +62,7 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
         "PublicKey": (*edge, errors.PublicKeyUnknown),
         "Health": (*door, errors.HealthLimit),
         "Ready": (*door, errors.HealthLimit, errors.NotReady, *_asked("offer", takes_bearer=False)),
-        "Rewrap": (*rewrap, *_MEDIA, *acp240, *LABEL_REFUSALS),
+        "Rewrap": (*rewrap, *_MEDIA, *acp240, *_WHOLE),
         "TdfRewrap": (*rewrap, *_MEDIA, *opentdf, *_ONE_KAO_OF_OPENTDF),
         "ConnectRewrap": (*rewrap, *_CONNECT, *opentdf, *_ONE_KAO_OF_OPENTDF),
         "Connect": connect,

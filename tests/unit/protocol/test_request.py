@@ -80,18 +80,7 @@ def test_a_small_limit_on_ids_does_not_touch_members_of_fixed_length(request_):
 def test_the_metadata_limit_may_be_zero(request_):
     request_["requests"][0]["keyAccessObjects"][0]["encryptedMetadata"] = "AAAA"
     assert faults(request_, metadata_chars=0) == [(f"{KAO}.encryptedMetadata", "too_long")]
-    assert not parse(request_, metadata_chars=4).groups[0].key_accesses[0].is_supported
-
-
-@pytest.mark.parametrize(("member", "value"), [("mode", "anyOf"), ("mode", "")])
-def test_a_group_with_a_mode_is_not_supported(request_, member, value):
-    request_["requests"][0][member] = value
-    assert [access.is_supported for access in parse(request_).groups[0].key_accesses] == [False, False]
-
-
-def test_combine_without_mode_means_nothing(request_):
-    request_["requests"][0]["combine"] = "xor"
-    assert all(access.is_supported for access in parse(request_).groups[0].key_accesses)
+    assert parse(request_, metadata_chars=4).groups[0].key_accesses[0].encrypted_metadata == bytes(3)
 
 
 def test_an_address_that_may_not_be_named_is_a_fault(request_):
