@@ -25,6 +25,7 @@ from kas.setting import (
     flag,
     identifier,
     nonce_secret,
+    optional_path,
     origins,
     path,
     project,
@@ -228,9 +229,9 @@ class Settings:
         "",
         "Google Cloud project, to name traces in log lines as Cloud Logging wants them",
     )
-    federation_config_path: str = setting(
+    federation_config_path: Path | None = setting(
         "FEDERATION_CONFIG_PATH",
-        str,
+        optional_path,
         "path, or empty",
         "",
         "registry of the Key Access Services that this one forwards to and receives from; empty: none",

@@ -7,11 +7,13 @@ Nothing else here opens a connection, starts a thread or draws a random value: a
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from functools import cached_property
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from kas.audit import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
@@ -20,6 +22,7 @@ from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
+from kas.crypto.signatures import ResultSigner
 from kas.dataclass import dataclass
 from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
@@ -38,12 +41,18 @@ from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
+from kas.net.connection import made_once
 from kas.policy.attributes import Definition, load_attributes
 from kas.policy.rules import Rules, load_rules
+from kas.protocol.bounds import JsonBounds
 from kas.ratelimit import Limit, SlidingWindow
 from kas.references import References
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
+
+if TYPE_CHECKING:  # nothing of it is imported where no other service is known
+    from kas.federation.registry import Registry
+    from kas.federation.wiring import Federation
 
 Clock = Callable[[], float]
 
@@ -62,6 +71,7 @@ class Files:
     rules: Rules
     definitions: Mapping[str, Definition]
     issuers: Mapping[str, Issuer]
+    services: Registry | None
 
 
 def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
@@ -80,6 +90,7 @@ def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
         refuse_loopback=settings.on_cloud_run,
     )
     definitions = load_attributes(settings.policy_dir / "attributes.json")
+    services = load_services(settings, settings.federation_config_path, rules)
     with closing(cloud):
         keys = load_keys(settings, cloud, timer)
     return Files(
@@ -88,6 +99,23 @@ def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
         rules=rules,
         definitions=definitions,
         issuers=issuers,
+        services=services,
+    )
+
+
+def load_services(settings: Settings, path: Path | None, rules: Rules) -> Registry | None:
+    """The other services that this one works with, None where there is no ``path``. Raises ConfigError."""
+    if path is None:
+        return None
+    from kas.federation.registry_file import load_federation
+
+    return load_federation(
+        path,
+        kas_id=settings.kas_id,
+        public_bases=settings.public_bases,
+        countries=rules.countries,
+        levels=rules.levels,
+        allow_loopback_http=settings.local,
     )
 
 
@@ -181,6 +209,48 @@ class Parts:
             takes_unbound=takes_unbound,
             clock=self.clock,
         )
+
+    @cached_property
+    def signer(self) -> ResultSigner:
+        """Signs in our name: results, and what we forward."""
+        kid, private_key = next(iter(self.files.keys.signing_keys.items()))  # the current one is first
+        return ResultSigner(self.settings.kas_id, kid, private_key)
+
+    @cached_property
+    def federation(self) -> Federation | None:
+        """The other services, None where we know none."""
+        settings, registry = self.settings, self.files.services
+        if registry is None:
+            return None
+        from kas.federation.peer_keys import PeerKeys
+        from kas.federation.receiving import ForwardedAuthenticator
+        from kas.federation.wiring import Federation, new_broker
+
+        fetch = HttpFetcher(allow_loopback_http=settings.local)
+        keys = PeerKeys(registry.peers.values(), fetch, self.clock)
+        receiver = ForwardedAuthenticator(
+            registry=registry,
+            find_peer_key=keys.find,
+            issuers=self.files.issuers,
+            find_key=self.jwks.find,
+            limit=self.rewrap_limit,
+            replay_store=self.replay_store,
+            clock=self.clock,
+        )
+        broker = new_broker(
+            registry,
+            keys=keys,
+            signer=self.signer,
+            rules=self.files.rules,
+            bounds=JsonBounds(settings.max_json_depth, settings.max_json_values, settings.max_json_string_chars),
+            deadline_seconds=settings.federation_deadline_seconds,
+            allow_loopback_http=settings.local,
+            tls=made_once(ssl.create_default_context),
+            clock=self.clock,
+            timer=self.timer,
+            warn=tell_operator,
+        )
+        return Federation(receiver, broker)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

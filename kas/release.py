@@ -143,9 +143,7 @@ class Release:
             return
         if key is None or not is_valid_signature(origin.algorithm, key, origin.message, origin.signature):
             raise KaoSignatureInvalid
-        is_demanded = self.require_client_key_hash or (
-            peers is not None and peers.demands_client_key_hash(case.peer)
-        )
+        is_demanded = self.require_client_key_hash or (peers is not None and peers.demands_client_key_hash(case.peer))
         if origin.client_key_hash is None and not is_demanded:
             return
         if origin.client_key_hash is None or origin.client_key_hash != work.request.client_key_hash:

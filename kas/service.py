@@ -6,13 +6,13 @@ Runs in the parent process, before the host forks its worker.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import flask
 
 from kas.config import Settings
-from kas.crypto.signatures import ResultSigner
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.engine import PolicyEngine
@@ -21,7 +21,6 @@ from kas.events import public_key_event
 from kas.google.cloud import Cloud
 from kas.health import Check, Readiness, keys_usable, one_holds
 from kas.journal import Journal
-from kas.keys.private_keys import Keys
 from kas.parts import Clock, Parts, addresses
 from kas.platform import Platform
 from kas.protocol.acp240.request import Limits, RequestParser
@@ -30,13 +29,15 @@ from kas.protocol.bounds import JsonBounds
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.publish_keys import Publication, publish_keys
-from kas.rewrap import Rewrap
+from kas.release import Release
+from kas.rewrap import Rewrap, Wire
 from kas.uri import has_secure_scheme
 from kas.web.body import Bounds
 from kas.web.cacheable import cacheable_route
 from kas.web.connect import CONNECT_REWRAP
 from kas.web.cors import Cors
 from kas.web.edge import Edge
+from kas.web.federation import REGISTRY, STATUS, federation_routes
 from kas.web.health import READY, health_routes
 from kas.web.limits import edge_limits
 from kas.web.metrics import METRICS, metrics_route
@@ -45,6 +46,8 @@ from kas.web.opentdf import REST_REWRAP, opentdf_routes
 from kas.web.replies import Route, Routes, recorded
 from kas.web.routes import REWRAP, Mounts, mounts, rewrap_route
 
+# Metadata stands so deep in an answer, and an answer has the depth of a request.
+RESULT_DEPTH: Final = 5
 # Clients write the KAS's address into a KAO in these forms.
 _ACP240_URLS: Final = ("", "/", REWRAP)
 _OPENTDF_URLS: Final = ("", "/", "/kas", "/kas/", REST_REWRAP)
@@ -92,7 +95,7 @@ def assemble(parts: Parts) -> Service:
                 bounds,
                 record_public_key,
             ),
-            others={} if parts.metrics is None else {METRICS: metrics_route(parts.metrics.text)},
+            others={**_metrics(parts), **_federation(parts)},
             describe=partial(openapi_route, _deployment(settings)),
         ),
     )
@@ -115,6 +118,18 @@ def _edge(parts: Parts) -> Edge:
         clock=parts.clock,
         timer=parts.timer,
     )
+
+
+def _metrics(parts: Parts) -> dict[str, Route]:
+    return {} if parts.metrics is None else {METRICS: metrics_route(parts.metrics.text)}
+
+
+def _federation(parts: Parts) -> dict[str, Route]:
+    if parts.federation is None:
+        return {}
+    views = parts.federation.views()
+    authenticator = partial(parts.authenticator, nonce_mode="offer", limit=parts.ready_limit)
+    return dict(federation_routes({REGISTRY: views["registry"], STATUS: views["status"]}, authenticator))
 
 
 def _health(parts: Parts) -> dict[str, Route]:
@@ -141,14 +156,12 @@ class _Rewraps:
         self._build = partial(
             Rewrap,
             engine=PolicyEngine(files.rules, files.definitions, settings.opentdf_empty_policy == "allow"),
-            opener=parts.opener,
             audit=parts.audit,
             meter=parts.meter,
-            require_client_key_hash=settings.require_client_key_hash,
             clock=parts.clock,
         )
         is_kao_url = partial(has_secure_scheme, allow_loopback_http=settings.local)
-        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), _signer(settings.kas_id, files.keys))
+        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), parts.signer)
         self._opentdf = OpenTdfWire(_opentdf_limits(settings))
 
     def acp240(self) -> Rewrap:
@@ -159,8 +172,9 @@ class _Rewraps:
             schemes=settings.rewrap_schemes,
             limit=self._parts.rewrap_limit,
         )
-        urls = addresses(settings.public_bases, _ACP240_URLS)
-        return self._build(wire=self._acp240, authenticator=authenticator, own_urls=urls)
+        release = self._release(self._acp240, _ACP240_URLS)
+        federation = self._parts.federation
+        return self._build(wire=self._acp240, authenticator=authenticator, release=release, federation=federation)
 
     def opentdf(self, path: str) -> Rewrap:
         """For the route at ``path``, which proofs name."""
@@ -171,8 +185,20 @@ class _Rewraps:
             takes_unbound=settings.opentdf_bearer == "allow",
             limit=self._parts.rewrap_limit,
         )
-        urls = addresses(settings.public_bases, _OPENTDF_URLS)
-        return self._build(wire=self._opentdf, authenticator=authenticator, own_urls=urls)
+        release = self._release(self._opentdf, _OPENTDF_URLS)
+        return self._build(wire=self._opentdf, authenticator=authenticator, release=release, federation=None)
+
+    def _release(self, wire: Wire, paths: tuple[str, ...]) -> Release:
+        settings = self._parts.settings
+        bounds = _json_bounds(settings)
+        return Release(
+            dialect=wire.dialect,
+            rsa_hash=wire.rsa_hash,
+            opener=self._parts.opener,
+            own_urls=addresses(settings.public_bases, paths),
+            require_client_key_hash=settings.require_client_key_hash,
+            metadata_bounds=replace(bounds, depth=max(1, bounds.depth - RESULT_DEPTH)),
+        )
 
 
 def _platform(parts: Parts) -> Platform:
@@ -236,8 +262,3 @@ def _deployment(settings: Settings) -> Deployment:
         opentdf_nonces=settings.opentdf_dpop_nonce,
         takes_unbound=settings.opentdf_bearer == "allow",
     )
-
-
-def _signer(kas_id: str, keys: Keys) -> ResultSigner:
-    kid, private_key = next(iter(keys.signing_keys.items()))  # the current one is first
-    return ResultSigner(kas_id, kid, private_key)

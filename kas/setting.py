@@ -65,6 +65,11 @@ def path(text: str) -> Path:
     return _ROOT / text  # an absolute path stays as it is
 
 
+def optional_path(text: str) -> Path | None:
+    """None where there is none."""
+    return path(text) if text else None
+
+
 def identifier(text: str) -> str:
     """A name of this service or a part of it."""
     if not _ID.fullmatch(text):

@@ -127,11 +127,12 @@ class Messenger:
             raise AgreementExceeded("audience")
 
     def _start(self, kas_id: str, cases: Sequence[Case], work: Work) -> _Begun | KaoRefusal:
+        """Sends what there is to ask on its way, or tells why not."""
         broker, line = self.broker, self.broker.lines[kas_id]
         seconds = min(float(line.peer.timeout_seconds), self.until - broker.timer())
+        if seconds <= 0:
+            return PeerUnavailable("no time left")
         try:
-            if seconds <= 0:
-                raise PeerUnavailable("no time left")
             line.breaker.admit()
         except PeerUnavailable as refusal:
             return refusal
@@ -190,6 +191,5 @@ def _groups(cases: Sequence[Case]) -> list[SentGroup]:
     """As they were sent, in their order."""
     found: dict[int, tuple[Mapping[str, Any], list[Mapping[str, Any]]]] = {}
     for case in cases:
-        policy, kaos = found.setdefault(id(case.group), (case.group.sent_policy or {}, []))
-        kaos.append(case.kao.sent or {})
+        found.setdefault(id(case.group), (case.group.sent_policy or {}, []))[1].append(case.kao.sent or {})
     return list(found.values())

@@ -106,4 +106,4 @@ def _refusal(result: Mapping[str, Any]) -> type[KaoRefusal] | None:
 
 @cache
 def _by_code() -> Mapping[str, type[KaoRefusal]]:
-    return {leaf.code: leaf for leaf in leaves(KaoRefusal)}
+    return {leaf.code: leaf for leaf in leaves(KaoRefusal) if issubclass(leaf, KaoRefusal)}

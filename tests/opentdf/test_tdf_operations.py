@@ -30,6 +30,7 @@ from kas.protocol.bounds import JsonBounds
 from kas.protocol.opentdf.request import Limits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.protocol.values import Answer
+from kas.release import Release
 from kas.rewrap import Exchange, Rewrap
 from local.client import new_proof_key
 from local.processes import ROOT
@@ -94,18 +95,24 @@ class World:
             authenticator=cast("Authenticator", authenticator),
             wire=OpenTdfWire(LIMITS),
             engine=PolicyEngine(load_rules(ROOT / "config"), definitions, allow_empty_policy=True),
-            opener=KeyOpener(
-                registry=KeyRegistry(RECORDS),
-                key_service=self.keys,
-                cache=None,
-                budget=None,
-                budget_all=False,
-                side_by_side=side_by_side(),
+            federation=None,
+            release=Release(
+                dialect=OpenTdfWire.dialect,
+                rsa_hash=OpenTdfWire.rsa_hash,
+                opener=KeyOpener(
+                    registry=KeyRegistry(RECORDS),
+                    key_service=self.keys,
+                    cache=None,
+                    budget=None,
+                    budget_all=False,
+                    side_by_side=side_by_side(),
+                ),
+                own_urls=frozenset({URL}),
+                require_client_key_hash=True,
+                metadata_bounds=LIMITS.json,
             ),
             audit=AuditLog(self._write),
             meter=NoMetrics(),
-            own_urls=frozenset({URL}),
-            require_client_key_hash=True,
             clock=time.time,
         )
 

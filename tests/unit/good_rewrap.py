@@ -33,6 +33,7 @@ from kas.protocol.acp240.wire import Acp240Wire
 from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import Answer
 from kas.ratelimit import SlidingWindow
+from kas.release import Release
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
@@ -156,6 +157,10 @@ class World:
         return len(line)
 
     def rewrap(self) -> Rewrap:
+        wire = Acp240Wire(
+            RequestParser(LIMITS, lambda url: url.startswith("https://")),
+            ResultSigner("kas-usa", "sig-1", SIGNING_KEY),
+        )
         return Rewrap(
             authenticator=Authenticator(
                 issuers={ISSUER.issuer: ISSUER},
@@ -169,24 +174,30 @@ class World:
                 takes_unbound=False,
                 clock=lambda: NOW,
             ),
-            wire=Acp240Wire(
-                RequestParser(LIMITS, lambda url: url.startswith("https://")),
-                ResultSigner("kas-usa", "sig-1", SIGNING_KEY),
-            ),
+            federation=None,
+            wire=wire,
             engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
-            opener=KeyOpener(
-                registry=KeyRegistry(self.records),
-                key_service=self.keys,
-                cache=self.cache,
-                budget=self.budget,
-                budget_all=True,
-                side_by_side=side_by_side(),
+            release=Release(
+                dialect=wire.dialect,
+                rsa_hash=wire.rsa_hash,
+                opener=self.opener(),
+                own_urls=frozenset({URL}),
+                require_client_key_hash=self.require_client_key_hash,
+                metadata_bounds=LIMITS.json,
             ),
             audit=AuditLog(self._write),
             meter=self.meter,
-            own_urls=frozenset({URL}),
-            require_client_key_hash=self.require_client_key_hash,
             clock=lambda: NOW,
+        )
+
+    def opener(self) -> KeyOpener:
+        return KeyOpener(
+            registry=KeyRegistry(self.records),
+            key_service=self.keys,
+            cache=self.cache,
+            budget=self.budget,
+            budget_all=True,
+            side_by_side=side_by_side(),
         )
 
     def answer(self, request: dict[str, Any], *, token: str | None = None) -> Answer:

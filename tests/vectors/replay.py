@@ -30,6 +30,7 @@ from kas.protocol.acp240.request import Limits, RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
 from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import Answer
+from kas.release import Release
 from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_secure_url
@@ -115,18 +116,24 @@ def replay(write: Callable[[bytes], int] | None = None) -> Replay:
         authenticator=_authenticator(),
         wire=Acp240Wire(PARSER, ResultSigner(kas["id"], published[1]["kid"], ec_key(KEYS["keys"]["signing"]))),
         engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
-        opener=KeyOpener(
-            registry=KeyRegistry((record,)),
-            key_service=key_service,
-            cache=None,
-            budget=None,
-            budget_all=False,
-            side_by_side=side_by_side(),
+        federation=None,
+        release=Release(
+            dialect=Acp240Wire.dialect,
+            rsa_hash=Acp240Wire.rsa_hash,
+            opener=KeyOpener(
+                registry=KeyRegistry((record,)),
+                key_service=key_service,
+                cache=None,
+                budget=None,
+                budget_all=False,
+                side_by_side=side_by_side(),
+            ),
+            own_urls=frozenset({kas["base"] + path for path in ("/", "/rewrap")}),
+            require_client_key_hash=False,
+            metadata_bounds=LIMITS.json,
         ),
         audit=AuditLog(write or partial(_keep, lines)),
         meter=NoMetrics(),
-        own_urls=frozenset({kas["base"] + path for path in ("/", "/rewrap")}),
-        require_client_key_hash=False,
         clock=clock,
     )
     return Replay(rewrap, lines, key_service)
