@@ -260,7 +260,7 @@ def test_attack_r03_a_kind_that_is_absent_is_the_usual_one(kit, member):
     released(attempt)
 
 
-@pytest.mark.parametrize("mode", ["anyOf", "allOf", "", "other"])
+@pytest.mark.parametrize("mode", ["allOf", "anyof", "", "other"])
 def test_attack_r03_a_mode_that_is_not_done_here_releases_nothing(kit, mode):
     attempt = kit.attempt()
     attempt.request["requests"][0] |= {"mode": mode, "combine": "xor"}
