@@ -15,6 +15,7 @@ Where things are (a module imports only from rows below its own)
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
     rewrap, publish_keys         the use cases
+    federation                   other services: who forwards, and for whom
     platform                     what clients of OpenTDF ask besides
     health, metrics              whether it can work; what it counts
     events                       what the audit says

@@ -59,9 +59,14 @@ class VerifiedToken:
 
 
 def verify_access_token(
-    unverified_token: str, *, issuers: Mapping[str, Issuer], find_key: FindKey, now: float
+    unverified_token: str,
+    *,
+    issuers: Mapping[str, Issuer],
+    find_key: FindKey,
+    now: float,
+    audience: str | None = None,
 ) -> VerifiedToken:
-    """Verifies a token; ``now`` is in seconds since 1970.
+    """Verifies a token; ``now`` is in seconds since 1970. ``audience`` takes the place of the issuer entry's, if given.
 
     1. Bounded, strict compact JWS without extensions.
     2. An algorithm of the allow-list.
@@ -100,7 +105,7 @@ def verify_access_token(
     # 6.
     claims = jws.unverified_claims
     _check_times(claims, now)
-    _check_audience(claims.get("aud"), issuer.audience)
+    _check_audience(claims.get("aud"), issuer.audience if audience is None else audience)
     _check_type(jws, issuer)
     return VerifiedToken(
         issuer, _subject(claims), claims, _bound_key(claims), sha256_b64url(unverified_token.encode("ascii"))

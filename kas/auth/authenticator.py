@@ -40,17 +40,30 @@ class CallerLimit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The two headers as the host gives them: repeated ones joined with a comma, None when absent."""
+    """The headers as the host gives them: repeated ones joined with a comma, None when absent. ``forwarded`` is what
+    another service says about a request that it forwards.
+    """
 
     authorization: str | None
     dpop: str | None
+    forwarded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Which service forwarded a request, ``forwarder``, and all that it passed: ``via``, from the one that the client
+    asked to the forwarder. Ids of the registry.
+    """
+
+    forwarder: str
+    via: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller. ``key`` is the proven key, which also signs the caller's KAOs; ``proof_hash`` is
     base64url(SHA-256(the proof as sent)) and goes into each result's signature. Both are None for a caller whose
-    token is bound to no key, where a route takes such tokens.
+    token is bound to no key, where a route takes such tokens. ``forwarding`` is None for one who asks here himself.
     """
 
     issuer: Issuer
@@ -58,6 +71,7 @@ class Principal:
     claims: Mapping[str, Any]
     key: PublicJwk | None
     proof_hash: str | None
+    forwarding: Forwarding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +110,9 @@ class Authenticator:
         Raises CredentialsMissing, or a leaf of InvalidToken, InvalidProof, UseDpopNonce, TooManyRequests or
         Unavailable.
         """
-        scheme, unverified_token = _read_authorization(credentials.authorization)
+        scheme, unverified_token = read_authorization(credentials.authorization)
         token = verify_access_token(unverified_token, issuers=self.issuers, find_key=self.find_key, now=self.clock())
-        journal.caller = caller = _caller(token)
+        journal.caller = caller = caller_of(token)
         if self.takes_unbound and scheme == "bearer" and "cnf" not in token.claims:
             self._admit(caller, journal)
             return Principal(token.issuer, caller, token.claims, None, None)
@@ -137,13 +151,14 @@ class Authenticator:
             self.limit.admit(caller.identity, journal.quotas.append)
 
 
-def _caller(token: VerifiedToken) -> Caller:
+def caller_of(token: VerifiedToken) -> Caller:
+    """Whoever a genuine token names."""
     client = token.claims.get("client_id")
     return Caller(token.issuer.issuer, token.subject, client if isinstance(client, str) else None)
 
 
-def _read_authorization(header: str | None) -> tuple[str, str]:
-    """Scheme in lower case, and token."""
+def read_authorization(header: str | None) -> tuple[str, str]:
+    """Scheme in lower case, and token. Raises CredentialsMissing or AuthorizationMalformed."""
     scheme, _, unverified_token = (header or "").partition(" ")
     if scheme.lower() not in _SCHEMES:
         raise CredentialsMissing

@@ -1,4 +1,4 @@
-"""The two headers by which a caller says who asks, and the one by which he is told what his next proof needs."""
+"""The headers by which a caller says who asks, and the one by which he is told what his next proof needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from kas.auth.authenticator import Authenticator, Credentials
 
 def credentials_of(request: flask.Request) -> Credentials:
     """As they came, unproven."""
-    return Credentials(request.headers.get("Authorization"), request.headers.get("DPoP"))
+    headers = request.headers
+    return Credentials(headers.get("Authorization"), headers.get("DPoP"), headers.get("Forwarded-KAS"))
 
 
 def nonce_offer(authenticator: Authenticator) -> Callable[[], Mapping[str, str]]:
