@@ -20,6 +20,7 @@ from kas.dataclass import dataclass
 from kas.encoding import b64url_encode, canonical_json, sha256_b64url
 from kas.errors import (
     ForwarderUnknown,
+    ForwardingAudienceMismatch,
     ForwardingBodyMismatch,
     ForwardingLoop,
     ForwardingMalformed,
@@ -30,7 +31,6 @@ from kas.errors import (
 )
 from kas.jose import CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
 
-HEADER: Final = "Forwarded-KAS"
 TYPE: Final = "kas-forward+jwt"
 ALGORITHM: Final = "ES256"
 # Below the host's own limit on a header line; one with eight long names on its way needs 1,500.
@@ -173,6 +173,8 @@ def verify_assertion(
     if not is_valid_signature(ALGORITHM, key, jws.signing_input, jws.signature):
         raise ForwardingSignatureInvalid
     # 5. A list would be meant for others too.
+    if claims.get("aud") != registry.kas_id:
+        raise ForwardingAudienceMismatch
     # 6.
     expires = _verify_times(claims, now)
     # 7.
@@ -188,10 +190,10 @@ def verify_assertion(
 
 
 def _parse(unverified_header: str | None) -> CompactJws:
-    # The host joins repeated headers with a comma, which no JWS contains.
-    if not unverified_header or "," in unverified_header or len(unverified_header) > MAX_ASSERTION_CHARS:
+    if unverified_header is None or len(unverified_header) > MAX_ASSERTION_CHARS:
         raise ForwardingMalformed
     try:
+        # The host joins repeated headers with a comma, which is in no base64url and so in no JWS.
         jws = parse_compact_jws(unverified_header)
     except ValueError as error:
         raise ForwardingMalformed from error

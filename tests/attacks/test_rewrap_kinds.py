@@ -145,8 +145,6 @@ def test_attack_r14_results_are_signed_by_the_current_signing_key_which_unwraps_
         ("protocol", "other"),
         ("protocol", "KAS"),
         ("protocol", ""),
-        ("encryptedMetadata", ""),
-        ("encryptedMetadata", b64(bytes(60))),
     ],
 )
 def test_attack_r03_a_kao_of_another_kind_is_not_taken_for_a_wrapped_one(kit, member, value):
