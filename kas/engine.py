@@ -1,9 +1,13 @@
-"""One engine decides; two vocabularies feed it: ACP-240's labels and OpenTDF's attributes."""
+"""One engine decides; two vocabularies feed it: ACP-240's labels and OpenTDF's attributes.
+
+The engine here decides by itself; `kas.opa` has one that asks another program. Whoever asks sees no difference but that
+the latter may have no answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from kas.auth.issuers import Issuer
 from kas.dataclass import dataclass
@@ -17,6 +21,25 @@ from kas.policy.view import subject_view
 from kas.protocol.values import LabelPolicy, ReadablePolicy
 
 
+class Decider(Protocol):
+    """Decides about the policies of one request."""
+
+    def decide(
+        self, claims: Mapping[str, Any], sub: str, issuer: Issuer, policy: ReadablePolicy, *, now: float
+    ) -> Decision:
+        """Whether the subject ``sub`` of ``issuer`` with verified ``claims`` satisfies ``policy``; ``now`` in seconds
+        since 1970. Raises PolicyUnavailable when that cannot be found out.
+        """
+
+
+class Engine(Protocol):
+    """Who decides. Safe to use from many threads; a `Decider` is for one."""
+
+    def for_request(self) -> Decider: ...
+    def check(self) -> None:
+        """Raises PolicyUnavailable while no decision can be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyEngine:
     """Decides by configured rules. ``allow_empty_policy``: whether a policy of OpenTDF that demands nothing admits any
@@ -27,28 +50,41 @@ class PolicyEngine:
     definitions: Mapping[str, Definition]
     allow_empty_policy: bool
 
+    def for_request(self) -> PolicyEngine:
+        return self
+
+    def check(self) -> None:
+        """It can always decide."""
+
     def decide(
         self, claims: Mapping[str, Any], sub: str, issuer: Issuer, policy: ReadablePolicy, *, now: float
     ) -> Decision:
-        """Whether the subject ``sub`` of ``issuer`` with verified ``claims`` satisfies ``policy``; ``now`` in seconds."""
-        subject = read_subject(
-            claims,
-            names=issuer.claim_names,
-            acr_levels=issuer.acr_levels,
-            issuer_countries=issuer.countries,
-            issuer_authorities=issuer.clearance_authorities,
-        )
+        """Never raises."""
         if isinstance(policy, LabelPolicy):
-            return decide(subject, policy.members, self.rules, now=now)
+            return decide(subject_of(claims, issuer), policy.members, self.rules, now=now)
         return decide_attributes(
             policy.attributes,
             policy.dissem,
-            self._requester(claims, sub, issuer, subject),
+            requester_of(claims, sub, issuer, self.rules),
             self.definitions,
             self.rules,
             allow_empty_policy=self.allow_empty_policy,
         )
 
-    def _requester(self, claims: Mapping[str, Any], sub: str, issuer: Issuer, subject: Subject) -> Requester:
-        names = caller_names(claims, issuer=issuer.issuer, subject=sub, email_domains=issuer.email_domains)
-        return Requester(subject, subject_view(claims, subject, self.rules), names)
+
+def subject_of(claims: Mapping[str, Any], issuer: Issuer) -> Subject:
+    """What verified ``claims`` say, as ``issuer`` calls things and as far as it may say them."""
+    return read_subject(
+        claims,
+        names=issuer.claim_names,
+        acr_levels=issuer.acr_levels,
+        issuer_countries=issuer.countries,
+        issuer_authorities=issuer.clearance_authorities,
+    )
+
+
+def requester_of(claims: Mapping[str, Any], sub: str, issuer: Issuer, rules: Rules) -> Requester:
+    """The same, with what conditions select from and the names that recipients are listed by."""
+    subject = subject_of(claims, issuer)
+    names = caller_names(claims, issuer=issuer.issuer, subject=sub, email_domains=issuer.email_domains)
+    return Requester(subject, subject_view(claims, subject, rules), names)

@@ -17,7 +17,7 @@ from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.crypto.wrapping import WrappedKey, wrap_to
 from kas.dataclass import dataclass
 from kas.datakey import DataKey
-from kas.engine import PolicyEngine
+from kas.engine import Decider, Engine
 from kas.errors import (
     ClientKeyUnbound,
     KaoRefusal,
@@ -81,6 +81,7 @@ class _Work:
     request: RewrapRequest
     journal: Journal
     now: float
+    decider: Decider
     decisions: dict[str, Decision] = field(default_factory=dict)
 
 
@@ -105,7 +106,7 @@ class Rewrap:
 
     authenticator: Authenticator
     wire: Wire
-    engine: PolicyEngine
+    engine: Engine
     opener: KeyOpener
     audit: AuditLog
     meter: Meter
@@ -134,7 +135,7 @@ class Rewrap:
             request = self.wire.parse(body, key=principal.key, now=now)
         groups = [[_Case(kao, group) for kao in group.key_accesses] for group in request.groups]
         cases = [case for group in groups for case in group]
-        self._release(cases, _Work(principal, request, journal, now))
+        self._release(cases, _Work(principal, request, journal, now, self.engine.for_request()))
         results = [_results(group, answered) for group, answered in zip(request.groups, groups, strict=True)]
         with journal.stage("sign"):
             answer = self.wire.render(request, results, AnswerContext(journal.request_id, principal.proof_hash, now))
@@ -242,7 +243,8 @@ class Rewrap:
 
     def _decide(self, case: _Case, work: _Work) -> None:
         """Once per policy, however many KAOs and groups name it. Raises the Denial of a policy that does not permit,
-        and KeyMaterialRejected for one that cannot be read: it is not the one that was bound.
+        KeyMaterialRejected for one that cannot be read (it is not the one that was bound), and PolicyUnavailable where
+        no decision can be had.
         """
         group = case.group
         if isinstance(group.policy, UnreadablePolicy):
@@ -250,7 +252,7 @@ class Rewrap:
         decision = work.decisions.get(group.policy_hash)
         if decision is None:
             principal = work.principal
-            decision = self.engine.decide(
+            decision = work.decider.decide(
                 principal.claims, principal.caller.subject, principal.issuer, group.policy, now=work.now
             )
             work.decisions[group.policy_hash] = decision
