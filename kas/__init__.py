@@ -18,6 +18,7 @@ Where things are (a module imports only from rows below its own)
     platform                     what clients of OpenTDF ask besides
     health, metrics              whether it can work; what it counts
     events                       what the audit says
+    opa                          another program decides
     engine                       one decision for both vocabularies of policies
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget

@@ -23,6 +23,7 @@ from kas.config import Settings
 from kas.dataclass import dataclass
 from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
+from kas.engine import Engine, PolicyEngine
 from kas.errors import HealthLimit, RewrapLimit
 from kas.fetch import HttpFetcher
 from kas.google.cloud import Cloud
@@ -181,6 +182,19 @@ class Parts:
             takes_unbound=takes_unbound,
             clock=self.clock,
         )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Who decides: this process, or another program."""
+        settings, files = self.settings, self.files
+        allow_empty_policy = settings.opentdf_empty_policy == "allow"
+        if settings.policy_backend == "builtin":
+            return PolicyEngine(files.rules, files.definitions, allow_empty_policy)
+        from kas.opa.engine import OpaEngine
+        from kas.opa.question import Questions
+
+        questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
+        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

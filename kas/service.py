@@ -15,7 +15,6 @@ from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
-from kas.engine import PolicyEngine
 from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
 from kas.events import public_key_event
 from kas.google.cloud import Cloud
@@ -119,11 +118,13 @@ def _edge(parts: Parts) -> Edge:
 
 def _health(parts: Parts) -> dict[str, Route]:
     issuers = [partial(parts.jwks.is_usable, issuer) for issuer in parts.files.issuers.values()]
+    others = () if parts.settings.policy_backend == "builtin" else (Check("policy", parts.engine.check),)
     readiness = Readiness(
         (
             Check("keys", keys_usable(parts.files.registry, parts.key_service)),
             Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
             Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+            *others,
         ),
         parts.timer,
         tell_operator,
@@ -140,7 +141,7 @@ class _Rewraps:
         self._parts = parts
         self._build = partial(
             Rewrap,
-            engine=PolicyEngine(files.rules, files.definitions, settings.opentdf_empty_policy == "allow"),
+            engine=parts.engine,
             opener=parts.opener,
             audit=parts.audit,
             meter=parts.meter,
