@@ -22,6 +22,7 @@ Where things are (a module imports only from rows below its own)
     health, metrics              whether it can work; what it counts
     events                       what the audit says
     cases                        what is found out about each key access object
+    opa                          another program decides
     engine                       one decision for both vocabularies of policies
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget

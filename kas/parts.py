@@ -21,6 +21,7 @@ from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
 from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
+from kas.engine import Engine, PolicyEngine
 from kas.errors import HealthLimit, RewrapLimit
 from kas.fetch import HttpFetcher
 from kas.files import load_files
@@ -164,6 +165,19 @@ class Parts:
             warn=tell_operator,
         )
         return Federation(receiver, broker)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Who decides: this process, or another program."""
+        settings, files = self.settings, self.files
+        allow_empty_policy = settings.opentdf_empty_policy == "allow"
+        if settings.policy_backend == "builtin":
+            return PolicyEngine(files.rules, files.definitions, allow_empty_policy)
+        from kas.opa.engine import OpaEngine
+        from kas.opa.question import Questions
+
+        questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
+        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

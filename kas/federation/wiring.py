@@ -18,6 +18,7 @@ from kas.federation.receiving import ForwardedAuthenticator, ForwardedPrincipal
 from kas.federation.registry import Peer, Registry
 from kas.federation.views import registry_view, status_view
 from kas.journal import Journal
+from kas.keys.seldom import Seldom
 from kas.net.connection import Tls
 from kas.policy.rules import Rules
 from kas.protocol.bounds import JsonBounds
@@ -77,10 +78,11 @@ def new_broker(
     warn: Callable[[Mapping[str, Any]], None],
 ) -> Broker:
     """A line to each service of ``registry``; nothing is opened before somebody asks. ``bounds`` are those of answers."""
+    seldom = Seldom(warn, timer)
 
     def line(peer: Peer) -> Line:
         client = PeerClient(peer.rewrap_url, timer, allow_loopback_http=allow_loopback_http, tls=tls)
-        return Line(peer, client, Breaker(timer), bounds, warn)
+        return Line(peer, client, Breaker(timer), bounds, seldom.tell)
 
     return Broker(
         registry=registry,

@@ -54,7 +54,7 @@ KAO_CODES = {
 # What only policies of OpenTDF's vocabulary can be denied for.
 ATTRIBUTE_CODES = {"policy_empty", "attribute_unknown", "attribute_not_entitled", "not_in_dissem"}
 # What only a federation, or an external decision point, can refuse.
-OTHERS_CODES = {"agreement_exceeded", "peer_refused"}
+OTHERS_CODES = {"agreement_exceeded", "peer_refused", "policy_denied"}
 
 # ACP-240 §4, second table: class -> status.
 STATUS_OF_ERROR = {
