@@ -32,7 +32,7 @@ Where things are (a module imports only from rows below its own)
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     net                          HTTP/1.1, bounded in time, size and number
     jose, datakey, schema, fetch
-    cache, ratelimit, diagnostics, jwa
+    cache, ratelimit, diagnostics, jwa, seldom
     config, descriptor
     environment
     setting

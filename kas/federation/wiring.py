@@ -18,10 +18,10 @@ from kas.federation.receiving import ForwardedAuthenticator, ForwardedPrincipal
 from kas.federation.registry import Peer, Registry
 from kas.federation.views import registry_view, status_view
 from kas.journal import Journal
-from kas.keys.seldom import Seldom
 from kas.net.connection import Tls
 from kas.policy.rules import Rules
 from kas.protocol.bounds import JsonBounds
+from kas.seldom import Seldom
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from kas.auth.issuers import Issuer
 from kas.errors import PolicyUnavailable
-from kas.keys.seldom import Seldom
 from kas.net.answer import BadAnswer
 from kas.net.connection import Tls, any_address, connect, made_once, origin_of
 from kas.net.deadline import Deadline, Timer
@@ -25,6 +24,7 @@ from kas.opa.answer import AnswerError, read_answer
 from kas.opa.question import Questions
 from kas.policy.decision import Decision
 from kas.protocol.values import ReadablePolicy
+from kas.seldom import Seldom
 
 SECONDS: Final = 3.0
 PATH: Final = "/v1/data/kas/decision"
