@@ -28,7 +28,7 @@ def is_peer_address(address: str, *, allow_loopback: bool) -> bool:
         return False
     if found.is_loopback:
         return allow_loopback
-    is_nobody = found.is_unspecified or found.is_multicast or found.is_reserved or found in _THIS_NETWORK
+    is_nobody = found.is_multicast or found.is_reserved or found in _THIS_NETWORK
     return not (is_nobody or found.is_link_local or found in _METADATA)
 
 
