@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -58,7 +58,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_kas(port: int, issuers_path: Path, keys_dir: Path, env: Mapping[str, str], log: IO[Any] | None) -> Service:
+def free_ports(number: int) -> list[int]:
+    """So many ports that nothing listens on now, all different."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def start_kas(
+    port: int, issuers_path: Path, keys_dir: Path, env: Mapping[str, str], log: IO[Any] | None, name: str = "KAS"
+) -> Service:
     """Starts the KAS in local mode; the ``KAS_…`` settings of ``env`` win over the ones given here.
 
     Its audit lines go to ``log``, or to our own standard output.
@@ -69,19 +80,26 @@ def start_kas(port: int, issuers_path: Path, keys_dir: Path, env: Mapping[str, s
         "KAS_KEYS_DIR": str(keys_dir),
         "THREADS": "32",  # requests wait on the network, and a stalled one holds a thread for its time-out
     }
-    return _start("KAS", port, "main.py", "kas", "/health", {**settings, **env}, log)
+    return _start(name, port, "main.py", "kas", "/health", {**settings, **env}, log)
 
 
-def start_provider(port: int, keys_dir: Path, env: Mapping[str, str], log: IO[Any] | None) -> Service:
+def start_provider(
+    port: int, keys_dir: Path, env: Mapping[str, str], log: IO[Any] | None, name: str = "identity provider"
+) -> Service:
     """Starts the development identity provider, whose key is kept in ``keys_dir``."""
     environment = {**env, "IDP_KEYS_DIR": str(keys_dir)}
-    return _start("identity provider", port, "local/provider/main.py", "provider", "/jwks.json", environment, log)
+    return _start(name, port, "local/provider/main.py", "provider", "/jwks.json", environment, log)
 
 
 def write_issuers(path: Path, idp_port: int) -> Path:
     """Writes the KAS's list of issuers: the provider on ``idp_port`` alone."""
+    return write_private_json(path, {"issuers": [issuer_entry(idp_port, ("USA", "FRA", "GBR", "ROU"))]})
+
+
+def issuer_entry(idp_port: int, countries: Sequence[str]) -> dict[str, Any]:
+    """The provider on ``idp_port``, as one that may speak for these countries."""
     issuer = f"http://{HOST}:{idp_port}"
-    entry = {
+    return {
         "issuer": issuer,
         "jwksUrl": f"{issuer}/jwks.json",
         "tokenEndpoint": f"{issuer}/token",
@@ -90,10 +108,14 @@ def write_issuers(path: Path, idp_port: int) -> Path:
         "acceptedTypes": ["at+jwt"],
         "claims": {},
         "acrLevels": {"aal1": 1, "aal2": 2, "aal3": 3},
-        "countries": ["USA", "FRA", "GBR", "ROU"],
+        "countries": list(countries),
     }
+
+
+def write_private_json(path: Path, value: object) -> Path:
+    """In a folder that, where it is new, is ours alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(json.dumps({"issuers": [entry]}, indent=2), "utf-8")
+    path.write_text(json.dumps(value, indent=2), "utf-8")
     return path
 
 

@@ -6,7 +6,7 @@ time and the proof that asked, so an answer to another question, or of yesterday
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from jwt import PyJWTError
@@ -16,6 +16,10 @@ from local.client.encoding import canonical, from_b64, sha256_b64url
 from local.client.errors import AnswerInvalid, RewrapRefused
 from local.client.keys import ReceivingKey, arithmetic
 from local.client.rewrap import Json
+from local.client.services import Services
+
+# A key access object and its result to the keys, by ``kid``, one of which must have signed it.
+FindSigning = Callable[[Json, Json], Mapping[str, Json]]
 
 MAX_CLOCK_DIFFERENCE_SECONDS: Final = 60
 _RSA_ALGORITHMS: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
@@ -26,8 +30,25 @@ def verify_answer(members: Json, request: Json, proof: str, signing: Mapping[str
     """The verified results by ``keyAccessObjectId``: one for each key access object of ``request``, none other.
 
     Raises AnswerInvalid unless there is one response per group, and the results are in the order asked, each with the
-    ``sid`` it was asked with and a valid signature.
+    ``sid`` it was asked with and a valid signature by a key of ``signing``.
     """
+    return _verify(members, request, proof, lambda _kao, _result: signing, now)
+
+
+def verify_answer_of_several(
+    members: Json, request: Json, proof: str, services: Services, now: float
+) -> dict[str, Json]:
+    """`verify_answer`, where key access objects are of several KASes: each result is signed by the KAS whose it is, or,
+    if it is an error, by the one that was asked.
+    """
+
+    def signing(kao: Json, result: Json) -> Mapping[str, Json]:
+        return services.signer_of(kao, result).keys.signing
+
+    return _verify(members, request, proof, signing, now)
+
+
+def _verify(members: Json, request: Json, proof: str, signing: FindSigning, now: float) -> dict[str, Json]:
     groups, responses = request["requests"], members.get("responses")
     if not isinstance(responses, list) or len(responses) != len(groups):
         raise AnswerInvalid("not one response for each policy")
@@ -37,8 +58,8 @@ def verify_answer(members: Json, request: Json, proof: str, signing: Mapping[str
         kaos, results = group["keyAccessObjects"], _results(response, policy_id)
         if [_identity(kao) for kao in kaos] != [_identity(result) for result in results]:
             raise AnswerInvalid("not one result for each key access object")
-        for result in results:
-            verify_result(result, policy_id, proof, signing, now)
+        for kao, result in zip(kaos, results, strict=True):
+            verify_result(result, policy_id, proof, signing(kao, result), now)
             verified[result["keyAccessObjectId"]] = result
     return verified
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt import PyJWTError
@@ -22,6 +22,8 @@ from local.client.http import Answer, Http
 from local.client.keys import OAEP_SHA256, ProofKey
 
 Json = dict[str, Any]
+Mode = Literal["anyOf", "allOf"]
+_MODES: Final[Mapping[Mode, Json]] = {"anyOf": {"mode": "anyOf"}, "allOf": {"mode": "allOf", "combine": "xor"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,20 @@ def sign_kao(kao: Json, key: ProofKey) -> Json:
     return {**unsigned, "signature": {"alg": key.alg, "sig": b64(key.sign(canonical(unsigned)))}}
 
 
-def build_request(client_public_key: object, groups: Iterable[tuple[Json, Sequence[Json]]], key: ProofKey) -> Json:
-    """A whole body: every key access object gets ``clientKeyHash`` and a signature by ``key``."""
+def build_request(
+    client_public_key: object,
+    groups: Iterable[tuple[Json, Sequence[Json]]],
+    key: ProofKey,
+    mode: Mode | None = None,
+) -> Json:
+    """A whole body: every key access object gets ``clientKeyHash`` and a signature by ``key``.
+
+    With ``mode`` the key access objects of each policy are alternatives, or splits that the KAS combines.
+    """
     bound = {"clientKeyHash": client_key_hash(client_public_key)}
+    how = {} if mode is None else _MODES[mode]
     requests = [
-        {"policy": policy, "keyAccessObjects": [sign_kao({**kao, **bound}, key) for kao in kaos]}
+        {"policy": policy, **how, "keyAccessObjects": [sign_kao({**kao, **bound}, key) for kao in kaos]}
         for policy, kaos in groups
     ]
     return {"clientPublicKey": client_public_key, "requests": requests}

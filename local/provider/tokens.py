@@ -12,7 +12,8 @@ from local.provider.override import Override, Signer, compact_jws
 from local.provider.refusal import invalid_request
 from local.provider.signing_key import SigningKey
 
-AUDIENCE: Final = "kas"
+FEDERATION: Final = "kas-federation"  # a service may show the token to those that it works with
+AUDIENCES: Final = ("kas", FEDERATION)
 LIFETIME_SECONDS: Final = 300
 
 
@@ -21,7 +22,7 @@ def mint(issuer: str, client: Client, key: SigningKey, *, now: float, jkt: str |
     iat = int(now)
     claims: dict[str, Any] = {
         "iss": issuer,
-        "aud": AUDIENCE,
+        "aud": list(AUDIENCES),
         "iat": iat,
         "exp": iat + LIFETIME_SECONDS,
         "jti": secrets.token_urlsafe(16),
