@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from kas.auth.issuers import Issuer, load_issuers
 from kas.config import Settings
 from kas.dataclass import dataclass
+from kas.errors import ConfigError
 from kas.google.cloud import Cloud
+from kas.jose import parse_public_jwk, to_jwk
 from kas.keys.folder import make_local_keys
 from kas.keys.index import read_index
 from kas.keys.private_keys import Keys, Sealed, fetch_keys
@@ -61,6 +63,8 @@ def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
     services = load_services(settings, settings.federation_config_path, rules)
     with closing(cloud):
         keys = load_keys(settings, cloud, timer)
+    if services is not None:
+        _demand_own_key(services, keys, str(settings.federation_config_path))
     return Files(
         keys=keys,
         registry=KeyRegistry(keys.records),
@@ -85,6 +89,14 @@ def load_services(settings: Settings, path: Path | None, rules: Rules) -> Regist
         levels=rules.levels,
         allow_loopback_http=settings.local,
     )
+
+
+def _demand_own_key(services: Registry, keys: Keys, path: str) -> None:
+    """Whatever is signed by a key that partners do not know, they refuse."""
+    kid, key = next(iter(keys.signing_keys.items()))  # the current one is first
+    known = frozenset[str]() if services.own is None else services.own.thumbprints
+    if parse_public_jwk(to_jwk(key.public_key())).thumbprint not in known:
+        raise ConfigError(f"{path}: the entry of this service does not list its signing key {kid}")
 
 
 def load_keys(settings: Settings, cloud: Cloud, timer: Clock) -> Keys:

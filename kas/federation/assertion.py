@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from kas.auth.dpop import MAX_JTI_CHARS
 from kas.auth.jwks import MAX_KID_CHARS
@@ -29,6 +29,7 @@ from kas.errors import (
     ForwardingTokenMismatch,
     ForwardingTooDeep,
 )
+from kas.federation.registry import Agreement, Peer, Registry
 from kas.jose import CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
 
 TYPE: Final = "kas-forward+jwt"
@@ -42,41 +43,8 @@ _JTI_BYTES: Final = 16
 _HASH_CHARS: Final = 43
 
 
-class Agreement(Protocol):
-    """What of an agreement between two services bears on who asks."""
-
-    @property
-    def max_depth(self) -> int: ...
-    @property
-    def audience(self) -> str: ...
-
-
-class Peer(Protocol):
-    """What of a registered service bears on who asks. ``proof_uris`` are its normalised rewrap addresses; ``agreement``
-    is the one with us, if there is one.
-    """
-
-    @property
-    def kas_id(self) -> str: ...
-    @property
-    def is_active(self) -> bool: ...
-    @property
-    def proof_uris(self) -> frozenset[str]: ...
-    @property
-    def agreement(self) -> Agreement | None: ...
-
-
-class Registry(Protocol):
-    """The registered services. ``kas_id`` is ours."""
-
-    @property
-    def kas_id(self) -> str: ...
-    def find(self, kas_id: str, /) -> Peer | None:
-        """The service of that id."""
-
-
-# A registered service and a kid to its key. The service is one that the registry gave.
-FindPeerKey = Callable[[Any, str], PublicJwk | None]
+# A service of the registry and a kid to its key.
+FindPeerKey = Callable[[Peer, str], PublicJwk | None]
 
 
 @dataclass(frozen=True, slots=True)
