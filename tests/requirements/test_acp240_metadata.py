@@ -176,6 +176,7 @@ FALSE = {
     "community": {"COI": ["NATO"]},
     "time": {"createdAt": "2026-01-02T00:00:00Z"},
     "unknown-member": {"owner": "USA"},
+    "unknown-null": {"owner": None},
     "null": {"classification": None},
     "text-for-list": {"COI": "NATO"},
 }
