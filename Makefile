@@ -22,7 +22,7 @@ TARGETS ?=
 
 # What decides who gets a key: every line and branch of it is tested.
 DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,kas/auth/nonce.py,kas/crypto/binding.py,$\
-	kas/crypto/signatures.py,kas/crypto/wrapping.py,kas/policy/attribute_decision.py,kas/policy/decision.py
+	kas/crypto/signatures.py,kas/crypto/wrapping.py,kas/opa/answer.py,kas/policy/attribute_decision.py,kas/policy/decision.py
 
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
@@ -43,6 +43,7 @@ demo-federation: $(READY)
 
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
+	@tests/policy_backends/setup.sh
 	$(BIN)/coverage erase
 	@echo "Two halves side by side; each shows when it has ended, after some minutes."
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-attacks test-others

@@ -39,14 +39,14 @@ def import_service(folder: str) -> None:
     """As `main` does."""
     sys.path.insert(0, folder)
     import kas.config
+    import kas.files
     import kas.google.cloud
-    import kas.parts
     import kas.service
     import kas.web.host
 
     mark("import")
     timed(kas.config.Settings, "from_environ", "settings")
-    timed(kas.parts, "load_keys", "keys")
+    timed(kas.files, "load_keys", "keys")
 
 
 def staged(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:

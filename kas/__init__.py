@@ -14,12 +14,16 @@ Where things are (a module imports only from rows below its own)
     admin                        commands of an operator; the service imports none of it
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
+    files                        what the configured files say
     rewrap, publish_keys         the use cases
+    release                      what happens to each key access object
+    federation, rounds           other services; in which order alternatives are tried
     platform                     what clients of OpenTDF ask besides
     health, metrics              whether it can work; what it counts
     events                       what the audit says
+    cases                        what is found out about each key access object
+    opa                          another program decides
     engine                       one decision for both vocabularies of policies
-    federation                   other Key Access Services: registry, agreements, their keys
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says
@@ -28,7 +32,7 @@ Where things are (a module imports only from rows below its own)
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     net                          HTTP/1.1, bounded in time, size and number
     jose, datakey, schema, fetch
-    cache, ratelimit, diagnostics, jwa
+    cache, ratelimit, diagnostics, jwa, seldom
     config, descriptor
     environment
     setting

@@ -37,7 +37,7 @@ from kas.uri import is_secure_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. `service` and `parts` unpack it; no other module receives it whole."""
+    """Everything that can be set. `service`, `parts` and `files` unpack it; no other module receives it whole."""
 
     mode: str = choice(
         "MODE", "production, local", "production", "local: keys made on first start, plain HTTP, this machine only"

@@ -511,6 +511,10 @@ class NotInDissem(Denial, code="not_in_dissem"):
     """The policy's list of recipients does not name the caller."""
 
 
+class PolicyDenied(Denial, code="policy_denied"):
+    """The policy decision point denies for a reason of its own."""
+
+
 class AgreementExceeded(Denial, code="agreement_exceeded"):
     """The agreement between the two Key Access Services does not cover this policy or this caller."""
 

@@ -1,7 +1,6 @@
-"""The parts that routes share, made once in the parent process: what the files say, who asks, what opens, who is told.
+"""The parts that routes share, made once in the parent process: who asks, what opens, who is told, who else there is.
 
-Loading the files may read secrets and open sealed keys; every connection and thread of that has ended when it returns.
-Nothing else here opens a connection, starts a thread or draws a random value: a worker that is forked makes its own.
+The files are loaded first (`kas.files`). Nothing here opens a connection, starts a thread or draws a random value: a worker that is forked makes its own.
 """
 
 from __future__ import annotations
@@ -9,49 +8,40 @@ from __future__ import annotations
 import random
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kas.audit import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
-from kas.auth.issuers import Issuer, load_issuers
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
-from kas.dataclass import dataclass
 from kas.descriptor import descriptor_writer
 from kas.diagnostics import tell_operator
+from kas.engine import Engine, PolicyEngine
 from kas.errors import HealthLimit, RewrapLimit
 from kas.fetch import HttpFetcher
+from kas.files import load_files
 from kas.google.cloud import Cloud
 from kas.keys.budget import KeyOperationBudget
 from kas.keys.dek_cache import DekCache, new_dek_cache
 from kas.keys.flights import Flights
-from kas.keys.folder import make_local_keys
-from kas.keys.index import read_index
 from kas.keys.opener import KeyOpener
-from kas.keys.private_keys import Keys, Sealed, fetch_keys
-from kas.keys.registry import KeyRegistry, KeyService
+from kas.keys.registry import KeyService
 from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
 from kas.net.connection import made_once
-from kas.policy.attributes import Definition, load_attributes
-from kas.policy.rules import Rules, load_rules
 from kas.protocol.bounds import JsonBounds
 from kas.ratelimit import Limit, SlidingWindow
-from kas.references import References
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
 
 if TYPE_CHECKING:  # nothing of it is imported where no other service is known
-    from kas.federation.registry import Registry
     from kas.federation.wiring import Federation
 
 Clock = Callable[[], float]
@@ -60,82 +50,6 @@ _MINUTE: Final = 60.0
 _REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
 _LEAST_PUBLIC_KEY_SECONDS: Final = 60  # whoever asks for our keys must not use up the quota of reads in Cloud KMS
 _READY_QUOTA: Final = 30  # of one caller who shows credentials
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What the configured files say, checked."""
-
-    keys: Keys
-    registry: KeyRegistry
-    rules: Rules
-    definitions: Mapping[str, Definition]
-    issuers: Mapping[str, Issuer]
-    services: Registry | None
-
-
-def load_files(settings: Settings, cloud: Cloud, timer: Clock) -> Files:
-    """Local mode makes its keys first, unless it is told of others. Raises ConfigError, which names the file and the place.
-
-    What is asked for over the network comes last, and no connection is left.
-    """
-    if settings.local and not settings.keys:
-        make_local_keys(settings.keys_dir)
-    rules = load_rules(settings.policy_dir)
-    issuers = load_issuers(
-        settings.issuers_path,
-        countries=rules.countries,
-        authorities=frozenset(rules.clearances.authorities),
-        allow_loopback_http=settings.local,
-        refuse_loopback=settings.on_cloud_run,
-    )
-    definitions = load_attributes(settings.policy_dir / "attributes.json")
-    services = load_services(settings, settings.federation_config_path, rules)
-    with closing(cloud):
-        keys = load_keys(settings, cloud, timer)
-    return Files(
-        keys=keys,
-        registry=KeyRegistry(keys.records),
-        rules=rules,
-        definitions=definitions,
-        issuers=issuers,
-        services=services,
-    )
-
-
-def load_services(settings: Settings, path: Path | None, rules: Rules) -> Registry | None:
-    """The other services that this one works with, None where there is no ``path``. Raises ConfigError."""
-    if path is None:
-        return None
-    from kas.federation.registry_file import load_federation
-
-    return load_federation(
-        path,
-        kas_id=settings.kas_id,
-        public_bases=settings.public_bases,
-        countries=rules.countries,
-        levels=rules.levels,
-        allow_loopback_http=settings.local,
-    )
-
-
-def load_keys(settings: Settings, cloud: Cloud, timer: Clock) -> Keys:
-    """The keys that the index names, with the private ones that this process holds. Raises ConfigError."""
-
-    def open_sealed(sealed: Iterable[Sealed]) -> Mapping[str, bytes]:
-        from kas.keys.sealed import unseal
-
-        kms = cloud.kms(settings.kms_endpoint)
-        return unseal(sealed, kms, timer=timer, sleep=threading.Event().wait, random=random.random)
-
-    references = References(
-        read_secrets=cloud.read_secrets,
-        endpoint=settings.secrets_endpoint,
-        takes_latest=settings.local,
-        on_cloud_run=settings.on_cloud_run,
-    )
-    index = read_index(settings.keys, settings.keys_dir, takes_files=not settings.on_cloud_run)
-    return fetch_keys(index, settings.keys_dir, references.values, open_sealed)
 
 
 class Parts:
@@ -251,6 +165,19 @@ class Parts:
             warn=tell_operator,
         )
         return Federation(receiver, broker)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Who decides: this process, or another program."""
+        settings, files = self.settings, self.files
+        allow_empty_policy = settings.opentdf_empty_policy == "allow"
+        if settings.policy_backend == "builtin":
+            return PolicyEngine(files.rules, files.definitions, allow_empty_policy)
+        from kas.opa.engine import OpaEngine
+        from kas.opa.question import Questions
+
+        questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
+        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

@@ -15,7 +15,6 @@ import flask
 from kas.config import Settings
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
-from kas.engine import PolicyEngine
 from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
 from kas.events import public_key_event
 from kas.google.cloud import Cloud
@@ -134,11 +133,13 @@ def _federation(parts: Parts) -> dict[str, Route]:
 
 def _health(parts: Parts) -> dict[str, Route]:
     issuers = [partial(parts.jwks.is_usable, issuer) for issuer in parts.files.issuers.values()]
+    others = () if parts.settings.policy_backend == "builtin" else (Check("policy", parts.engine.check),)
     readiness = Readiness(
         (
             Check("keys", keys_usable(parts.files.registry, parts.key_service)),
             Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
             Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+            *others,
         ),
         parts.timer,
         tell_operator,
@@ -151,11 +152,11 @@ class _Rewraps:
     """The use case for each route, over the same parts."""
 
     def __init__(self, parts: Parts) -> None:
-        settings, files = parts.settings, parts.files
+        settings = parts.settings
         self._parts = parts
         self._build = partial(
             Rewrap,
-            engine=PolicyEngine(files.rules, files.definitions, settings.opentdf_empty_policy == "allow"),
+            engine=parts.engine,
             audit=parts.audit,
             meter=parts.meter,
             clock=parts.clock,

@@ -109,7 +109,7 @@ def project(text: str) -> str:
 
 
 def endpoint(text: str) -> str:
-    """The origin of an interface of Google's: https, or http to a loopback address, without a path."""
+    """The origin of an interface that this service calls: https, or http to a loopback address, without a path."""
     parts = urlsplit(text)
     if not _ORIGIN.fullmatch(text) or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
         raise ValueError

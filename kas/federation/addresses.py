@@ -85,8 +85,7 @@ def is_forbidden_address(ip: str, *, allow_loopback: bool) -> bool:
     return (
         address.is_link_local
         or address.is_multicast
-        or address.is_reserved
-        or address.is_unspecified
+        or address.is_reserved  # :: too
         or address in _THIS_NETWORK
         or _without_scope(address) in _METADATA_ADDRESSES
     )

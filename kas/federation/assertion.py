@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from kas.auth.dpop import MAX_JTI_CHARS
 from kas.auth.jwks import MAX_KID_CHARS
@@ -20,6 +20,7 @@ from kas.dataclass import dataclass
 from kas.encoding import b64url_encode, canonical_json, sha256_b64url
 from kas.errors import (
     ForwarderUnknown,
+    ForwardingAudienceMismatch,
     ForwardingBodyMismatch,
     ForwardingLoop,
     ForwardingMalformed,
@@ -28,9 +29,9 @@ from kas.errors import (
     ForwardingTokenMismatch,
     ForwardingTooDeep,
 )
+from kas.federation.registry import Agreement, Peer, Registry
 from kas.jose import CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
 
-HEADER: Final = "Forwarded-KAS"
 TYPE: Final = "kas-forward+jwt"
 ALGORITHM: Final = "ES256"
 # Below the host's own limit on a header line; one with eight long names on its way needs 1,500.
@@ -42,41 +43,8 @@ _JTI_BYTES: Final = 16
 _HASH_CHARS: Final = 43
 
 
-class Agreement(Protocol):
-    """What of an agreement between two services bears on who asks."""
-
-    @property
-    def max_depth(self) -> int: ...
-    @property
-    def audience(self) -> str: ...
-
-
-class Peer(Protocol):
-    """What of a registered service bears on who asks. ``proof_uris`` are its normalised rewrap addresses; ``agreement``
-    is the one with us, if there is one.
-    """
-
-    @property
-    def kas_id(self) -> str: ...
-    @property
-    def is_active(self) -> bool: ...
-    @property
-    def proof_uris(self) -> frozenset[str]: ...
-    @property
-    def agreement(self) -> Agreement | None: ...
-
-
-class Registry(Protocol):
-    """The registered services. ``kas_id`` is ours."""
-
-    @property
-    def kas_id(self) -> str: ...
-    def find(self, kas_id: str, /) -> Peer | None:
-        """The service of that id."""
-
-
-# A registered service and a kid to its key. The service is one that the registry gave.
-FindPeerKey = Callable[[Any, str], PublicJwk | None]
+# A service of the registry and a kid to its key.
+FindPeerKey = Callable[[Peer, str], PublicJwk | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +141,8 @@ def verify_assertion(
     if not is_valid_signature(ALGORITHM, key, jws.signing_input, jws.signature):
         raise ForwardingSignatureInvalid
     # 5. A list would be meant for others too.
+    if claims.get("aud") != registry.kas_id:
+        raise ForwardingAudienceMismatch
     # 6.
     expires = _verify_times(claims, now)
     # 7.
@@ -188,10 +158,10 @@ def verify_assertion(
 
 
 def _parse(unverified_header: str | None) -> CompactJws:
-    # The host joins repeated headers with a comma, which no JWS contains.
-    if not unverified_header or "," in unverified_header or len(unverified_header) > MAX_ASSERTION_CHARS:
+    if unverified_header is None or len(unverified_header) > MAX_ASSERTION_CHARS:
         raise ForwardingMalformed
     try:
+        # The host joins repeated headers with a comma, which is in no base64url and so in no JWS.
         jws = parse_compact_jws(unverified_header)
     except ValueError as error:
         raise ForwardingMalformed from error

@@ -19,7 +19,7 @@ from kas.encoding import sha256_b64url
 from kas.engine import subject_of
 from kas.errors import AgreementExceeded, KaoRefusal, PeerUnavailable
 from kas.federation.agreement import check_agreement
-from kas.federation.assertion import HEADER, make_assertion
+from kas.federation.assertion import make_assertion
 from kas.federation.calls import Call, SideBySideCalls
 from kas.federation.line import Line
 from kas.federation.peer_keys import PeerKeys
@@ -160,7 +160,7 @@ class Messenger:
             via=self.via,
             now=self.broker.clock(),
         )
-        return {"Authorization": f"DPoP {token}", "DPoP": str(self.credentials.dpop), HEADER: assertion}
+        return {"Authorization": f"DPoP {token}", "DPoP": str(self.credentials.dpop), "Forwarded-KAS": assertion}
 
     def _settle(self, cases: Sequence[Case], begun: _Begun | KaoRefusal, work: Work) -> None:
         """What did not come, or not as it must, is `PeerUnavailable`."""

@@ -1,8 +1,8 @@
 """Calls to several peers side by side.
 
 Threads are made by the first calls, in the worker and so never before the host forks. No call waits for a thread: beyond
-their number there is none. Whoever waits for a call waits as long as he says, whatever it does; what nobody waits for any
-more is not begun. At exit the interpreter waits for calls that still work, as long as their own deadline lets them.
+their number there is none. Whoever waits for a call waits as long as he says, whatever it does. At exit the interpreter
+waits for calls that still work, as long as their own deadline lets them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ Answer = TypeVar("Answer")
 class Call(Generic[Answer]):
     """One call under way."""
 
-    def __init__(self, future: Future[Answer], unwanted: threading.Event) -> None:
+    def __init__(self, future: Future[Answer]) -> None:
         self._future = future
-        self._unwanted = unwanted
 
     def result(self, timeout_seconds: float) -> Answer:
         """What the function returned, or raised. Raises PeerUnavailable when that does not come in time."""
         try:
             return self._future.result(max(0.0, timeout_seconds))
         except TimeoutError as error:
-            self._unwanted.set()
             raise PeerUnavailable("no answer in time") from error
 
 
@@ -50,12 +48,12 @@ class SideBySideCalls:
         except RuntimeError as error:  # It may be queued all the same, and is unwanted when its turn comes.
             unwanted.set()
             raise PeerUnavailable("no thread for the call") from error
-        return Call(future, unwanted)
+        return Call(future)
 
     def _run(self, function: Callable[[], Answer], unwanted: threading.Event) -> Answer:
         try:
             if unwanted.is_set():
-                raise PeerUnavailable("nobody waits for the call")
+                raise PeerUnavailable("no thread for the call")
             return function()
         finally:
             self._room.release()

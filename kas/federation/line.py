@@ -71,7 +71,7 @@ class Line:
     def _failed(self, reason: str) -> None:
         """``reason`` is in words of ours."""
         self.breaker.failed()
-        self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "reason": reason})
+        self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "status": reason})
 
 
 def _without_results(status: int) -> PeerRefused | PeerUnavailable:

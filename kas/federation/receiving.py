@@ -19,7 +19,8 @@ from kas.auth.dpop import VerifiedProof, verify_proof
 from kas.auth.issuers import Issuer
 from kas.dataclass import dataclass
 from kas.errors import SchemeRefused, TokenUnbound
-from kas.federation.assertion import FindPeerKey, Registry, VerifiedAssertion, verify_assertion
+from kas.federation.assertion import FindPeerKey, VerifiedAssertion, verify_assertion
+from kas.federation.registry import Registry
 from kas.journal import Caller, Journal
 
 

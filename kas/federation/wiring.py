@@ -21,6 +21,7 @@ from kas.journal import Journal
 from kas.net.connection import Tls
 from kas.policy.rules import Rules
 from kas.protocol.bounds import JsonBounds
+from kas.seldom import Seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ def new_broker(
     warn: Callable[[Mapping[str, Any]], None],
 ) -> Broker:
     """A line to each service of ``registry``; nothing is opened before somebody asks. ``bounds`` are those of answers."""
+    seldom = Seldom(warn, timer)
 
     def line(peer: Peer) -> Line:
         client = PeerClient(peer.rewrap_url, timer, allow_loopback_http=allow_loopback_http, tls=tls)
-        return Line(peer, client, Breaker(timer), bounds, warn)
+        return Line(peer, client, Breaker(timer), bounds, seldom.tell)
 
     return Broker(
         registry=registry,

@@ -32,7 +32,7 @@ from kas.keys.kms_answers import (
 from kas.keys.kms_public_keys import KmsPublicKeys
 from kas.keys.registry import KeyRecord, WrappedMaterial
 from kas.keys.retry import Retry
-from kas.keys.seldom import Seldom
+from kas.seldom import Seldom
 
 Pay = Callable[[], None]
 

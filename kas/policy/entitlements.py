@@ -29,7 +29,7 @@ _STEP: Final = re.compile(r"[A-Za-z0-9_:-]+|\[\]")
 class Condition:
     """``selector`` is a path of member names, in which ``[]`` is every item of a list."""
 
-    selector: tuple[str, ...]
+    selector: Selector
     operator: str
     values: frozenset[str]
 
@@ -43,6 +43,7 @@ class Group:
 
 
 Entitlement: TypeAlias = Condition | Group
+Selector: TypeAlias = tuple[str, ...]
 
 
 def is_met(entitlement: Entitlement, view: Mapping[str, object]) -> bool:
@@ -54,8 +55,8 @@ def is_met(entitlement: Entitlement, view: Mapping[str, object]) -> bool:
 
 
 def _is_condition_met(condition: Condition, view: Mapping[str, object]) -> bool:
-    found = _select(view, condition.selector)
-    texts = [item for item in found if isinstance(item, str) and item.strip()]
+    found = select(view, condition.selector)
+    texts = [item for item in found if item is not None]
     # What is left of a list that cannot be read as a whole may say something else.
     if not texts or len(texts) != len(found):
         return False
@@ -66,8 +67,13 @@ def _is_condition_met(condition: Condition, view: Mapping[str, object]) -> bool:
     return any(value in text for value in condition.values for text in texts)
 
 
-def _select(value: object, selector: tuple[str, ...]) -> list[object]:
-    """What the selector finds; None for each place where it finds nothing."""
+def select(view: Mapping[str, object], selector: Selector) -> list[str | None]:
+    """The texts that the selector finds; None for each place where it finds nothing, or nothing that is text."""
+    found = _select(view, selector)
+    return [item if isinstance(item, str) and item.strip() else None for item in found]
+
+
+def _select(value: object, selector: Selector) -> list[object]:
     if not selector:
         return [value]
     step, rest = selector[0], selector[1:]
@@ -76,11 +82,16 @@ def _select(value: object, selector: tuple[str, ...]) -> list[object]:
     return _select(value.get(step), rest) if isinstance(value, Mapping) else [None]
 
 
+def selectors_of(entitlement: Entitlement) -> frozenset[Selector]:
+    """Those of all its conditions."""
+    if isinstance(entitlement, Condition):
+        return frozenset({entitlement.selector})
+    return frozenset().union(*map(selectors_of, entitlement.parts))
+
+
 def uses_derived(entitlement: Entitlement) -> bool:
     """Some condition selects what the rules made of the claims."""
-    if isinstance(entitlement, Condition):
-        return entitlement.selector[0] == DERIVED
-    return any(uses_derived(part) for part in entitlement.parts)
+    return any(selector[0] == DERIVED for selector in selectors_of(entitlement))
 
 
 def for_value(entitlement: Entitlement, value: str) -> Entitlement:
@@ -117,7 +128,7 @@ def _read_condition(node: Node) -> Condition:
     )
 
 
-def _read_selector(node: Node) -> tuple[str, ...]:
+def _read_selector(node: Node) -> Selector:
     text = node.text()
     if not _SELECTOR.fullmatch(text):
         node.fail("must be like .clearance or .realm_access.roles[]")

@@ -56,7 +56,7 @@ def test_attack_r05_a_wrapped_key_at_its_limit_passes(attempt):
 
 def test_attack_r05_metadata_at_its_limit_passes(attempt):
     change(attempt, "encryptedMetadata", "A" * 65536)
-    kao_refused(attempt, "not_supported")
+    kao_refused(attempt, "key_material_rejected")
 
 
 def test_attack_r05_a_url_at_its_limit_passes(attempt):

@@ -147,6 +147,7 @@ UNREADABLE = {
     "length no number": answering(HEAD + b"Content-Length: x\r\n\r\n{}"),
     "two lengths": answering(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
     "chunk no number": answering(IN_CHUNKS + b"zz\r\n"),
+    "chunk up to the end": answering(IN_CHUNKS + b"-1\r\nabc\r\n0\r\n\r\n"),
     "chunk below none": answering(IN_CHUNKS + b"-5\r\nabc\r\n0\r\n\r\n"),
 }
 BROKEN = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import ipaddress
 import socket
@@ -51,15 +50,36 @@ def test_attack_f05_a_peer_that_is_slow_is_left_at_the_deadline(talk):
 
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_attack_f05_a_peer_that_takes_the_request_slowly_is_left_at_the_deadline(is_tls, certificates, trusted):
-    """Over TLS too, where each record would have a time-out of its own."""
+    """Over TLS too, where each record would have a time-out of its own. It is left before it has taken all."""
+    body = bytes(32 * 2**20)
+    taken = []
 
     def talk(connection, peer):
-        with contextlib.suppress(TimeoutError):
-            while connection.recv(16_384):
-                peer.released.wait(0.02)
+        while data := connection.recv(16_384):
+            taken.append(len(data))
+            peer.released.wait(0.001)
 
     with hostile_peer(talk, certificate=certificates[1] if is_tls else None) as peer, calling(peer.url) as client:
-        assert unavailable(post, client, seconds=SHORT, body=bytes(16 * 2**20))[0] == "no answer in time"
+        assert unavailable(post, client, seconds=SHORT, body=body)[0] == "no answer in time"
+        assert sum(taken) < len(body) / 2
+
+
+def test_attack_f05_no_handshake_begins_when_the_time_is_over():
+    """As where the system took it all to connect."""
+    now, heard = [0.0], []
+
+    def late_context():
+        now[0] += SECONDS
+        return ssl.create_default_context()
+
+    def talk(connection, peer):
+        heard.append(connection.recv(65536))
+
+    with hostile_peer(talk) as peer:
+        with calling(peer.url.replace("http:", "https:"), timer=lambda: now[0], tls=late_context) as client:
+            assert unavailable(post, client)[0] == "no answer in time"
+        assert peer.accepted == 1
+    assert heard == [b""]
 
 
 @cases(HUGE)

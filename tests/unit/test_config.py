@@ -32,6 +32,10 @@ DEFAULTS: dict[str, Any] = {
     "kms_protection_level": "HSM",
     "kms_timeout_seconds": 3,
     "kms_deadline_seconds": 8,
+    "federation_config_path": None,
+    "federation_deadline_seconds": 10,
+    "policy_backend": "builtin",
+    "opa_url": "http://127.0.0.1:8181",
     "kms_concurrency": 64,
     "nonce_secrets": (),
     "rewrap_schemes": frozenset({"dpop", "bearer"}),
@@ -75,6 +79,7 @@ DEFAULTS: dict[str, Any] = {
 RANGES = {
     "KAS_KMS_TIMEOUT_SECONDS": (1, 30),
     "KAS_KMS_DEADLINE_SECONDS": (1, 60),
+    "KAS_FEDERATION_DEADLINE_SECONDS": (1, 60),
     "KAS_KMS_CONCURRENCY": (1, 256),
     "KAS_REPLAY_STORE_CLAIMS": (8, 10_000_000),
     "KAS_TRUSTED_PROXY_HOPS": (0, 3),

@@ -78,6 +78,9 @@ def test_release_says_who_got_what_by_which_key() -> None:
         "checks": {"clearance": True, "coi": True},
         "keyOperations": 1,
         "cacheHit": False,
+        "attempt": 1,
+        "forwardedTo": None,
+        "via": [],
         "latencyMs": {"authenticate": 1.5, "decide": 250.0},
     }
 

@@ -153,7 +153,7 @@ def test_a_key_is_wiped_though_it_cannot_be_wrapped(world, mocker):
         except StopIteration:
             raise MemoryError from None
 
-    mocker.patch("kas.rewrap.wrap_to", return_value=wrap)
+    mocker.patch("kas.release.wrap_to", return_value=wrap)
     with pytest.raises(MemoryError):
         world.answer(world.request(kaos=3))
     assert len(world.keys.given) == len(opened.spy_return) == 3

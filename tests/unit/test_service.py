@@ -279,7 +279,7 @@ def test_routes_share_what_is_remembered_and_nothing_that_is_allowed(tmp_path: P
     built = rewraps(tmp_path, KAS_OPENTDF_BEARER="allow")
     acp240, opentdf = built.acp240().authenticator, built.opentdf("/kas/v2/rewrap").authenticator
     assert acp240.limit is opentdf.limit is not None
-    assert built.acp240().opener is built.opentdf("/kas/v2/rewrap").opener
+    assert built.acp240().release.opener is built.opentdf("/kas/v2/rewrap").release.opener
     assert acp240.replay_store is opentdf.replay_store
     assert acp240.nonces is opentdf.nonces
     assert acp240.find_key == opentdf.find_key

@@ -14,7 +14,7 @@ from kas.google.kms import Decrypted
 from kas.google.status import GoogleError
 from kas.keys.kms_public_keys import FAILURE_SECONDS, UNFIT_SECONDS
 from kas.keys.registry import WrappedMaterial
-from kas.keys.seldom import QUIET_SECONDS
+from kas.seldom import QUIET_SECONDS
 from tests.unit.keys.fake_kms import (
     CHECKSUM,
     DENIED,

@@ -1,4 +1,4 @@
-"""Lines for the operator about a key that is called often: the first of its kind, and then how many there were.
+"""Lines for the operator about what is called often: the first of its kind, and then how many there were.
 
 A bulk of 500 keys fails 500 times for one reason. The reason is worth a line, and the log must not be filled by whoever
 repeats his request.
@@ -22,10 +22,11 @@ class _Told:
 
 
 class Seldom:
-    """Of lines of the same version, event and status one in `QUIET_SECONDS`, with the number of those left out before it.
+    """Of lines of the same version or peer, event and status one in `QUIET_SECONDS`, with the number of those left out
+    before it.
 
-    There are as many kinds as versions that are configured, times a few. ``timer`` gives seconds from an arbitrary
-    start. Safe to use from many threads.
+    There are as many kinds as versions and peers that are configured, times a few; what has neither is one. ``timer``
+    gives seconds from an arbitrary start. Safe to use from many threads.
     """
 
     def __init__(self, warn: Callable[[Mapping[str, Any]], None], timer: Callable[[], float]) -> None:
@@ -36,7 +37,8 @@ class Seldom:
 
     def tell(self, line: Mapping[str, Any]) -> None:
         """Tells the line, or counts it."""
-        kind, now = (line["version"], line["event"], line.get("status", "")), self._timer()
+        about = line.get("version") or line.get("peer", "")
+        kind, now = (about, line["event"], line.get("status", "")), self._timer()
         with self._lock:
             told = self._told.get(kind)
             if told is not None and now < told.until:
