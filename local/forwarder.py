@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from kas.crypto.signatures import ResultSigner
-from kas.federation.assertion import HEADER, make_assertion
+from kas.federation.assertion import make_assertion
 from local.client import Answer, Http
 from local.client.encoding import sha256_b64url
 from local.client.rewrap import Json, post_rewrap
@@ -55,5 +55,5 @@ class Forwarder:
             token=asked.token,
             proof=asked.proof,
             scheme="DPoP",
-            headers=[(HEADER, assertion)],
+            headers=[("Forwarded-KAS", assertion)],
         )
