@@ -1,14 +1,18 @@
-# run: a KAS and an identity provider · demo: what they do, shown · test, check: what must stay true
+# run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
+# demo-federation: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length
 # bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
+# with NATIONS the first of two ports for each: KAS, identity provider
 PORT ?= 8080
 IDP_PORT ?= 8081
 # run, demo: software, or kms (on a stand-in for Google Cloud)
 KEYS ?= software
 GOOGLE_PORT ?= 8090
 GOOGLE_RPC_PORT ?= 8091
+# run: several KASes, as in usa,fra,gbr
+NATIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,16 +27,19 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
+.PHONY: run demo demo-federation test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
 	@exec $(BIN)/python -m local.run --port $(PORT) --idp-port $(IDP_PORT) --keys $(KEYS) \
-		--google-port $(GOOGLE_PORT) --google-rpc-port $(GOOGLE_RPC_PORT)
+		--google-port $(GOOGLE_PORT) --google-rpc-port $(GOOGLE_RPC_PORT) $(if $(NATIONS),--nations $(NATIONS))
 
 demo: $(READY)
 	@PYTHON=$(BIN)/python local/otdf/setup.sh
 	@exec $(BIN)/python -m local.demo --keys $(KEYS)
+
+demo-federation: $(READY)
+	@exec $(BIN)/python -m local.demo_federation
 
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
