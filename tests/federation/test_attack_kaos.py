@@ -133,9 +133,7 @@ def test_attack_f09_another_policy_of_the_same_name(forwarded: Forwarded) -> Non
 def of_two_policies(nations: Nations) -> Forwarded:
     """One key access object under each of two policies, both of which the client satisfies."""
     one, other = (nations.attempt("fra-secret", at="usa", holders=("fra",) * number) for number in (1, 2))
-    groups = [
-        (attempt.policy, attempt.request["requests"][0]["keyAccessObjects"][-1:]) for attempt in (one, other)
-    ]
+    groups = [(attempt.policy, attempt.request["requests"][0]["keyAccessObjects"][-1:]) for attempt in (one, other)]
     one.request = build_request(one.receiving.jwk, groups, one.key)
     one.data_keys = other.data_keys | one.data_keys
     return carry(nations, one)
