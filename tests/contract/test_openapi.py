@@ -17,12 +17,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import EnvironBuilder
 
 from kas.errors import Denial, Internal, InvalidForwarding, KaoRefusal, leaves
+from kas.jose import to_jwk
 from kas.protocol.connect import CODES
 from kas.service import Service
 from kas.web.openapi.document import build_document
 from kas.web.replies import Route, Routes
 from tests.federation.registry_documents import good, write
 from tests.unit.test_service import production
+from tests.vectors.primitives import ec_key
+from tests.vectors.replay import KEYS
 
 ERRORS = {leaf.code: leaf for leaf in leaves()}
 # What depends on whether there are other services, and on whether another program decides.
@@ -41,7 +44,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 def federated(folder: Path) -> dict[str, str]:
     """Settings of one of three services."""
-    path = write(folder, good())
+    registry = good()
+    own = to_jwk(ec_key(KEYS["keys"]["signing"]).public_key())
+    registry["kases"][0]["jwks"]["keys"] = [{**own, "kid": "s-1", "use": "sig", "alg": "ES256"}]
+    path = write(folder, registry)
     return {"KAS_FEDERATION_CONFIG_PATH": str(path), "KAS_PUBLIC_BASES": "https://kas.usa.example"}
 
 
