@@ -46,8 +46,9 @@ class Line:
         """
         try:
             results, is_clean = self._exchange(body, headers, seconds, verify)
-        except PeerRefused:
-            self.breaker.succeeded()  # refusing is an answer
+        except PeerRefused as refusal:
+            self.breaker.succeeded()  # refusing is an answer, of which the operator should know
+            self._tell(str(refusal))
             raise
         except PeerUnavailable as failure:
             self._failed(str(failure))
@@ -69,8 +70,11 @@ class Line:
         return verify(answered)
 
     def _failed(self, reason: str) -> None:
-        """``reason`` is in words of ours."""
         self.breaker.failed()
+        self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        """``reason`` is in words of ours."""
         self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "status": reason})
 
 
