@@ -1,5 +1,5 @@
 # run: a KAS and an identity provider · demo: what they do, shown · test, check: what must stay true
-# contract: the document against the service, at length
+# contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
@@ -23,7 +23,7 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
+.PHONY: run demo test test-attacks test-others check contract attacks bench-cold bench-kms fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -59,6 +59,9 @@ bench-kms: $(READY)
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
+
+attacks: $(READY)
+	EVERY_ROUTE=1 $(BIN)/python -m pytest tests/opentdf
 
 check: $(READY)
 	$(BIN)/ruff check .
