@@ -58,17 +58,25 @@ CLIENT_KEYS += [pem(new_receiving_key(kind).private).encode() for kind in ("P-25
 CLIENT_KEYS += _json(new_receiving_key().jwk | {"use": "enc", "key_ops": ["deriveKey"], "alg": "ECDH-ES"})
 KEY_SETS = _json(SETTING["kas"]["jwks"], SETTING["issuer"]["jwks"], {"keys": []})
 CONNECT_JSON = _json({"algorithm": "rsa:2048"}, {"fqns": GOOD}, {"signedRequestToken": SETTING["accessToken"]}, {})
-_PROTO = [
-    encode_message("proto", "PublicKeyRequest", {"algorithm": "ec:secp256r1", "fmt": "pkcs8", "v": "2"}),
-    encode_message("proto", "RewrapRequest", {"signedRequestToken": "e30.e30."}),
-    encode_message("proto", "GetAttributeValuesByFqnsRequest", {"fqns": GOOD}),
-    encode_message("proto", "HealthCheckRequest", {"service": "kas"}),
-]
+# Every message that a procedure takes.
+CONNECT_MESSAGES: dict[str, dict[str, Any]] = {
+    "PublicKeyRequest": {"algorithm": "ec:secp256r1", "fmt": "pkcs8", "v": "2"},
+    "RewrapRequest": {"signedRequestToken": "e30.e30."},
+    "GetAttributeValuesByFqnsRequest": {"fqns": GOOD},
+    "HealthCheckRequest": {"service": "kas"},
+    "LegacyPublicKeyRequest": {"algorithm": "rsa:2048"},
+    "GetKeyMappingsByFqnsRequest": {"fqns": [*GOOD, ""]},
+    "GetWellKnownConfigurationRequest": {},
+    "ListKeyAccessServersRequest": {},
+}
+_PROTO = [encode_message("proto", name, value) for name, value in CONNECT_MESSAGES.items()]
+# Fields that no message has, one of each wire type, groups among them; and a name in what is no UTF-8.
+_PROTO += [_PROTO[0] + b"\x50\x01\x59" + b"\0" * 8 + b"\x62\x00\x6b\x70\x01\x6c\x7d\0\0\0\0", b"\x0a\x02\xc3\x28"]
 CONNECT_PROTO = [bytes([number]) + data for number, data in enumerate(_PROTO)]
 CONNECT_PROTO += [bytes([128 + number]) + gzip.compress(data, mtime=0) for number, data in enumerate(_PROTO)]
 CONNECT_GET = [
     b"connect=v1&encoding=json&message=%7B%22algorithm%22%3A%22rsa%3A2048%22%7D",
-    b"connect=v1&encoding=proto&base64=1&message=CghyczoyMDQ4",
+    b"connect=v1&encoding=proto&base64=1&message=Cghyc2E6MjA0OA",
     b"encoding=proto&base64=1&compression=gzip&message=H4sIAAAAAAAA_wMAAAAAAAAAAAA=",
 ]
 NETWORKS = [

@@ -57,7 +57,7 @@ OPENTDF = OpenTdfLimits(
     wrapped_key_chars=8192,
     policy_chars=8192,
 )
-MESSAGES = ("PublicKeyRequest", "RewrapRequest", "GetAttributeValuesByFqnsRequest", "HealthCheckRequest")
+MESSAGES = tuple(seeds.CONNECT_MESSAGES)
 ACP240 = parser()
 
 
@@ -148,13 +148,14 @@ def _connect_json(data: bytes) -> None:
 
 
 def _connect_proto(data: bytes) -> None:
-    """The first byte chooses message and compression; a message that is read can be written."""
+    """The first byte chooses message and compression; a message that is read can be written, and reads the same."""
     kind, message = data[:1] or b"\0", data[1:]
     if kind[0] & 128:
         message = decompress(message, "gzip", 65536)
         assert len(message) <= 65536
     name = MESSAGES[kind[0] % len(MESSAGES)]
-    encode_message("proto", name, decode_message("proto", name, message, JSON))
+    value = decode_message("proto", name, message, JSON)
+    assert decode_message("proto", name, encode_message("proto", name, value), JSON) == value
 
 
 def _connect_get(data: bytes) -> None:
