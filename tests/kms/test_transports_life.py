@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import ssl
@@ -23,7 +24,7 @@ from kas.google.status import GoogleError
 from local.processes import ROOT, environment_without_settings, free_port
 from tests.google.project import UNWRAP
 from tests.interop.tls_front import hashed_folder, make_certificates, tls_front
-from tests.kms.servers import fake_kms, grpc_front
+from tests.kms.servers import fake_kms, grpc_front, scripted
 from tests.kms.test_transports import DECRYPT, GOOD, PLAIN, decrypt, public_key, refused, unseal
 from tests.kms.transports import SECONDS, endpoint_of, trusting
 
@@ -173,6 +174,18 @@ def test_a_service_that_is_away_is_unavailable_and_found_when_it_is_back(over, k
         with fake_kms(kind, port):
             until(lambda: is_answered(transport))
         refused("UNAVAILABLE", decrypt, transport)
+
+
+def test_grpc_looks_for_a_service_that_is_away_at_least_every_two_seconds(over):
+    """So it is found so soon after it is back; by itself gRPC would wait longer each time, for up to two minutes."""
+    tries = []
+    with scripted(lambda _connection, _server: tries.append(time.monotonic())) as server:
+        transport = over.at("grpc", server.base)
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            refused("UNAVAILABLE", public_key, transport)
+    pauses = [later - earlier for earlier, later in itertools.pairwise([*tries, end])]
+    assert max(pauses) < 2, pauses
 
 
 def is_answered(transport):
