@@ -26,7 +26,7 @@ Where things are (a module imports only from rows below its own)
     journal                      what is learnt about one request
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     jose, datakey, schema, fetch
-    cache, ratelimit, diagnostics, jwa
+    cache, ratelimit, diagnostics, jwa, tls
     config, descriptor
     environment
     setting

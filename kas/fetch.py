@@ -1,10 +1,9 @@
 """Fetching a small document from a configured address, and nothing else.
 
-The address is configuration, never a caller's. HTTPS with certificate verification against the system's authorities
-(``SSL_CERT_FILE`` is honoured); plain HTTP only to a loopback address and only where local mode allows it. No
-redirects, no proxy from the environment, no reused connections (nothing to carry across a fork), a cap on the bytes
-read, a time-out for connecting to an address, and one deadline over everything after it (finding the address is the
-system's).
+The address is configuration, never a caller's. HTTPS with certificate verification (`kas.tls`); plain HTTP only to a loopback
+address and only where local mode allows it. No redirects, no proxy from the environment, no reused connections (nothing
+to carry across a fork), a cap on the bytes read, a time-out for connecting to an address, and one deadline over
+everything after it (finding the address is the system's).
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from kas.tls import client_context
 from kas.uri import is_secure_url
 
 DEADLINE_SECONDS: Final = 5.0
@@ -39,22 +39,32 @@ class Fetcher(Protocol):
 class HttpFetcher:
     """The one that uses the network; holds no socket between calls."""
 
-    def __init__(self, *, allow_loopback_http: bool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        allow_loopback_http: bool,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        tls: Callable[[], ssl.SSLContext] = client_context,
+    ) -> None:
+        """``tls`` gives the context for https, when it is needed."""
         self._allow_loopback_http = allow_loopback_http
         self._deadline_seconds = deadline_seconds
+        self._tls = tls
 
     def __call__(self, url: str) -> bytes:
         if not is_secure_url(url, allow_loopback_http=self._allow_loopback_http):
             raise FetchError("address not allowed")
         try:
-            with _connected(url, self._deadline_seconds) as connection:
+            with _connected(url, self._deadline_seconds, self._tls) as connection:
                 return _get(connection, url)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchError(type(error).__name__) from error
 
 
 @contextlib.contextmanager
-def _connected(url: str, deadline_seconds: float) -> Iterator[http.client.HTTPConnection]:
+def _connected(
+    url: str, deadline_seconds: float, tls: Callable[[], ssl.SSLContext]
+) -> Iterator[http.client.HTTPConnection]:
     """A connection that is cut at the deadline, whatever it is doing then. Raises FetchError when that happened.
 
     A time-out on a socket is per read, so a server that drips, in its handshake, headers or body, would hold us.
@@ -66,9 +76,8 @@ def _connected(url: str, deadline_seconds: float) -> Iterator[http.client.HTTPCo
     with contextlib.ExitStack() as opened:
         stream = opened.enter_context(socket.create_connection(address, timeout=deadline_seconds))
         if parts.scheme == "https":
-            context = ssl.create_default_context()
             stream = opened.enter_context(
-                context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
+                tls().wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
             )
         late = threading.Event()
         alarm = threading.Timer(deadline_seconds, _cut, (stream, late))

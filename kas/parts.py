@@ -129,7 +129,7 @@ class Parts:
     @cached_property
     def jwks(self) -> JwksCache:
         """The issuers' keys."""
-        fetch = HttpFetcher(allow_loopback_http=self.settings.local)
+        fetch = HttpFetcher(allow_loopback_http=self.settings.local, tls=self.cloud.tls)
         return JwksCache(self.files.issuers, fetch, self.clock, self.settings.jwks_cache_seconds)
 
     @cached_property

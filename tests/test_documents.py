@@ -73,6 +73,11 @@ def test_a_table_that_no_document_prints_fails_the_check(tmp_path):
     assert (result.returncode, result.stdout) == (1, "in no document: unseen\n")
 
 
+def test_no_document_has_a_place_that_is_not_filled():
+    places = {name for path in documents() for name in re.findall(r"\b[A-Z]+_TABLE\b", path.read_text("utf-8"))}
+    assert places == set()
+
+
 def test_every_file_that_a_document_names_exists():
     named = {
         name

@@ -12,7 +12,6 @@ import datetime as dt
 import functools
 import http.client
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -22,6 +21,7 @@ from kas.dataclass import dataclass
 from kas.google.connection import Deadline, Origin, Timer, connect, failures_as_google_errors
 from kas.google.status import GoogleError, answer_of
 from kas.setting import host_and_port
+from kas.tls import client_context
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 # The metadata server hands out the same token until 300 s before its end, so asking earlier brings nothing.
@@ -149,7 +149,7 @@ def metadata_fetch(host: str, timer: Timer) -> Fetch:
         deadline = Deadline.after(timeout_seconds, timer)
         with (
             failures_as_google_errors("access token"),
-            contextlib.closing(connect(origin, ssl.create_default_context, deadline)) as connection,
+            contextlib.closing(connect(origin, client_context, deadline)) as connection,
         ):
             status, body = connection.exchange("GET", message.encode("ascii"), deadline)
         return _read_token(status, body)

@@ -25,6 +25,7 @@ from kas.keys.kms_answers import (
     AnswerRefused,
     Level,
     decrypted_fault,
+    doubt_line,
     operator_line,
     says_damaged,
     version_of,
@@ -81,7 +82,8 @@ class KmsKeyService:
            is the end before it costs an operation; where that cannot be learnt now, KMS itself keeps to its hash.
         3. Up to three attempts, each paid for, within one deadline; another only where the last may pass by itself.
         4. KMS had the ciphertext that was sent, and this is the plaintext that it sent, held at the configured level.
-        5. A refusal of the ciphertext is the caller's. Any other is the operator's to know.
+        5. A refusal of the ciphertext is the caller's; the operator is told where it may as well be the record's. Any
+           other is the operator's to know.
 
         Raises KeyMaterialRejected, KeyUnavailable, and what ``pay`` raises.
         """
@@ -99,6 +101,8 @@ class KmsKeyService:
         # 5.
         except GoogleError as error:
             if error.status == "INVALID_ARGUMENT":
+                if not self._public_keys.is_proven(record):
+                    self._warn.tell(doubt_line(version_of(record)))
                 raise KeyMaterialRejected from error
             raise self._unavailable(record, error) from error
         except AnswerRefused as error:

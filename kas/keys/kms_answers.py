@@ -162,3 +162,10 @@ def operator_line(operation: str, version: str, error: GoogleError | AnswerRefus
         return {"severity": error.severity, "event": error.event, **line}
     severity = "WARNING" if error.status in TRANSIENT else "ERROR"
     return {"severity": severity, "event": "kms_unavailable", **line, "status": error.status, "cause": error.detail}
+
+
+def doubt_line(version: str) -> dict[str, Any]:
+    """That a ciphertext was refused by a key of which nobody knows yet whether its size and hash are the record's."""
+    cause = "a ciphertext was refused, and GetPublicKey has not shown yet that size and hash are those of the record"
+    line = {"operation": "AsymmetricDecrypt", "version": version, "cause": cause}
+    return {"severity": "WARNING", "event": "kms_algorithm_unknown", **line}

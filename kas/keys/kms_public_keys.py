@@ -151,6 +151,10 @@ class KmsPublicKeys:
                     known.lock.release()
         return known.unfit
 
+    def is_proven(self, record: KeyRecord) -> bool:
+        """Whether KMS has shown that the key is what the record says."""
+        return self._known(record).is_fit
+
     def _known(self, record: KeyRecord) -> _Known:
         with self._lock:
             return self._versions.setdefault(record, _Known())
