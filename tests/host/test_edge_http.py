@@ -268,6 +268,8 @@ def test_metrics_count_a_release_and_a_refusal(kit: Kit) -> None:
     assert grown["kas_refusals_total", "not_found"] == 1
     assert grown["kas_key_operations_total",] == 1
     assert grown["kas_cache_misses_total", "dek"] == 1
+    assert grown["kas_cache_hits_total", "jwks"] + grown["kas_cache_misses_total", "jwks"] == 2
+    assert grown["kas_cache_hits_total", "jwks"] > 0
     assert [grown["kas_stage_seconds_count", stage] for stage in ("decide", "unwrap", "wrap", "sign")] == [2, 1, 1, 2]
     assert "canary" not in str(list(after))
 
