@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 
 _MINUTE: Final = 60.0
-_REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
 _LEAST_PUBLIC_KEY_SECONDS: Final = 60  # whoever asks for our keys must not use up the quota of reads in Cloud KMS
 _READY_QUOTA: Final = 30  # of one caller who shows credentials
 
@@ -147,16 +146,16 @@ class Parts:
     def rewrap_limit(self) -> SlidingWindow:
         """Rewraps a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
-        limit = Limit("rewrap", quota, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=max(_REMEMBERED, quota), refusal=RewrapLimit)
+        limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=RewrapLimit)
 
     @cached_property
     def ready_limit(self) -> SlidingWindow:
         """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
         proofs as far as his share of it goes.
         """
-        limit = Limit("ready", _READY_QUOTA, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=_REMEMBERED, refusal=HealthLimit)
+        limit, capacity = Limit("ready", _READY_QUOTA, _MINUTE), max(self.settings.rate_memory, _READY_QUOTA)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=HealthLimit)
 
     @cached_property
     def nonces(self) -> NonceSource:
