@@ -44,11 +44,15 @@ class Source:
         return words, words
 
 
-def expected_words(root: Path = ROOT) -> set[str]:
-    """Every text and name that some test expects, through whatever tables and helpers of tests."""
-    sources = {_name(path, root): _read(path) for path in (root / "tests").rglob("*.py") if _is_read(path, root)}
+def expected_words(root: Path = ROOT, *, of_parts: bool = True) -> set[str]:
+    """Every text and name that some test expects, through whatever tables and helpers of tests; unless ``of_parts``, that
+    some test outside ``tests/unit`` does.
+    """
+    files = {path.relative_to(root): path for path in (root / "tests").rglob("*.py")}
+    sources = {_name(file): _read(path) for file, path in files.items() if file.as_posix() not in LISTS}
     asserting = asserting_names(function for source in sources.values() for function in source.functions.values())
-    todo = [(name, test) for name, source in sources.items() for test in source.functions if test.startswith("test_")]
+    asked = {name: source for name, source in sources.items() if of_parts or not name.startswith("tests.unit.")}
+    todo = [(name, test) for name, source in asked.items() for test in source.functions if test.startswith("test_")]
     seen, words = set(todo), set[str]()
     while todo:
         name, what = todo.pop()
@@ -139,12 +143,8 @@ def _parameters(decorator: ast.AST) -> set[str]:
     return {name.strip() for one in named for text in _words(one) for name in text.split(",")}
 
 
-def _name(path: Path, root: Path) -> str:
-    return ".".join(path.relative_to(root).with_suffix("").parts)
-
-
-def _is_read(path: Path, root: Path) -> bool:
-    return path.relative_to(root).as_posix() not in LISTS
+def _name(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts)
 
 
 def _read(path: Path) -> Source:
