@@ -202,6 +202,14 @@ class Settings:
     rate_rewrap: int = count(
         "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
     )
+    rate_memory: int = count(
+        "RATE_MEMORY_REQUESTS",
+        1,
+        10_000_000,
+        "requests",
+        100_000,
+        "requests that each limit remembers at once, or the quota of one if that is more; beyond, all are refused",
+    )
     key_budget: Literal["metered", "all"] = choice(
         "KEY_BUDGET",
         "metered, all",

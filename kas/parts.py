@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kas.audit import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
@@ -19,6 +19,7 @@ from kas.auth.issuers import Issuer, load_issuers
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
+from kas.cache import Counts
 from kas.config import Settings
 from kas.dataclass import dataclass
 from kas.descriptor import descriptor_writer
@@ -45,10 +46,12 @@ from kas.references import References
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
 
+if TYPE_CHECKING:
+    from kas.keys.kms import KmsKeyService
+
 Clock = Callable[[], float]
 
 _MINUTE: Final = 60.0
-_REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
 _LEAST_PUBLIC_KEY_SECONDS: Final = 60  # whoever asks for our keys must not use up the quota of reads in Cloud KMS
 _READY_QUOTA: Final = 30  # of one caller who shows credentials
 
@@ -143,16 +146,16 @@ class Parts:
     def rewrap_limit(self) -> SlidingWindow:
         """Rewraps a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
-        limit = Limit("rewrap", quota, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=max(_REMEMBERED, quota), refusal=RewrapLimit)
+        limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=RewrapLimit)
 
     @cached_property
     def ready_limit(self) -> SlidingWindow:
         """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
         proofs as far as his share of it goes.
         """
-        limit = Limit("ready", _READY_QUOTA, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=_REMEMBERED, refusal=HealthLimit)
+        limit, capacity = Limit("ready", _READY_QUOTA, _MINUTE), max(self.settings.rate_memory, _READY_QUOTA)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=HealthLimit)
 
     @cached_property
     def nonces(self) -> NonceSource:
@@ -204,12 +207,17 @@ class Parts:
     def key_service(self) -> KeyService:
         """Whoever holds the keys: this process, Cloud KMS, or each its own."""
         software = SoftwareKeyService(self.files.keys.unwrap_keys)
+        return software if self.kms is None else KeyServices(software=software, kms=self.kms)
+
+    @cached_property
+    def kms(self) -> KmsKeyService | None:
+        """Who calls Cloud KMS, None where no key is there."""
         if not self._has_remote_keys:
-            return software
+            return None
         from kas.keys.kms import KmsKeyService
 
         settings = self.settings
-        kms = KmsKeyService(
+        return KmsKeyService(
             self.cloud.kms_for_workers(settings.kms_transport, settings.kms_endpoint, settings.kms_concurrency),
             timer=self.timer,
             sleep=threading.Event().wait,
@@ -220,7 +228,6 @@ class Parts:
             public_key_seconds=max(settings.public_key_cache_seconds, _LEAST_PUBLIC_KEY_SECONDS),
             warn=tell_operator,
         )
-        return KeyServices(software=software, kms=kms)
 
     @cached_property
     def opener(self) -> KeyOpener:
@@ -251,11 +258,17 @@ class Parts:
         if self.settings.metrics == "off":
             return None
         readings = Readings(
-            caches={"jwks": self.jwks.counts},
+            caches=self._caches,
             keeps_keys=self.dek_cache is not None,
             budget_left=None if self.budget is None else self.budget.left,
         )
         return Metrics(readings)
+
+    @property
+    def _caches(self) -> dict[str, Callable[[], Counts]]:
+        """What counts its questions, by the name that the metrics show."""
+        keys = {} if self.kms is None else {"public_keys": self.kms.public_key_counts}
+        return {"jwks": self.jwks.counts, **keys}
 
     @property
     def meter(self) -> Meter:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kas.auth.authenticator import Authenticator
 from kas.auth.issuers import load_issuers
 from kas.config import Settings
 from kas.errors import ProofMethodMismatch
@@ -87,6 +88,12 @@ def test_every_file_that_a_document_names_exists():
     assert len(named) > 20
     missing = {name for name in named if not (ROOT / name).exists()}
     assert missing == {"config/issuers.json"}  # the operator's own
+
+
+def test_the_steps_that_the_architecture_counts_are_those_of_the_code():
+    steps = re.findall(r"^\s+(\d+)\. ", Authenticator.authenticate.__doc__ or "", re.MULTILINE)
+    assert [int(step) for step in steps] == list(range(1, 9))
+    assert "authenticator: who asks, in eight steps" in document("architecture.md")
 
 
 def test_every_setting_that_a_document_names_exists():

@@ -16,6 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from kas.cache import Counts
 from kas.datakey import DataKey
 from kas.errors import KeyMaterialRejected, KeyUnavailable
 from kas.google.kms import KmsTransport
@@ -115,6 +116,10 @@ class KmsKeyService:
     def public_keys(self, records: Iterable[KeyRecord]) -> dict[str, rsa.RSAPublicKey]:
         """The public halves that can be had, by ``kid``, in the time that one may take."""
         return self._public_keys.find_all(records)
+
+    def public_key_counts(self) -> Counts:
+        """Of the memory of public keys."""
+        return self._public_keys.counts()
 
     def check(self, record: KeyRecord) -> None:
         """Asks KMS for the public half: the version is enabled and what its record says. Raises KeyUnavailable."""

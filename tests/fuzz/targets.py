@@ -38,7 +38,7 @@ from kas.web.trace import read_trace
 from local.client.encoding import sha256_b64url
 from local.client.keys import new_proof_key
 from local.client.proofs import compact_jws
-from tests.fuzz import seeds
+from tests.fuzz import at_start, seeds
 from tests.unit.good_rewrap import ISSUER, NOW, URL
 from tests.unit.policy.good_attributes import decided_by_attributes
 from tests.unit.policy.good_policy import CONFIG, RULES, decided
@@ -263,4 +263,8 @@ TARGETS = {
     "labels": Target(_labels, seeds.LABELS, (InvalidRequest,)),
     "attributes": Target(_attributes, seeds.ATTRIBUTES, (InvalidRequest,)),
     "config": Target(_config, seeds.CONFIG_FILES),
+    "key_index": Target(at_start.key_index, seeds.KEY_INDEXES, (ConfigError,)),
+    "google_answer": Target(at_start.google_answer, seeds.GOOGLE_ANSWERS),
+    "settings": Target(at_start.settings, seeds.SETTINGS),
+    "references": Target(at_start.references, seeds.REFERENCES),
 }
