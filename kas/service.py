@@ -110,6 +110,7 @@ def _edge(parts: Parts) -> Edge:
             network=settings.rate_network,
             everybody=settings.rate_global,
             health=settings.rate_health,
+            memory=settings.rate_memory,
             clock=parts.timer,
         ),
         cors=Cors(settings.cors_origins),

@@ -178,7 +178,7 @@ FAULTS: Final[dict[str, Entry]] = {
     "21": ("bad token answered 500", ""),
     "22": ("no audit event; bodies in the log; the caller's id as ours", ""),
     "23": ("registration without authentication", ""),
-    "24": ("tests of empty bodies, benchmarks of failures", "part: benchmarks later"),
+    "24": ("tests of empty bodies, benchmarks of failures", ""),
     "25": ("unwrap before the decision", ""),
     "26": ("budget thresholds of 5000 %", "later: deployment"),
 }

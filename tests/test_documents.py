@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kas.auth.authenticator import Authenticator
 from kas.auth.issuers import load_issuers
 from kas.config import Settings
 from kas.errors import ProofMethodMismatch
@@ -73,6 +74,11 @@ def test_a_table_that_no_document_prints_fails_the_check(tmp_path):
     assert (result.returncode, result.stdout) == (1, "in no document: unseen\n")
 
 
+def test_no_document_has_a_place_that_is_not_filled():
+    places = {name for path in documents() for name in re.findall(r"\b[A-Z]+_TABLE\b", path.read_text("utf-8"))}
+    assert places == set()
+
+
 def test_every_file_that_a_document_names_exists():
     named = {
         name
@@ -82,6 +88,12 @@ def test_every_file_that_a_document_names_exists():
     assert len(named) > 20
     missing = {name for name in named if not (ROOT / name).exists()}
     assert missing == {"config/issuers.json"}  # the operator's own
+
+
+def test_the_steps_that_the_architecture_counts_are_those_of_the_code():
+    steps = re.findall(r"^\s+(\d+)\. ", Authenticator.authenticate.__doc__ or "", re.MULTILINE)
+    assert [int(step) for step in steps] == list(range(1, 9))
+    assert "authenticator: who asks, in eight steps" in document("architecture.md")
 
 
 def test_every_setting_that_a_document_names_exists():

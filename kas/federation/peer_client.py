@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from kas.net.answer import BadAnswer
 from kas.net.connection import Tls, origin_of
 from kas.net.deadline import Deadline, Timer
 from kas.net.pool import ConnectionPool
+from kas.tls import client_context
 from kas.uri import is_secure_url
 
 MAX_ANSWER_BYTES: Final = 4 * 2**20
@@ -38,6 +38,7 @@ _OWN_HEADERS: Final = {
 _OF_THE_MESSAGE: Final = frozenset(
     {"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"}
 )
+
 _RESERVED: Final = _OF_THE_MESSAGE | {name.lower() for name in _OWN_HEADERS}
 
 
@@ -50,7 +51,7 @@ class PeerClient:
         timer: Timer,
         *,
         allow_loopback_http: bool,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """``tls`` makes the context, when it is first needed; with ``allow_loopback_http`` a peer may be on this machine.

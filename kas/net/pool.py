@@ -8,11 +8,11 @@ of it, and may be tried more than once.
 
 from __future__ import annotations
 
-import ssl
 import threading
 
 from kas.net.connection import AllowAddress, Connection, Origin, Tls, connect, made_once
 from kas.net.deadline import Deadline, Slots, Timer
+from kas.tls import client_context
 
 
 class ConnectionPool:
@@ -26,7 +26,7 @@ class ConnectionPool:
         origin: Origin,
         timer: Timer,
         *,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
         max_connections: int,
         max_answer_bytes: int,
         max_idle_seconds: float,

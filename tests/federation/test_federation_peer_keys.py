@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -45,7 +46,7 @@ class World:
         """Whoever asks from now on has asked nobody before, and takes these keys too."""
         listed = frozenset(map(thumbprint, (GBR, *keys)))
         self.peer = replace(self.peer, keys=FetchedKeys(f"http://127.0.0.1:{self.port}/jwks", listed))
-        self.found = PeerKeys([self.peer], HttpFetcher(allow_loopback_http=True), lambda: self.now)
+        self.found = PeerKeys([self.peer], HttpFetcher(time.perf_counter, allow_loopback_http=True), lambda: self.now)
 
 
 @pytest.fixture
@@ -204,7 +205,9 @@ def test_each_service_has_a_set_of_its_own(world):
     twin = replace(
         world.peer, kas_id="kas-nld", keys=FetchedKeys(world.peer.keys.jwks_url, frozenset({thumbprint(OTHER)}))
     )
-    world.found = PeerKeys([world.peer, twin], HttpFetcher(allow_loopback_http=True), lambda: world.now)
+    world.found = PeerKeys(
+        [world.peer, twin], HttpFetcher(time.perf_counter, allow_loopback_http=True), lambda: world.now
+    )
     assert world.find() == thumbprint(GBR)
     world.keys = [jwk(OTHER)]
     assert world.found.find(twin, "sig-1").thumbprint == thumbprint(OTHER)
