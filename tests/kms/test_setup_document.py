@@ -1,4 +1,6 @@
-"""`docs/GCP-KMS-SETUP.md` is true: its commands, in their order, make what the service starts on, and rotate it."""
+"""`docs/GCP-KMS-SETUP.md` is true: its commands, in their order, make what the service starts on, and rotate it; and
+what else an administrator asks the stand-in for by gcloud.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ OWNER = "projects/my-project", "roles/owner", "serviceAccount:kas@my-project.iam
 
 pytestmark = pytest.mark.skipif(
     GCLOUD is None,
-    reason="gcloud is not installed, which nothing here does and Debian has no package for: the document is not tried",
+    reason="gcloud is not installed, which nothing here does and Debian has no package for: nothing of this is tried",
 )
 
 
@@ -185,3 +187,28 @@ def test_the_commands_make_working_keys_and_rotate_them_without_losing_a_file(pr
     with project.kas(keys, signing(2, 1), 2) as kit:
         released(kit.attempt())
         assert listed(kit) == {"rsa-2027", "tdf-2026", "ec-2026", "sig-2", "sig-1"}
+
+
+KEYS = "gcloud kms keys {verb} other --keyring=other --location=us-central1 "
+ENDS = '--format="value(labels, rotationPeriod, nextRotationTime)"'
+
+
+def test_gcloud_changes_labels_and_rotation_of_a_key(project):
+    project.shell("gcloud kms keyrings create other --location=us-central1")
+    project.shell(KEYS.format(verb="create") + "--purpose=encryption --labels=team=red")
+    change = "--update-labels=team=blue,use=seal --rotation-period=90d --next-rotation-time=2100-01-01T00:00:00Z"
+    project.shell(KEYS.format(verb="update") + change)
+    read = KEYS.format(verb="describe") + ENDS
+    assert project.shell(read).split() == ["team=blue;use=seal", "7776000s", "2100-01-01T00:00:00Z"]
+    project.shell(KEYS.format(verb="update") + "--remove-labels=use --remove-rotation-schedule")
+    assert project.shell(read).split() == ["team=blue"]
+
+
+def test_gcloud_lists_secrets_by_a_filter(project):
+    for name, team in (("one", "red"), ("two", "blue")):
+        project.shell(f"gcloud secrets create listed-{name} --replication-policy=automatic --labels=team={team}")
+    listing = "gcloud secrets list --format='value(name.basename())' --filter="
+    assert project.shell(f"{listing}'name:listed AND labels.team=blue'").split() == ["listed-two"]
+    assert project.shell(f"{listing}name:listed").split() == ["listed-one", "listed-two"]
+    with pytest.raises(AssertionError, match="It reads name:part"):
+        project.shell(f"{listing}'NOT name:listed'")
