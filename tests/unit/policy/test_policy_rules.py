@@ -62,6 +62,7 @@ def test_shipped_english_terms_are_the_five():
 def test_shipped_rules_are_read_as_they_stand():
     """Every member of the file, anew."""
     rules = load_rules(CONFIG)
+    assert (rules.levels, rules.countries, rules.clearances) == (RULES.levels, RULES.countries, RULES.clearances)
     kinds = {"know": "pwd pin kba", "have": "hwk swk otp sms tel sc pop", "are": "fpt face iris retina vbm"}
     assert rules.authentication == AuthenticationRule(
         classes={method: kind for kind, methods in kinds.items() for method in methods.split()},
