@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,21 @@ def test_the_steps_that_the_architecture_counts_are_those_of_the_code():
     steps = re.findall(r"^\s+(\d+)\. ", Authenticator.authenticate.__doc__ or "", re.MULTILINE)
     assert [int(step) for step in steps] == list(range(1, 9))
     assert "authenticator: who asks, in eight steps" in document("architecture.md")
+
+
+def hash_of_mutated_code() -> str:
+    """Of the files that `make mutants` changes, with their names."""
+    settings = ConfigParser()
+    settings.read(ROOT / "tests" / "mutants" / "setup.cfg", "utf-8")
+    names = settings["mutmut"]["only_mutate"].split()
+    return hashlib.sha256(b"".join(name.encode() + b"\0" + (ROOT / name).read_bytes() for name in names)).hexdigest()
+
+
+def test_the_mutants_that_the_document_tells_of_are_those_of_this_code():
+    told = re.findall(r"`([0-9a-f]{64})`", document("mutants.md"))
+    assert told == [hash_of_mutated_code()], (
+        "the code has changed since: run `make mutants` and write down what it says"
+    )
 
 
 def test_every_setting_that_a_document_names_exists():
