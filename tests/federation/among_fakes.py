@@ -67,7 +67,7 @@ def running_among_fakes(
         places = free_places(folder, real) + [
             Place(name, int(peer.address.rpartition(":")[2]), 0, folder / name) for name, (peer, _) in sockets.items()
         ]
-        setup = _set_up(
+        setup, origins = _set_up(
             places, folder, change, {name for name, (peer, _) in sockets.items() if peer.base[:5] == "https"}
         )
         env = {**UNLIMITED, **settings}
@@ -83,7 +83,8 @@ def running_among_fakes(
         for name, (peer, behind) in sockets.items():
             behind.append(fake_kas(world.places[name], peer))
             by_name[name] = behind[0]
-            stand_in = Service(f"fake KAS of {name}", peer.base, peer.url, kits[real[0]].world.kas.process)
+            base = origins[name]
+            stand_in = Service(f"fake KAS of {name}", base, f"{base}/rewrap", kits[real[0]].world.kas.process)
             kits[name] = Kit(World(stand_in, kits[real[0]].world.provider), folder / name / "log")
             world._keys[name] = behind[0].keys
         yield AmongFakes(world, by_name, folder)
@@ -91,23 +92,32 @@ def running_among_fakes(
             kit.http.close()  # a connection that is kept alive holds up the end of a process
 
 
-def _set_up(places: Sequence[Place], folder: Path, change: Callable[..., object], secure: set[str]) -> Setup:
+def _set_up(
+    places: Sequence[Place], folder: Path, change: Callable[..., object], secure: set[str]
+) -> tuple[Setup, dict[str, str]]:
+    """The files, and where each nation's KAS is registered to be."""
     for place in places:
         make_local_keys(place.keys_dir)
     document = registry(places)
     kases = {entry["id"].removeprefix("kas-"): entry for entry in document["kases"]}
     for name in secure:
-        entry = kases[name]
-        authority = urlsplit(entry["origin"]).netloc
-        entry |= {"origin": f"https://{authority}", "rewrapUrl": f"https://{authority}/rewrap", "aliases": []}
+        over_tls(kases[name])
     agreements = {
         frozenset(kas_id.removeprefix("kas-") for kas_id in one["between"]): one for one in document["agreements"]
     }
     change(kases, agreements)
     issuers = [issuer_entry(place.provider_port, (place.country,)) for place in places if place.provider_port]
-    return Setup(
+    origins = {name: str(entry["origin"]) for name, entry in kases.items()}
+    setup = Setup(
         write_private_json(folder / "issuers.json", {"issuers": issuers}),
         write_private_json(
             folder / "federation.json", {"kases": [*kases.values()], "agreements": [*agreements.values()]}
         ),
     )
+    return setup, origins
+
+
+def over_tls(entry: Document) -> None:
+    """Its address becomes one with https."""
+    authority = urlsplit(entry["origin"]).netloc
+    entry |= {"origin": f"https://{authority}", "rewrapUrl": f"https://{authority}/rewrap", "aliases": []}

@@ -155,8 +155,10 @@ class FakeKas:
 
     def _answer(self, connection: Any, peer: Any) -> None:
         data = read_request(connection, peer)
-        if data:
-            head, _, body = data.partition(b"\r\n\r\n")
+        head, _, body = data.partition(b"\r\n\r\n")
+        if not body:  # whoever wants a nonce first
+            connection.sendall(self.reply({}, "401 Unauthorized"))
+        else:
             pairs = [line.partition(": ") for line in head.decode("ascii").split("\r\n")[1:]]
             self.asked.append(Asked({name.lower(): value for name, _, value in pairs}, body))
             answer = self.answer or (lambda asked: self.reply(self.good(asked)))
