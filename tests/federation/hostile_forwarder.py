@@ -90,6 +90,13 @@ class Forwarded:
         ]
         return self.kit.http("POST", self.kit.url, headers, body)
 
+    def handed_to(self, nations: Nations, nation: str, via: Sequence[str]) -> Forwarded:
+        """It is that nation's KAS that forwards it, and says that the request came along ``via``."""
+        self.by = nations.places[nation]
+        self.key = key_of(self.by)
+        self.claims["via"] = [f"kas-{name}" for name in via]
+        return self
+
     def again(self) -> Forwarded:
         """The same once more, before anything of it was changed or sent."""
         return copy.copy(self)

@@ -13,7 +13,6 @@ from tests.federation.hostile_forwarder import (
     ABSENT,
     Forwarded,
     forward,
-    key_of,
     kid_of,
     no_authentication,
     no_forwarding,
@@ -48,9 +47,7 @@ def test_attack_f06_another_partners_name_under_the_own_key(
 
 def test_attack_f06_the_receivers_own_name_and_key(nations: Nations, forwarded: Forwarded) -> None:
     """Whoever had its signing key could sign results, and even he forwards nothing to it."""
-    fra = nations.places["fra"]
-    forwarded.claims |= {"iss": "kas-fra", "via": ["kas-fra"]}
-    forwarded.key, forwarded.header["kid"] = key_of(fra), kid_of(fra)
+    forwarded.handed_to(nations, "fra", ["fra"])
     no_forwarding(forwarded, "forwarder_unknown")
 
 
@@ -165,7 +162,7 @@ def test_attack_f06_an_assertion_beside_a_proof_for_the_receiver(nations: Nation
 def test_attack_f06_an_assertion_beside_a_proof_for_a_third_service(nations: Nations) -> None:
     """The client asked Britain; the US says that he asked the US."""
     elsewhere = forward(nations, by="gbr")
-    elsewhere.by, elsewhere.key = nations.places["usa"], key_of(nations.places["usa"])
+    elsewhere.handed_to(nations, "usa", ["usa"])
     no_authentication(elsewhere, "invalid_dpop_proof", "proof_uri_mismatch")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.federation.among_fakes import AmongFakes
+from tests.federation.fake_kas import CLOSE
+from tests.federation.hostile_peer import reply
 
 
 def asked(world: AmongFakes, holder: str) -> tuple[str | None, str]:
@@ -23,9 +27,16 @@ def test_attack_f07_a_certificate_of_a_known_authority_is_taken(among_fakes: Amo
 
 @pytest.mark.parametrize("holder", ["nld", "pol"])
 def test_attack_f07_another_certificate_or_none_gets_no_request(among_fakes: AmongFakes, holder: str) -> None:
-    """It is connected to, and hears neither token nor proof."""
-    fake = among_fakes.fakes[holder]
+    """One of an authority that nobody knows; an answer in plain HTTP. Neither token nor proof is heard."""
+    fake, heard = among_fakes.fakes[holder], []
+
+    def say_yes(connection: Any, peer: Any) -> None:
+        connection.sendall(reply(headers=CLOSE))
+        while data := connection.recv(65536):
+            heard.append(data)
+
     before = fake.heard
-    assert asked(among_fakes, holder) == ("peer_unavailable", "kas-usa")
+    with fake.talking(say_yes):
+        assert asked(among_fakes, holder) == ("peer_unavailable", "kas-usa")
     assert fake.heard > before
-    assert fake.asked == []
+    assert not any(b"POST" in data or b"DPoP" in data for data in heard)

@@ -70,9 +70,9 @@ def test_attack_f03_a_way_that_hides_or_invents_where_the_client_asked(among_fak
     """The client's proof names that service."""
     hidden = forward(among_fakes.nations, "usa-secret", by="gbr", to="usa")
     of_fra = forward(among_fakes.nations, "usa-secret", by="fra", to="usa")
-    hidden.by, hidden.key = of_fra.by, of_fra.key
+    hidden.handed_to(among_fakes.nations, "fra", ["fra"])
     no_authentication(hidden, "invalid_dpop_proof", "proof_uri_mismatch")
-    hidden.claims["via"] = ["kas-gbr", "kas-fra"]
+    hidden.handed_to(among_fakes.nations, "fra", ["gbr", "fra"])
     answer = hidden.send()
     assert set(hidden.codes(answer).values()) == {None}
     events = hidden.kit.events(answer.headers["X-Request-Id"])
