@@ -126,8 +126,10 @@ def nonces(folder: Path, names: str) -> NonceSource:
 def test_a_nonce_is_made_under_the_current_secret_and_taken_under_the_previous_one_too(
     tmp_path: Path, made: str, verified: str
 ) -> None:
-    issued = nonces(tmp_path / "made", made).issue()
-    nonces(tmp_path / "verified", verified).verify(issued)
+    issued, verifying = nonces(tmp_path / "made", made).issue(), nonces(tmp_path / "verified", verified)
+    verifying.verify(issued)
+    with pytest.raises(NonceInvalid):
+        verifying.verify(issued[::-1])
 
 
 @pytest.mark.usefixtures("one_process")
