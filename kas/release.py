@@ -45,7 +45,9 @@ class Peers(Protocol):
         """Whether what the request passed, or will pass on its way to ``peer``, may not be trusted with the client's key."""
 
     def check_agreements(self, case: Case, work: Work) -> None:
-        """Raises AgreementExceeded unless every agreement that the case falls under covers its policy and its caller."""
+        """Raises AgreementExceeded unless every agreement that the case falls under covers its policy and its caller, and
+        LabelInvalid where the label cannot be read.
+        """
 
     def ask(self, cases: Sequence[Case], work: Work) -> Callable[[], None]:
         """Forwards the cases. What it returns waits for the answers, and gives every case its outcome."""

@@ -92,7 +92,7 @@ def _is_equal(claimed: str, found: str) -> bool:
 def make_assertion(
     signer: ResultSigner, *, receiver: str, body: bytes, token_hash: str, jkt: str, via: Sequence[str], now: float
 ) -> str:
-    """An assertion of ours for the service ``receiver`` and this body, good for twenty seconds from ``now`` (since 1970).
+    """An assertion of ours for the service ``receiver`` and this body, good for `LIFETIME_SECONDS` from ``now`` (since 1970).
 
     ``token_hash`` and ``jkt`` are of the client's token and key; ``via`` is the whole way: the ids of the services from
     the one that the client asked to ours, which is the last.

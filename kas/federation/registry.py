@@ -1,8 +1,8 @@
 """What is known of other Key Access Services: their addresses and keys, and the agreements between any two.
 
 Values only. They are made by `kas.federation.registry_file`, which checks them; `Registry` is what one service sees of
-the whole. Does not say whether a request may pass: that is the agreement's (`kas.federation.agreement`) and the
-receiver's.
+the whole. Does not say whether a request may pass: that is the agreement's (`kas.federation.agreement`), the
+broker's and the receiver's.
 """
 
 from __future__ import annotations

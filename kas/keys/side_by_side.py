@@ -1,8 +1,8 @@
 """All key operations of one request side by side, within one deadline.
 
-Whatever takes threads has a bound for each caller and so for each request: a bulk leaves some to others. A request waits for none of them
-beyond its deadline, whatever they do: what came by then counts, the rest is unavailable, and nothing more is begun
-for it (`kas.keys.flights`). Knows nothing of bindings, caches and callers.
+Whatever takes threads has a bound for each caller and so for each request: a bulk leaves some to others. A request
+waits for none of them beyond its deadline, whatever they do: what came by then counts, the rest is unavailable, and
+nothing more is begun for it (`kas.keys.flights`). Knows nothing of bindings, caches and callers.
 """
 
 from __future__ import annotations
