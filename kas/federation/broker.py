@@ -7,6 +7,7 @@ comes here is permitted already.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -31,6 +32,8 @@ from kas.protocol.acp240.forward import SentGroup, forwarded_body
 from kas.protocol.values import LabelPolicy, PassedOn
 
 THREADS: Final = 64  # calls at once, over all requests
+# For calls to leave on kept connections. They are other threads', and an unwrap of ours would hold the interpreter.
+HEAD_START_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +101,26 @@ class Messenger:
             check_agreement(agreement, label, country)
 
     def ask(self, cases: Sequence[Case], work: Work) -> Callable[[], None]:
-        """Calls each service that the cases name, once. What it returns waits, and gives every case its outcome."""
+        """Calls each service that the cases name, once, and lets the calls leave. What it returns waits for the answers, and
+        gives every case its outcome.
+        """
         by_peer: dict[str, list[Case]] = {}
         for case in cases:
             by_peer.setdefault(str(case.peer), []).append(case)
         started = [(asked, self._start(kas_id, asked, work)) for kas_id, asked in by_peer.items()]
+        self._let_leave([begun for _, begun in started if isinstance(begun, _Begun)])
 
         def collect() -> None:
             for asked, call in started:
                 self._settle(asked, call, work)
 
         return collect
+
+    def _let_leave(self, begun: Sequence[_Begun]) -> None:
+        timer = self.broker.timer
+        until = timer() + HEAD_START_SECONDS
+        for one in begun:
+            one.has_left.wait(max(0.0, until - timer()))
 
     def _agreements(self, peer: str | None) -> list[Agreement | None]:
         """With the service that forwarded to us, if one did, and with the one that is asked next, if one is."""
@@ -141,11 +153,12 @@ class Messenger:
         proof_hash = work.principal.proof_hash
         question = Question(kas_id, cases, proof_hash, partial(broker.keys.find, line.peer))
         verify = partial(verified_results, question=question, now=broker.clock())
+        has_left = threading.Event()
         try:
-            call = broker.calls.start(partial(line.call, body, headers, seconds, verify))
+            call = broker.calls.start(partial(line.call, body, headers, seconds, verify, has_left.set))
         except PeerUnavailable as refusal:
             return refusal
-        return _Begun(call, broker.timer() + seconds)
+        return _Begun(call, has_left, broker.timer() + seconds)
 
     def _headers(self, receiver: str, body: bytes, work: Work) -> Mapping[str, str]:
         """The client's own credentials, and ours over both."""
@@ -184,6 +197,7 @@ class _Begun:
     """``until`` is in seconds of the broker's timer."""
 
     call: Call[Mapping[str, PassedOn]]
+    has_left: threading.Event
     until: float
 
 

@@ -14,6 +14,7 @@ from kas.dataclass import dataclass
 from kas.errors import PeerRefused, PeerUnavailable
 from kas.federation.breaker import Breaker
 from kas.federation.registry import Peer
+from kas.net.connection import Told
 from kas.protocol.acp240.forward import AnsweredGroup, read_forwarded_answer
 from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import PassedOn
@@ -26,8 +27,10 @@ Verify = Callable[[Sequence[AnsweredGroup]], tuple[Mapping[str, PassedOn], bool]
 class Client(Protocol):
     """Sends once and reads one answer."""
 
-    def post(self, body: bytes, headers: Mapping[str, str], deadline_seconds: float) -> tuple[int, bytes]:
-        """Status and body. Raises PeerUnavailable."""
+    def post(
+        self, body: bytes, headers: Mapping[str, str], deadline_seconds: float, sent: Told, /
+    ) -> tuple[int, bytes]:
+        """Status and body; tells ``sent`` between. Raises PeerUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Line:
     bounds: JsonBounds
     warn: Callable[[Mapping[str, Any]], None]
 
-    def call(self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify) -> Mapping[str, PassedOn]:
+    def call(
+        self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify, sent: Told
+    ) -> Mapping[str, PassedOn]:
         """The sound results of one call, which `Breaker.admit` has admitted; those that are missing are for the caller to
-        find. Raises PeerUnavailable, and PeerRefused where the whole request was refused.
+        find. ``sent`` is told when the request has left. Raises PeerUnavailable, and PeerRefused where the whole request was refused.
         """
         try:
-            results, is_clean = self._exchange(body, headers, seconds, verify)
+            results, is_clean = self._exchange(body, headers, seconds, verify, sent)
         except PeerRefused as refusal:
             self.breaker.succeeded()  # refusing is an answer, of which the operator should know
             self._tell(str(refusal))
@@ -60,9 +65,9 @@ class Line:
         return results
 
     def _exchange(
-        self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify
+        self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify, sent: Told
     ) -> tuple[Mapping[str, PassedOn], bool]:
-        status, answer = self.client.post(body, headers, seconds)
+        status, answer = self.client.post(body, headers, seconds, sent)
         try:
             answered = read_forwarded_answer(answer, self.bounds)
         except ValueError:

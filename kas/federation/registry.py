@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kas.dataclass import dataclass
 from kas.jose import PublicJwk
-from kas.uri import is_same_resource
+from kas.uri import resource_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Registry:
         """The other service that a key access object names, suspended or not. The url is compared and never asked:
         scheme, host and port are normalised, the path is taken as it is, and a query or fragment names nobody.
         """
-        matches = (peer for peer in self.peers.values() if is_same_resource(unverified_url, peer.addresses))
-        return next(matches, None)
+        resource = resource_of(unverified_url)
+        return next((peer for peer in self.peers.values() if resource in peer.addresses), None)
 
 
 @dataclass(frozen=True, slots=True)
