@@ -127,7 +127,7 @@ class Parts:
     @cached_property
     def signer(self) -> ResultSigner:
         """Signs in our name: results, and what we forward."""
-        kid, private_key = next(iter(self.files.keys.signing_keys.items()))  # the current one is first
+        kid, private_key = self.files.keys.current_signing_key
         return ResultSigner(self.settings.kas_id, kid, private_key)
 
     @cached_property
@@ -139,7 +139,7 @@ class Parts:
         from kas.federation.addresses import is_forbidden_address
         from kas.federation.peer_keys import PeerKeys
         from kas.federation.receiving import ForwardedAuthenticator
-        from kas.federation.wiring import Federation, new_broker
+        from kas.federation.wiring import MAX_ANSWER_VALUES, Federation, new_broker
 
         fetch = HttpFetcher(
             self.timer,
@@ -162,7 +162,7 @@ class Parts:
             keys=keys,
             signer=self.signer,
             rules=self.files.rules,
-            bounds=JsonBounds(settings.max_json_depth, settings.max_json_values, settings.max_json_string_chars),
+            bounds=JsonBounds(settings.max_json_depth, MAX_ANSWER_VALUES, settings.max_json_string_chars),
             deadline_seconds=settings.federation_deadline_seconds,
             allow_loopback_http=settings.local,
             tls=self.cloud.tls,
@@ -183,7 +183,7 @@ class Parts:
         from kas.opa.question import Questions
 
         questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
-        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator)
+        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator, tls=self.cloud.tls)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

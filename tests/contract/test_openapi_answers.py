@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jsonschema import Draft202012Validator
 
 from kas.federation.breaker import Breaker
+from kas.federation.calls import SideBySideCalls
 from kas.federation.line import Line
 from kas.federation.views import registry_view, status_view
 from kas.protocol.bounds import JsonBounds
@@ -142,7 +143,9 @@ def test_what_is_to_be_seen_of_the_federation_is_as_the_document_says(
     lines = {}
     for kas_id, peer in peers.items():
         breaker = Breaker(lambda: time[0], failures=1)
-        lines[kas_id] = Line(peer, lambda *_: (200, b""), breaker, JsonBounds(9, 9, 9), lambda _: None)
+        lines[kas_id] = Line(
+            peer, lambda *_: (200, b""), breaker, SideBySideCalls(1), JsonBounds(9, 9, 9), lambda _: None
+        )
     lines["kas-fra"].breaker.failed()
     time[0] = 30.0
     lines["kas-gbr"].breaker.failed()

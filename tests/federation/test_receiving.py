@@ -361,31 +361,31 @@ def test_p10_proof_serves_each_kao_once_whoever_forwards_it() -> None:
     """Alternatives at one service come one after another under fresh assertions; the same one does not come twice."""
     receiver, proven = Receiver(), proof()
     first, second, third = (receiver.ask(proven=proven, forwarded=assertion(jti=jti)) for jti in "abc")
-    receiver.who.claim_kaos(first, ["kao-1", "kao-2"])
-    receiver.who.claim_kaos(second, ["kao-3"])
+    first.claim(["kao-1", "kao-2"])
+    second.claim(["kao-3"])
     for kaos in (["kao-1"], ["kao-4", "kao-3"]):
         with pytest.raises(ProofReplayed) as raised:
-            receiver.who.claim_kaos(third, kaos)
+            third.claim(kaos)
         assert raised.value.code == "proof_replayed"
-    receiver.who.claim_kaos(third, ["kao-4"])
+    third.claim(["kao-4"])
 
 
 def test_p10_another_proof_of_the_same_client_serves_again() -> None:
     """He asked anew."""
     receiver = Receiver()
     for jti in "ab":
-        receiver.who.claim_kaos(receiver.ask(proven=proof(jti=jti), forwarded=assertion(jti=jti)), ["kao-1"])
+        receiver.ask(proven=proof(jti=jti), forwarded=assertion(jti=jti)).claim(["kao-1"])
 
 
 def test_p11_kaos_count_against_their_client() -> None:
     """Against his key and his name, as direct proofs do, and not against who forwards them."""
     receiver = Receiver(capacity=80)
-    receiver.who.claim_kaos(receiver.ask(), [f"kao-{number}" for number in range(10)])
+    receiver.ask().claim([f"kao-{number}" for number in range(10)])
     with pytest.raises(ReplayShareExhausted):
-        receiver.who.claim_kaos(receiver.ask(forwarded=assertion(jti="2")), ["kao"])
+        receiver.ask(forwarded=assertion(jti="2")).claim(["kao"])
     other = token(PEERS_OWN, sub="bob")
     told = assertion(text=other, jkt=PEERS_OWN.thumbprint, jti="3")
-    receiver.who.claim_kaos(receiver.ask(other, proven=proof(other, PEERS_OWN), forwarded=told), ["kao"])
+    receiver.ask(other, proven=proof(other, PEERS_OWN), forwarded=told).claim(["kao"])
 
 
 def test_p17_f10_the_same_forwarded_request_fifty_times_at_once() -> None:
@@ -417,7 +417,7 @@ def test_p17_the_same_kaos_under_fifty_assertions_at_once() -> None:
         together.wait(timeout=20)
         kaos = ["kao-1", "kao-2", "kao-3"]
         try:
-            receiver.who.claim_kaos(found[number], kaos if number % 2 else kaos[::-1])
+            found[number].claim(kaos if number % 2 else kaos[::-1])
         except ProofReplayed:
             return False
         return True
