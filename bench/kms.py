@@ -23,21 +23,15 @@ from typing import Final
 
 from bench.deployment import BASE, POLICY, Deployment, deployed
 from bench.host import BenchFailed, running
+from bench.limits import RAISED
 from bench.memory import memory_mb
 from bench.report import write_report
+from bench.rounds import p95
 from bench.sessions import Document, Session, new_document
+from local.client.services import Kas, Services
 from local.processes import free_port
 
 INJECTED_MS: Final = 60
-_ADDRESS: Final = f"{BASE}/rewrap"
-_RAISED: Final = {
-    "KAS_RATE_NETWORK_PER_MINUTE": "1000000",
-    "KAS_RATE_GLOBAL_PER_MINUTE": "1000000",
-    "KAS_RATE_REWRAP_PER_MINUTE": "1000000",
-    "KAS_KEY_OPERATIONS_PER_MINUTE": "1000000",
-    "KAS_KMS_OPERATIONS_PER_DAY": "100000000",
-    "KAS_REPLAY_STORE_CLAIMS": "1000000",
-}
 _QUOTA: Final = 10_000_000  # of the stand-in, a minute
 _TTL_SECONDS: Final = 60.0  # of env.yaml
 _SEED: Final = 240
@@ -57,12 +51,15 @@ class Stand:
     pid: int
     log: Path
 
+    @property
+    def kas(self) -> Kas:
+        return Kas(self.deployment.kas.environment["KAS_ID"], BASE, self.deployment.client.keys)
+
     def session(self, subject: str) -> Session:
-        client = self.deployment.client
-        return Session(self.port, _ADDRESS, client.keys, self.deployment.credentials, subject)
+        return Session(self.port, Services(self.kas), self.deployment.credentials, subject)
 
     def document(self, kaos: int = 1) -> Document:
-        return new_document(POLICY, self.deployment.client.keys, _ADDRESS, kaos)
+        return new_document(POLICY, [self.kas] * kaos)
 
     def audited(self) -> list[dict[str, object]]:
         """The audit lines of key access objects so far."""
@@ -81,7 +78,7 @@ class Stand:
 @contextlib.contextmanager
 def standing(**changes: str) -> Iterator[Stand]:
     """A service that has answered once, so that what is measured is warm, and a stand-in that counts from nothing."""
-    with tempfile.TemporaryDirectory() as folder, deployed(**_RAISED, **changes) as deployment:
+    with tempfile.TemporaryDirectory() as folder, deployed(**RAISED, **changes) as deployment:
         log, port = Path(folder) / "log", free_port()
         deployment.control.quota("cloudkms.crypto", _QUOTA)
         with log.open("wb") as output, running(deployment.kas, port, output) as process:
@@ -108,9 +105,9 @@ def latencies(repeats: int) -> tuple[dict[str, float], list[str]]:
         raise BenchFailed(f"{operations} operations for {repeats} rounds of 51 keys")
     rows = [_row("one key", single), _row("the same again", repeated), _row("50 keys", bulk)]
     figures = {
-        "single_p95_over_injected_ms": _p95(single) - INJECTED_MS,
-        "bulk50_p95_ms": _p95(bulk),
-        "repeat_p95_ms": _p95(repeated),
+        "single_p95_over_injected_ms": p95(single) - INJECTED_MS,
+        "bulk50_p95_ms": p95(bulk),
+        "repeat_p95_ms": p95(repeated),
     }
     return figures, rows
 
@@ -160,12 +157,8 @@ def _load(user: Session, rewraps: int, document: Callable[[], Document]) -> None
         user.open(document())
 
 
-def _p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
-
-
 def _row(name: str, values: Sequence[float]) -> str:
-    middle, high = statistics.median(values), _p95(values)
+    middle, high = statistics.median(values), p95(values)
     return f"{name:<18} p50 {middle:6.1f} ms   p95 {high:6.1f} ms   {min(values):.1f} to {max(values):.1f}, {len(values)} times"
 
 
