@@ -1,6 +1,7 @@
 # run: a KAS and an identity provider · demo: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length
-# bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
+# bench-cold, bench-kms, bench-federation: what a start, Cloud KMS and forwarding cost; figures in build/ and
+# docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
 PORT ?= 8080
@@ -23,7 +24,7 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
+.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms bench-federation fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -57,6 +58,9 @@ bench-cold: $(READY)
 
 bench-kms: $(READY)
 	$(BIN)/python -m bench.kms
+
+bench-federation: $(READY)
+	$(BIN)/python -m bench.federation
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
