@@ -1,7 +1,8 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
 # demo-federation: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
-# bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
+# bench-cold, bench-kms, bench-federation: what a start, Cloud KMS and forwarding cost; figures in build/ and
+# docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
 # with NATIONS the first of two ports for each: KAS, identity provider
@@ -31,7 +32,8 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms fuzz mutants
+.PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms \
+	bench-federation fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -68,6 +70,9 @@ bench-cold: $(READY)
 
 bench-kms: $(READY)
 	$(BIN)/python -m bench.kms
+
+bench-federation: $(READY)
+	$(BIN)/python -m bench.federation
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract

@@ -23,22 +23,15 @@ from typing import Any, Final
 
 from bench.deployment import BASE, POLICY, Deployment, deployed
 from bench.host import BenchFailed, running
+from bench.limits import RAISED
 from bench.memory import memory_mb
 from bench.report import add_transport, machine, report_name, write_report
-from bench.rounds import MIN_ROUNDS
+from bench.rounds import MIN_ROUNDS, p95
 from bench.sessions import Document, Session, new_document
+from local.client.services import Kas, Services
 from local.processes import free_port
 
 INJECTED_MS: Final = 60
-_ADDRESS: Final = f"{BASE}/rewrap"
-_RAISED: Final = {
-    "KAS_RATE_NETWORK_PER_MINUTE": "1000000",
-    "KAS_RATE_GLOBAL_PER_MINUTE": "1000000",
-    "KAS_RATE_REWRAP_PER_MINUTE": "1000000",
-    "KAS_KEY_OPERATIONS_PER_MINUTE": "1000000",
-    "KAS_KMS_OPERATIONS_PER_DAY": "100000000",
-    "KAS_REPLAY_STORE_CLAIMS": "1000000",
-}
 _QUOTA: Final = 10_000_000  # of the stand-in, a minute
 _TTL_SECONDS: Final = 60.0  # of env.yaml
 _SEED: Final = 240
@@ -59,12 +52,15 @@ class Stand:
     pid: int
     log: Path
 
+    @property
+    def kas(self) -> Kas:
+        return Kas(self.deployment.kas.environment["KAS_ID"], BASE, self.deployment.client.keys)
+
     def session(self, subject: str) -> Session:
-        client = self.deployment.client
-        return Session(self.port, _ADDRESS, client.keys, self.deployment.credentials, subject)
+        return Session(self.port, Services(self.kas), self.deployment.credentials, subject)
 
     def document(self, kaos: int = 1) -> Document:
-        return new_document(POLICY, self.deployment.client.keys, _ADDRESS, kaos)
+        return new_document(POLICY, [self.kas] * kaos)
 
     def audited(self) -> list[dict[str, object]]:
         """The audit lines of key access objects so far."""
@@ -83,10 +79,10 @@ class Stand:
 @contextlib.contextmanager
 def standing(**changes: str) -> Iterator[Stand]:
     """A service that has answered once, so that what is measured is warm, and a stand-in that counts from nothing."""
-    with tempfile.TemporaryDirectory() as folder, deployed(**_RAISED, **changes) as deployment:
+    with tempfile.TemporaryDirectory() as folder, deployed(**RAISED, **changes) as deployment:
         log, port = Path(folder) / "log", free_port()
         deployment.control.quota("cloudkms.crypto", _QUOTA)
-        with log.open("wb") as output, running(deployment.kas, port, output) as process:
+        with log.open("ab") as output, running(deployment.kas, port, output) as process:
             stand = Stand(deployment, port, process.pid, log)
             with contextlib.closing(stand.session("warm")) as session:
                 session.open(stand.document())
@@ -119,9 +115,9 @@ def latencies(repeats: int, **changes: str) -> Found:
         raise BenchFailed(f"{operations} operations for {repeats} rounds of 51 keys")
     named = {"one key": single, "the same again": repeated, "50 keys": bulk}
     figures = {
-        "single_p95_over_injected_ms": _p95(single) - INJECTED_MS,
-        "bulk50_p95_ms": _p95(bulk),
-        "repeat_p95_ms": _p95(repeated),
+        "single_p95_over_injected_ms": p95(single) - INJECTED_MS,
+        "bulk50_p95_ms": p95(bulk),
+        "repeat_p95_ms": p95(repeated),
     }
     return Found(figures, [_row(*row) for row in named.items()], {"latenciesMs": _rounded(named)})
 
@@ -196,12 +192,8 @@ def _rounded(values: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     return {name: [round(value, 1) for value in of] for name, of in values.items()}
 
 
-def _p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20, method="inclusive")[-1]
-
-
 def _row(name: str, values: Sequence[float]) -> str:
-    middle, high = statistics.median(values), _p95(values)
+    middle, high = statistics.median(values), p95(values)
     return f"{name:<18} p50 {middle:6.1f} ms   p95 {high:6.1f} ms   {min(values):.1f} to {max(values):.1f}, {len(values)} times"
 
 
