@@ -311,7 +311,8 @@ def test_attack_f05_a_status_without_results(among_fakes: AmongFakes, sent: str,
     """A whole request that is refused is an answer, of which the operator hears; the rest of it are failures."""
     fra, number = among_fakes.fakes["fra"], sent.partition(" ")[0]
     with fra.answering(status(sent, b"" if number == "204" else b'{"error":"canary"}')):
-        words = f"status {number}" if code == "peer_refused" else f"status {number} without results"
+        is_there = code == "peer_refused" or number in {"429", "503"}
+        words = f"status {number}" if is_there else f"status {number} without results"
         assert_spoilt(among_fakes, words, code=code)
     answers_again(among_fakes)
 

@@ -150,7 +150,7 @@ def test_a_failure_that_is_remembered_holds_no_connection(world):
     world.body = b" " * 300_000
     with pytest.raises(PeerUnavailable) as refusal:
         world.find()
-    failure = refusal.value.__cause__.__cause__
+    failure = refusal.value.__cause__
     assert (str(failure), failure.__traceback__) == ("too large", None)
 
 

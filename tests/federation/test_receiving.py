@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import flask
@@ -15,6 +16,7 @@ from kas.errors import (
     AudienceMismatch,
     AuthorizationMalformed,
     CredentialsMissing,
+    ForwarderKeysUnavailable,
     ForwardingBodyMismatch,
     ForwardingMalformed,
     ForwardingReplayed,
@@ -22,6 +24,7 @@ from kas.errors import (
     ForwardingTokenMismatch,
     IssuerUnknown,
     KasError,
+    PeerUnavailable,
     ProofKeyMismatch,
     ProofMethodMismatch,
     ProofMissing,
@@ -36,6 +39,7 @@ from kas.errors import (
     TokenExpired,
     TokenUnbound,
 )
+from kas.fetch import FetchError
 from kas.web.caller import credentials_of
 from local.client import new_proof_key
 from local.client.encoding import sha256_b64url
@@ -433,3 +437,21 @@ def test_header_is_handed_over_as_the_host_gives_it(sent: str | None) -> None:
     headers = {} if sent is None else {"Forwarded-KAS": sent}
     with flask.Flask("test").test_request_context("/rewrap", method="POST", headers=headers):
         assert credentials_of(flask.request) == Credentials(None, None, sent)
+
+
+def test_keys_of_the_forwarder_that_cannot_be_fetched_are_told_as_his() -> None:
+    """And when to come again; what lies behind it goes to the operator."""
+    cause = FetchError("too slow")
+
+    def find(_peer: object, _kid: str) -> None:
+        refusal = PeerUnavailable("its keys cannot be fetched")
+        refusal.retry_after = 7.0
+        raise refusal from cause
+
+    receiver = Receiver()
+    receiver.who = replace(receiver.who, find_peer_key=find)
+    with pytest.raises(ForwarderKeysUnavailable) as raised:
+        receiver.ask()
+    refusal = raised.value
+    assert (refusal.code, refusal.status, refusal.retry_after) == ("forwarder_keys_unavailable", 503, 7.0)
+    assert refusal.__cause__ is cause

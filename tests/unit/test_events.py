@@ -186,7 +186,7 @@ def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "forward", "sign")
     entry = journal(caller=Caller(text, text, text), seconds=dict.fromkeys(stages, 12345.678901), path=text)
     checks = tuple(Check(f"{number:x<40}", CoiNotSatisfied) for number in range(MAX_CHECKS + 1))
-    decided = {"policy_id": text, "policy_hash": text, "kao_id": text, "kid": text, "decision": Decision(checks)}
+    decided = {"policy_id": text, "policy_hash": "h" * 43, "kao_id": text, "kid": text, "decision": Decision(checks)}
     decided |= {"via": tuple(f"{number:k<64}" for number in range(MAX_DEPTH)), "forwarded_to": "k" * 64}
     lines: list[bytes] = []
     log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]

@@ -55,7 +55,9 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
     acp240 = _asked(deployment.rewrap_nonces, takes_bearer="bearer" in deployment.rewrap_schemes)
     # Where nobody may forward, whoever does is unknown.
     unknown: Refusals = (errors.ForwarderUnknown,)
-    forwarded = tuple(leaves(InvalidForwarding)) if deployment.is_federated else unknown
+    forwarded = unknown
+    if deployment.is_federated:
+        forwarded = (*leaves(InvalidForwarding), errors.ForwarderKeysUnavailable)
     opentdf = (*_asked(deployment.opentdf_nonces, takes_bearer=False), *unknown, *_opentdf_refusals(deployment))
     seen = _asked("offer", takes_bearer=False)
     rewrap = (*edge, errors.SignedRequestTokenInvalid, errors.RewrapLimit, *_BODY, *_JSON)
