@@ -154,8 +154,10 @@ class Release:
         if not cases:
             return []
         caller, journal = work.principal.caller.identity, work.journal
+        waited = journal.seconds.get("unwrap", 0.0)
         with journal.stage("unwrap"):
-            found = self.opener.open_all([case.kao for case in cases], dialect=self.dialect, caller=caller)
+            kaos = [case.kao for case in cases]
+            found = self.opener.open_all(kaos, dialect=self.dialect, caller=caller, waited=waited)
         keys = []
         for case, opened in zip(cases, found, strict=True):
             case.opened = opened

@@ -115,8 +115,11 @@ class KeyOpener:
     budget_all: bool
     side_by_side: SideBySide
 
-    def open_all(self, kaos: Sequence[BoundKey], *, dialect: Dialect, caller: str) -> tuple[Opened, ...]:
+    def open_all(
+        self, kaos: Sequence[BoundKey], *, dialect: Dialect, caller: str, waited: float = 0.0
+    ) -> tuple[Opened, ...]:
         """Opens wrapped keys for ``caller``, who may have them, side by side; what becomes of one is nothing to another.
+        ``waited`` is in seconds what his request has spent here before: alternatives share one time.
 
         11. The budget allows a key operation.
         12. ``kid`` names a key of ours, which is kept unwrapped or is unwrapped by the key service.
@@ -129,7 +132,7 @@ class KeyOpener:
         Refused are UnknownKey, BudgetExhausted, KeyUnavailable, and by KeyMaterialRejected all that depends on material.
         """
         # 12.
-        bulk = _Bulk([self._look_up(kao, dialect) for kao in kaos], caller, self.side_by_side.deadline())
+        bulk = _Bulk([self._look_up(kao, dialect) for kao in kaos], caller, self.side_by_side.deadline() - waited)
         with contextlib.ExitStack() as failed:
             failed.callback(_wipe_all, bulk.searches)
             try:
