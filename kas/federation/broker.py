@@ -7,7 +7,9 @@ comes here is permitted already.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from functools import partial
 from typing import Any, Final
 
@@ -31,6 +33,8 @@ from kas.protocol.acp240.forward import SentGroup, forwarded_body
 from kas.protocol.values import LabelPolicy, PassedOn
 
 THREADS: Final = 64  # calls at once, over all requests
+# Of one service, for one request: each alternative is a call, and all of our callers are one network there.
+MAX_CALLS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +62,14 @@ class Broker:
 @dataclass(frozen=True, slots=True)
 class Messenger:
     """Carries what one client asks. ``via`` are the services that the request has passed, we the last of them; ``until`` is
-    in seconds of the broker's timer.
+    in seconds of the broker's timer; ``calls`` counts those of each service.
     """
 
     broker: Broker
     credentials: Credentials
     via: tuple[str, ...]
     until: float
+    calls: Counter[str] = field(default_factory=Counter)
 
     def find(self, unverified_url: str) -> str | None:
         """A `kas.release.Peers`: the service that a key access object names, if it is a known one."""
@@ -132,10 +137,13 @@ class Messenger:
         seconds = min(float(line.peer.timeout_seconds), self.until - broker.timer())
         if seconds <= 0:
             return PeerUnavailable("no time left")
+        if self.calls[kas_id] >= MAX_CALLS:
+            return PeerUnavailable("asked often enough")
         try:
             line.breaker.admit()
         except PeerUnavailable as refusal:
             return refusal
+        self.calls[kas_id] += 1
         body = forwarded_body(work.request.sent_client_key, _groups(cases))
         headers = self._headers(kas_id, body, work)
         proof_hash = work.principal.proof_hash

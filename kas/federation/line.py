@@ -23,6 +23,10 @@ PEER_FAILED: Final = "peer_failed"
 Verify = Callable[[Sequence[AnsweredGroup]], tuple[Mapping[str, PassedOn], bool]]
 
 
+class _Limited(Exception):
+    """The peer answers, and has been asked too often."""
+
+
 class Client(Protocol):
     """Sends once and reads one answer."""
 
@@ -50,6 +54,10 @@ class Line:
             self.breaker.succeeded()  # refusing is an answer, of which the operator should know
             self._tell(str(refusal))
             raise
+        except _Limited as limit:
+            self.breaker.succeeded()  # one caller beyond his limit there must not shut out all others
+            self._tell(str(limit))
+            raise PeerUnavailable(str(limit)) from None
         except PeerUnavailable as failure:
             self._failed(str(failure))
             raise
@@ -78,8 +86,10 @@ class Line:
         self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "status": reason})
 
 
-def _without_results(status: int) -> PeerRefused | PeerUnavailable:
+def _without_results(status: int) -> PeerRefused | PeerUnavailable | _Limited:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _Limited(f"status {status} without results")
     is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    if is_refusal and status not in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}:
+    if is_refusal and status != HTTPStatus.REQUEST_TIMEOUT:
         return PeerRefused(f"status {status}")
     return PeerUnavailable(f"status {status} without results")
