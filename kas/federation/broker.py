@@ -150,7 +150,7 @@ class Messenger:
         question = Question(kas_id, cases, proof_hash, partial(broker.keys.find, line.peer))
         verify = partial(verified_results, question=question, now=broker.clock())
         try:
-            call = broker.calls.start(partial(line.call, body, headers, seconds, verify))
+            call = broker.calls.start(partial(line.call, body, headers, seconds, _metadata_values(cases), verify))
         except PeerUnavailable as refusal:
             return refusal
         return _Begun(call, broker.timer() + seconds)
@@ -193,6 +193,13 @@ class _Begun:
 
     call: Call[Mapping[str, PassedOn]]
     until: float
+
+
+def _metadata_values(cases: Sequence[Case]) -> int:
+    """How many values of JSON may come back as metadata, at two bytes each. A client who sends much must not make the
+    honest answer one that counts as a failure of who gave it.
+    """
+    return sum(len(case.kao.encrypted_metadata or b"") for case in cases) // 2
 
 
 def _groups(cases: Sequence[Case]) -> list[SentGroup]:

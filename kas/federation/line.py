@@ -7,6 +7,7 @@ agreed has failed like one that does not answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -44,12 +45,14 @@ class Line:
     bounds: JsonBounds
     warn: Callable[[Mapping[str, Any]], None]
 
-    def call(self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify) -> Mapping[str, PassedOn]:
+    def call(
+        self, body: bytes, headers: Mapping[str, str], seconds: float, more_values: int, verify: Verify
+    ) -> Mapping[str, PassedOn]:
         """The sound results of one call, which `Breaker.admit` has admitted; those that are missing are for the caller to
-        find. Raises PeerUnavailable, and PeerRefused where the whole request was refused.
+        find. ``more_values`` may be in the answer beyond the bounds: what was sent is then in it as JSON. Raises PeerUnavailable, and PeerRefused where the whole request was refused.
         """
         try:
-            results, is_clean = self._exchange(body, headers, seconds, verify)
+            results, is_clean = self._exchange(body, headers, seconds, more_values, verify)
         except PeerRefused as refusal:
             self.breaker.succeeded()  # refusing is an answer, of which the operator should know
             self._tell(str(refusal))
@@ -68,11 +71,12 @@ class Line:
         return results
 
     def _exchange(
-        self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify
+        self, body: bytes, headers: Mapping[str, str], seconds: float, more_values: int, verify: Verify
     ) -> tuple[Mapping[str, PassedOn], bool]:
         status, answer = self.client.post(body, headers, seconds)
+        bounds = replace(self.bounds, values=self.bounds.values + more_values)
         try:
-            answered = read_forwarded_answer(answer, self.bounds)
+            answered = read_forwarded_answer(answer, bounds)
         except ValueError:
             raise _without_results(status) from None  # the cause quotes the answer
         return verify(answered)

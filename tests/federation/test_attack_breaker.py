@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 from tests.federation.among_fakes import AmongFakes
 from tests.federation.fake_kas import CLOSE, Asked
 from tests.federation.hostile_peer import reply
+from tests.federation.nations import Nations
+from tests.metadata import with_metadata
 
 
 def limited(_asked: Asked) -> bytes:
@@ -42,3 +45,12 @@ def test_attack_f05_alternatives_at_one_partner_are_few_calls(among_fakes: Among
     assert len(fra.asked) - before == 4
     codes = Counter(result.get("code") for result in results.values())
     assert codes == {"key_material_rejected": 4, "peer_unavailable": 16, None: 1}
+
+
+def test_attack_f05_much_metadata_is_no_failure_of_who_opens_it(nations: Nations) -> None:
+    """What was a text in the request is JSON in the answer: its values are more than a request may have."""
+    attempt = nations.attempt(at="usa", holders=("gbr",) * 4)
+    with_metadata(attempt, {"a": [1] * 15_000})
+    attempt.body = json.dumps(attempt.request, separators=(",", ":")).encode()
+    results = nations.results(attempt, attempt.send())
+    assert [len(result["metadata"]["a"]) for result in results.values()] == [15_000] * 4
