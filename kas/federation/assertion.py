@@ -31,6 +31,7 @@ from kas.errors import (
 )
 from kas.federation.registry import Agreement, Peer, Registry
 from kas.jose import CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
+from kas.setting import identifier
 
 TYPE: Final = "kas-forward+jwt"
 ALGORITHM: Final = "ES256"
@@ -203,13 +204,21 @@ def _verify_times(claims: Mapping[str, Any], now: float) -> float:
 
 
 def _verify_way(via: object, forwarder: str, receiver: str, max_depth: int) -> tuple[str, ...]:
-    if not isinstance(via, list) or not all(isinstance(kas_id, str) for kas_id in via) or via[-1:] != [forwarder]:
+    if not isinstance(via, list) or not all(map(_is_kas_id, via)) or via[-1:] != [forwarder]:
         raise ForwardingMalformed
     if receiver in via or len(set(via)) != len(via):
         raise ForwardingLoop
     if len(via) > max_depth:
         raise ForwardingTooDeep
     return tuple(via)
+
+
+def _is_kas_id(value: object) -> bool:
+    """Services on the way need not be known here, and what they are called stands in the record."""
+    try:
+        return isinstance(value, str) and identifier(value) == value
+    except ValueError:
+        return False
 
 
 def _read_text(claims: Mapping[str, Any], name: str, least: int, most: int) -> str:

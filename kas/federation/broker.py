@@ -7,7 +7,9 @@ comes here is permitted already.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +31,8 @@ from kas.policy.rules import Rules
 from kas.protocol.acp240.forward import SentGroup, forwarded_body
 from kas.protocol.values import LabelPolicy, PassedOn
 
+# Of one service, for one request: each alternative is a call, and all of our callers are one network there.
+MAX_CALLS: Final = 4
 # For calls to leave on kept connections. They are other threads', and an unwrap of ours would hold the interpreter.
 HEAD_START_SECONDS: Final = 0.005
 
@@ -57,13 +61,14 @@ class Broker:
 @dataclass(frozen=True, slots=True)
 class Messenger:
     """Carries what one client asks. ``via`` are the services that the request has passed, we the last of them; ``until`` is
-    in seconds of the broker's timer.
+    in seconds of the broker's timer; ``calls`` counts those of each service.
     """
 
     broker: Broker
     credentials: Credentials
     via: tuple[str, ...]
     until: float
+    calls: Counter[str] = field(default_factory=Counter)
 
     def find(self, unverified_url: str) -> str | None:
         """A `kas.release.Peers`: the service that a key access object names, if it is a known one."""
@@ -140,6 +145,9 @@ class Messenger:
         seconds = min(float(line.peer.timeout_seconds), self.until - broker.timer())
         if seconds <= 0:
             return PeerUnavailable("no time left")
+        if self.calls[kas_id] >= MAX_CALLS:
+            return PeerUnavailable("asked often enough")
+        self.calls[kas_id] += 1
         body = forwarded_body(work.request.sent_client_key, _groups(cases))
         find_key = partial(broker.keys.find, line.peer)
         question = Question(kas_id, cases, work.principal.proof_hash, find_key, broker.clock)
