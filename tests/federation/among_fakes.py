@@ -21,7 +21,7 @@ from kas.keys.folder import make_local_keys
 from local.nations import Place, Setup, free_places, nations_world, registry
 from local.processes import Service, World, issuer_entry, stop, write_private_json
 from tests.canaries import CANARIES
-from tests.federation.fake_kas import FakeKas, fake_kas, listening
+from tests.federation.fake_kas import FakeKas, fake_kas, listening, make_signing_key
 from tests.federation.nations import Nations
 from tests.kit import UNLIMITED, Kit, stderr_into
 
@@ -97,7 +97,8 @@ def _set_up(
 ) -> tuple[Setup, dict[str, str]]:
     """The files, and where each nation's KAS is registered to be."""
     for place in places:
-        make_local_keys(place.keys_dir)
+        make_keys = make_local_keys if place.provider_port else make_signing_key
+        make_keys(place.keys_dir)
     document = registry(places)
     kases = {entry["id"].removeprefix("kas-"): entry for entry in document["kases"]}
     for name in secure:
