@@ -151,6 +151,19 @@ def test_attack_f05_a_result_that_is_not_signed_as_it_stands(among_fakes: AmongF
     answers_again(among_fakes)
 
 
+@pytest.mark.parametrize("sid", [None, "s-1", ""])
+def test_attack_f05_a_sid_that_was_not_asked_with(among_fakes: AmongFakes, sid: str | None) -> None:
+    """A result has one exactly when its key access object had."""
+    nations, fra = among_fakes.nations, among_fakes.fakes["fra"]
+    attempt = nations.attempt(at="usa", holders=("fra",))
+    del attempt.kao["sid"]
+    attempt.resign()
+    with fra.answering(fra.spoilt(lambda result: result.update(sid=sid))):
+        answer = attempt.send()
+    assert nations.results(attempt, answer)["kao-fra-0"]["code"] == "peer_unavailable"
+    answers_again(among_fakes)
+
+
 @pytest.mark.parametrize("signer", ["gbr", "usa", None])
 @pytest.mark.parametrize("is_named", [True, False])
 def test_attack_f05_signed_by_another_key(among_fakes: AmongFakes, signer: str | None, *, is_named: bool) -> None:
