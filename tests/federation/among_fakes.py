@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kas.keys.folder import make_local_keys
+from local.client import new_proof_key
+from local.client.proofs import make_proof
 from local.nations import Place, Setup, free_places, nations_world, registry
 from local.processes import Service, World, issuer_entry, stop, write_private_json
 from tests.canaries import CANARIES
@@ -40,6 +43,16 @@ class AmongFakes:
         """What the operators were told."""
         lines = (self.folder / "stderr").read_text("utf-8", "replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def breaker(self, asked: str, nation: str) -> dict[str, Any]:
+        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it."""
+        kit, key = self.nations[asked], new_proof_key()
+        token, url = kit.access_token("usa-secret", key), f"{kit.base}/federation/status"
+        proof = make_proof(key, "GET", url, time.time(), token=token, nonce=kit.fresh_nonce())
+        answer = kit.http("GET", url, [("Authorization", f"DPoP {token}"), ("DPoP", proof)])
+        assert answer.status == 200, answer.body
+        (peer,) = [peer for peer in answer.json()["peers"] if peer["kas"] == f"kas-{nation}"]
+        return dict(peer["breaker"])
 
     def outputs(self) -> str:
         """All that the real ones wrote."""

@@ -205,7 +205,7 @@ def test_attack_f05_an_earlier_answer(among_fakes: AmongFakes) -> None:
 def test_attack_f05_what_was_not_asked_spoils_itself_alone(
     among_fakes: AmongFakes, kao_id: str, *, is_beside: bool
 ) -> None:
-    """Beside a good result, or in a group of its own: it answers for nobody else's; the operator is told."""
+    """Beside a good result, or in a group of its own: it answers for nobody else's, and the call counts as failed."""
     fra = among_fakes.fakes["fra"]
 
     def add(members: dict[str, Any]) -> None:
@@ -216,10 +216,11 @@ def test_attack_f05_what_was_not_asked_spoils_itself_alone(
         else:
             members["responses"].insert(0, {"policyId": group["policyId"], "results": [foreign]})
 
+    before = among_fakes.breaker("usa", "fra")["failures"]
     with fra.answering(fra.altered(add)):
         _, results = ask(among_fakes)
     assert results["kao-fra-1"]["signature"]["kas"] == "kas-fra"
-    assert NOT_AS_AGREED in {line.get("status") for line in among_fakes.told()}
+    assert among_fakes.breaker("usa", "fra")["failures"] == before + 1
     answers_again(among_fakes)
 
 
