@@ -322,11 +322,15 @@ def test_attack_f05_results_deeper_than_allowed(among_fakes: AmongFakes) -> None
     ],
 )
 def test_attack_f05_a_status_without_results(among_fakes: AmongFakes, sent: str, code: str) -> None:
-    """A whole request that is refused is an answer, of which the operator hears; the rest of it are failures."""
+    """A whole request that is refused is an answer, of which the operator hears: the peer is not left alone for it. The
+    rest are failures.
+    """
     fra, number = among_fakes.fakes["fra"], sent.partition(" ")[0]
+    before = among_fakes.breaker("usa", "fra")["failures"]
     with fra.answering(status(sent, b"" if number == "204" else b'{"error":"canary"}')):
         words = f"status {number}" if code == "peer_refused" else f"status {number} without results"
         assert_spoilt(among_fakes, words, code=code)
+    assert among_fakes.breaker("usa", "fra")["failures"] - before == (0 if code == "peer_refused" else 1)
     answers_again(among_fakes)
 
 
@@ -401,11 +405,14 @@ def test_attack_f05_the_whole_request_has_one_deadline(among_fakes: AmongFakes) 
     assert {result.get("code") for result in results.values()} == {"peer_unavailable"}
 
 
-def test_attack_f05_peer_is_asked_once_and_what_it_gets_is_what_the_client_sent(among_fakes: AmongFakes) -> None:
-    """Several key access objects of one peer in one call; without those of others, and without the mode."""
+@pytest.mark.parametrize("scheme", ["DPoP", "Bearer", "dpop"])
+def test_attack_f05_peer_is_asked_once_and_what_it_gets_is_what_the_client_sent(
+    among_fakes: AmongFakes, scheme: str
+) -> None:
+    """Several key access objects of one peer in one call, without those of others; under DPoP, whatever the client wrote."""
     fra: FakeKas = among_fakes.fakes["fra"]
     attempt = among_fakes.nations.attempt(at="usa", holders=("fra", "usa", "fra", "gbr"))
-    before = len(fra.asked)
+    before, attempt.scheme = len(fra.asked), scheme
     attempt.send()
     (asked,) = fra.asked[before:]
     group = attempt.request["requests"][0]
