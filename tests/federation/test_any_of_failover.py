@@ -112,3 +112,13 @@ def test_fault_16_after_five_failures_a_peer_is_left_alone(among_fakes: AmongFak
     assert (state["state"], state["failures"], state["refusals"], dnk.heard) == ("open", 5, 2, 5)
     assert 0 <= state["openForSeconds"] < 30
     assert among_fakes.breaker("usa", "gbr")["state"] == "closed"
+
+
+@pytest.mark.parametrize("holders", [("usa", "fra"), ("fra", "usa"), ("fra", "gbr")])
+def test_splits_that_several_services_hold_are_combined_by_none(among_fakes: AmongFakes, holders: Any) -> None:
+    """And none of them is called for it: the client asks for each by itself, and combines."""
+    before = among_fakes.fakes["fra"].heard
+    attempt = among_fakes.nations.attempt(at="usa", holders=holders, mode="allOf")
+    results = among_fakes.nations.results(attempt, attempt.send())
+    assert {result["code"] for result in results.values()} == {"not_supported"}
+    assert among_fakes.fakes["fra"].heard == before
