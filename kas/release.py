@@ -115,7 +115,7 @@ class Release:
     def _is_permitted(self, case: Case, work: Work, peers: Peers | None) -> bool:
         try:
             # 8.
-            self._place(case, peers)
+            self._place(case, work, peers)
             # 9.
             self._check_origin(case, work, peers)
             # 10.
@@ -128,9 +128,11 @@ class Release:
             return False
         return True
 
-    def _place(self, case: Case, peers: Peers | None) -> None:
-        """Whose it is. Splits are combined where all of them are ours, and nowhere else."""
-        if not case.kao.is_supported:
+    def _place(self, case: Case, work: Work, peers: Peers | None) -> None:
+        """Whose it is. Splits are combined where all of them are ours, and nowhere else. Where another service forwards
+        there is no mode: no signature of the client's covers it, and he asked for it there.
+        """
+        if not case.kao.is_supported or (case.group.mode is not Mode.EACH and work.principal.forwarding is not None):
             raise NotSupported
         if case.group.mode is Mode.ALL_OF and not all(self._is_ours(kao.url) for kao in case.group.key_accesses):
             raise NotSupported

@@ -75,7 +75,7 @@ def _is_sound(result: Mapping[str, Any], case: Case, question: Question, now: fl
         return False
     # 3.
     iat = signature.get("iat")
-    if isinstance(iat, bool) or not isinstance(iat, int) or abs(now - iat) > MAX_CLOCK_DIFFERENCE_SECONDS:
+    if not isinstance(iat, int) or abs(now - iat) > MAX_CLOCK_DIFFERENCE_SECONDS:
         return False
     # 4.
     return _is_signed(result, signature, question.find_key)

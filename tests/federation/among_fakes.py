@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kas.keys.folder import make_local_keys
+from local.client import new_proof_key
+from local.client.proofs import make_proof
 from local.nations import Place, Setup, free_places, nations_world, registry
 from local.processes import Service, World, issuer_entry, stop, write_private_json
 from tests.canaries import CANARIES
-from tests.federation.fake_kas import FakeKas, fake_kas, listening
+from tests.federation.fake_kas import FakeKas, fake_kas, listening, make_signing_key
 from tests.federation.nations import Nations
 from tests.kit import UNLIMITED, Kit, stderr_into
 
@@ -40,6 +43,16 @@ class AmongFakes:
         """What the operators were told."""
         lines = (self.folder / "stderr").read_text("utf-8", "replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def breaker(self, asked: str, nation: str) -> dict[str, Any]:
+        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it."""
+        kit, key = self.nations[asked], new_proof_key()
+        token, url = kit.access_token("usa-secret", key), f"{kit.base}/federation/status"
+        proof = make_proof(key, "GET", url, time.time(), token=token, nonce=kit.fresh_nonce())
+        answer = kit.http("GET", url, [("Authorization", f"DPoP {token}"), ("DPoP", proof)])
+        assert answer.status == 200, answer.body
+        (peer,) = [peer for peer in answer.json()["peers"] if peer["kas"] == f"kas-{nation}"]
+        return dict(peer["breaker"])
 
     def outputs(self) -> str:
         """All that the real ones wrote."""
@@ -97,7 +110,8 @@ def _set_up(
 ) -> tuple[Setup, dict[str, str]]:
     """The files, and where each nation's KAS is registered to be."""
     for place in places:
-        make_local_keys(place.keys_dir)
+        make_keys = make_local_keys if place.provider_port else make_signing_key
+        make_keys(place.keys_dir)
     document = registry(places)
     kases = {entry["id"].removeprefix("kas-"): entry for entry in document["kases"]}
     for name in secure:

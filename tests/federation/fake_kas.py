@@ -16,11 +16,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.client import ProofKey
 from local.client.encoding import b64, canonical, sha256_b64url
@@ -69,11 +70,8 @@ class FakeKas:
 
     @property
     def keys(self) -> KasKeys:
-        """What it publishes."""
-        index = json.loads((self.place.keys_dir / "keys.json").read_text("utf-8"))
-        entry = next(entry for entry in index["unwrapKeys"] if "acp240" in entry["dialects"])
-        wrapping = public_rsa_key(self.place.keys_dir / entry["file"])
-        return KasKeys(entry["kid"], wrapping, {self.kid: {**self.key.jwk, "use": "sig", "alg": "ES256"}})
+        """What it publishes. All fakes have one key to wrap with: none of them unwraps."""
+        return KasKeys("fake-rsa", wrapping_key(), {self.kid: {**self.key.jwk, "use": "sig", "alg": "ES256"}})
 
     @contextlib.contextmanager
     def answering(self, answer: Answer) -> Iterator[None]:
@@ -165,10 +163,20 @@ class FakeKas:
             connection.sendall(answer(self.asked[-1]))
 
 
-def public_rsa_key(path: Path) -> rsa.RSAPublicKey:
-    private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(private, rsa.RSAPrivateKey)
-    return private.public_key()
+@cache
+def wrapping_key() -> rsa.RSAPublicKey:
+    return rsa.generate_private_key(65537, 2048).public_key()
+
+
+def make_signing_key(folder: Path) -> None:
+    """The keys of a fake: one that signs, in a folder like a real one's."""
+    folder.mkdir(parents=True)
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "sig.pem").write_bytes(pem)
+    entry = {"kid": f"fake-sig-{secrets.token_hex(4)}", "file": "sig.pem", "status": "current"}
+    (folder / "keys.json").write_text(json.dumps({"unwrapKeys": [], "signingKeys": [entry]}), "utf-8")
 
 
 def fake_kas(place: Place, peer: Any) -> FakeKas:

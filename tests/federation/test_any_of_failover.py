@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any
 
 import pytest
 
 from local.client import Answer
-from local.client.proofs import make_proof
 from local.client.results import open_result
 from tests.federation.among_fakes import AmongFakes
 from tests.federation.fake_kas import CLOSE
@@ -87,31 +85,19 @@ def test_alternatives_of_one_real_peer_are_no_replays(among_fakes: AmongFakes) -
     ]
 
 
-def breaker(world: AmongFakes, nation: str) -> dict[str, Any]:
-    """As ``/federation/status`` of the US shows it."""
-    attempt = world.nations.attempt(at="usa", holders=("usa",))
-    url = f"{attempt.kit.base}/federation/status"
-    nonce = attempt.kit.fresh_nonce()
-    proof = make_proof(attempt.key, "GET", url, time.time(), token=attempt.token, nonce=nonce)
-    answer = attempt.kit.http("GET", url, [("Authorization", f"DPoP {attempt.token}"), ("DPoP", proof)])
-    assert answer.status == 200, answer.body
-    (peer,) = [peer for peer in answer.json()["peers"] if peer["kas"] == f"kas-{nation}"]
-    return dict(peer["breaker"])
-
-
 def test_fault_16_after_five_failures_a_peer_is_left_alone(among_fakes: AmongFakes) -> None:
     """The breaker counts what happens: it opens at the fifth failure, its peer is not called, alternatives go on at once,
     a request for it alone says when to come again, and all of that can be seen.
     """
     dnk = among_fakes.fakes["dnk"]
-    assert (breaker(among_fakes, "dnk")["state"], breaker(among_fakes, "dnk")["failures"]) == ("closed", 0)
+    assert (among_fakes.breaker("usa", "dnk")["state"], among_fakes.breaker("usa", "dnk")["failures"]) == ("closed", 0)
     with dnk.talking(ending()):
         for failures in range(1, 6):
             attempt = any_of(among_fakes, "dnk", "gbr")
             found = outcomes(among_fakes, attempt, attempt.send())
             assert [code for _, code, *_ in found] == ["peer_unavailable", None]
-            assert breaker(among_fakes, "dnk")["failuresInARow"] == failures
-    state = breaker(among_fakes, "dnk")
+            assert among_fakes.breaker("usa", "dnk")["failuresInARow"] == failures
+    state = among_fakes.breaker("usa", "dnk")
     assert (state["state"], state["failures"], state["refusals"], dnk.heard) == ("open", 5, 0, 5)
     attempt = any_of(among_fakes, "dnk", "gbr")
     assert outcomes(among_fakes, attempt, attempt.send()) == [
@@ -122,7 +108,17 @@ def test_fault_16_after_five_failures_a_peer_is_left_alone(among_fakes: AmongFak
     answer = alone.send()
     assert (answer.status, answer.json()["code"]) == (503, "peer_unavailable")
     assert 0 < int(answer.headers["Retry-After"]) <= 30
-    state = breaker(among_fakes, "dnk")
+    state = among_fakes.breaker("usa", "dnk")
     assert (state["state"], state["failures"], state["refusals"], dnk.heard) == ("open", 5, 2, 5)
     assert 0 <= state["openForSeconds"] < 30
-    assert breaker(among_fakes, "gbr")["state"] == "closed"
+    assert among_fakes.breaker("usa", "gbr")["state"] == "closed"
+
+
+@pytest.mark.parametrize("holders", [("usa", "fra"), ("fra", "usa"), ("fra", "gbr")])
+def test_splits_that_several_services_hold_are_combined_by_none(among_fakes: AmongFakes, holders: Any) -> None:
+    """And none of them is called for it: the client asks for each by itself, and combines."""
+    before = among_fakes.fakes["fra"].heard
+    attempt = among_fakes.nations.attempt(at="usa", holders=holders, mode="allOf")
+    results = among_fakes.nations.results(attempt, attempt.send())
+    assert {result["code"] for result in results.values()} == {"not_supported"}
+    assert among_fakes.fakes["fra"].heard == before

@@ -151,6 +151,19 @@ def test_attack_f05_a_result_that_is_not_signed_as_it_stands(among_fakes: AmongF
     answers_again(among_fakes)
 
 
+@pytest.mark.parametrize("sid", [None, "s-1", ""])
+def test_attack_f05_a_sid_that_was_not_asked_with(among_fakes: AmongFakes, sid: str | None) -> None:
+    """A result has one exactly when its key access object had."""
+    nations, fra = among_fakes.nations, among_fakes.fakes["fra"]
+    attempt = nations.attempt(at="usa", holders=("fra",))
+    del attempt.kao["sid"]
+    attempt.resign()
+    with fra.answering(fra.spoilt(lambda result: result.update(sid=sid))):
+        answer = attempt.send()
+    assert nations.results(attempt, answer)["kao-fra-0"]["code"] == "peer_unavailable"
+    answers_again(among_fakes)
+
+
 @pytest.mark.parametrize("signer", ["gbr", "usa", None])
 @pytest.mark.parametrize("is_named", [True, False])
 def test_attack_f05_signed_by_another_key(among_fakes: AmongFakes, signer: str | None, *, is_named: bool) -> None:
@@ -192,7 +205,7 @@ def test_attack_f05_an_earlier_answer(among_fakes: AmongFakes) -> None:
 def test_attack_f05_what_was_not_asked_spoils_itself_alone(
     among_fakes: AmongFakes, kao_id: str, *, is_beside: bool
 ) -> None:
-    """Beside a good result, or in a group of its own: it answers for nobody else's; the operator is told."""
+    """Beside a good result, or in a group of its own: it answers for nobody else's, and the call counts as failed."""
     fra = among_fakes.fakes["fra"]
 
     def add(members: dict[str, Any]) -> None:
@@ -203,10 +216,11 @@ def test_attack_f05_what_was_not_asked_spoils_itself_alone(
         else:
             members["responses"].insert(0, {"policyId": group["policyId"], "results": [foreign]})
 
+    before = among_fakes.breaker("usa", "fra")["failures"]
     with fra.answering(fra.altered(add)):
         _, results = ask(among_fakes)
     assert results["kao-fra-1"]["signature"]["kas"] == "kas-fra"
-    assert NOT_AS_AGREED in {line.get("status") for line in among_fakes.told()}
+    assert among_fakes.breaker("usa", "fra")["failures"] == before + 1
     answers_again(among_fakes)
 
 
@@ -308,12 +322,16 @@ def test_attack_f05_results_deeper_than_allowed(among_fakes: AmongFakes) -> None
     ],
 )
 def test_attack_f05_a_status_without_results(among_fakes: AmongFakes, sent: str, code: str) -> None:
-    """A whole request that is refused is an answer, of which the operator hears; the rest of it are failures."""
+    """A whole request that is refused is an answer, of which the operator hears: the peer is not left alone for it. The
+    rest are failures.
+    """
     fra, number = among_fakes.fakes["fra"], sent.partition(" ")[0]
+    before = among_fakes.breaker("usa", "fra")["failures"]
     with fra.answering(status(sent, b"" if number == "204" else b'{"error":"canary"}')):
         is_there = code == "peer_refused" or number in {"429", "503"}
         words = f"status {number}" if is_there else f"status {number} without results"
         assert_spoilt(among_fakes, words, code=code)
+    assert among_fakes.breaker("usa", "fra")["failures"] - before == (0 if code == "peer_refused" else 1)
     answers_again(among_fakes)
 
 
@@ -388,11 +406,14 @@ def test_attack_f05_the_whole_request_has_one_deadline(among_fakes: AmongFakes) 
     assert {result.get("code") for result in results.values()} == {"peer_unavailable"}
 
 
-def test_attack_f05_peer_is_asked_once_and_what_it_gets_is_what_the_client_sent(among_fakes: AmongFakes) -> None:
-    """Several key access objects of one peer in one call; without those of others, and without the mode."""
+@pytest.mark.parametrize("scheme", ["DPoP", "Bearer", "dpop"])
+def test_attack_f05_peer_is_asked_once_and_what_it_gets_is_what_the_client_sent(
+    among_fakes: AmongFakes, scheme: str
+) -> None:
+    """Several key access objects of one peer in one call, without those of others; under DPoP, whatever the client wrote."""
     fra: FakeKas = among_fakes.fakes["fra"]
     attempt = among_fakes.nations.attempt(at="usa", holders=("fra", "usa", "fra", "gbr"))
-    before = len(fra.asked)
+    before, attempt.scheme = len(fra.asked), scheme
     attempt.send()
     (asked,) = fra.asked[before:]
     group = attempt.request["requests"][0]

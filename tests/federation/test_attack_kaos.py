@@ -129,6 +129,13 @@ def test_attack_f09_another_policy_of_the_same_name(forwarded: Forwarded) -> Non
     assert set(codes(forwarded).values()) == {"key_material_rejected"}
 
 
+@pytest.mark.parametrize("mode", [{"mode": "anyOf"}, {"mode": "allOf", "combine": "xor"}])
+def test_attack_f09_a_mode_put_in(forwarded: Forwarded, mode: dict[str, str]) -> None:
+    """No signature of the client's covers it: keys that he asked for each by itself would be combined, or left out."""
+    forwarded.body["requests"][0] |= mode
+    assert set(codes(forwarded).values()) == {"not_supported"}
+
+
 @pytest.fixture
 def of_two_policies(nations: Nations) -> Forwarded:
     """One key access object under each of two policies, both of which the client satisfies."""

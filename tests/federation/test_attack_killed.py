@@ -28,6 +28,7 @@ def mortal(tmp_path: Path) -> Iterator[Nations]:
     settings = {"KAS_FEDERATION_DEADLINE_SECONDS": str(PATIENCE)}
     with running_among_fakes(tmp_path, real=("usa", "fra"), fakes=(), change=change, **settings) as running:
         yield running.nations
+        running.nations.stop_kas("usa")  # its connection to the other would hold that one up
 
 
 def holds_a_request(port: int) -> bool:
