@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,10 @@ class AmongFakes:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def breaker(self, asked: str, nation: str) -> dict[str, Any]:
-        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it."""
+        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it to somebody else each time."""
         kit, key = self.nations[asked], new_proof_key()
-        token, url = kit.access_token("usa-secret", key), f"{kit.base}/federation/status"
+        watcher = {"claims": {"sub": f"watcher-{secrets.token_hex(4)}"}}
+        token, url = kit.access_token("usa-secret", key, watcher), f"{kit.base}/federation/status"
         proof = make_proof(key, "GET", url, time.time(), token=token, nonce=kit.fresh_nonce())
         answer = kit.http("GET", url, [("Authorization", f"DPoP {token}"), ("DPoP", proof)])
         assert answer.status == 200, answer.body

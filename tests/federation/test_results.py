@@ -24,10 +24,9 @@ def found(metadata: object, sig: bytes | None = None) -> tuple[int, bool]:
         "signature": said,
     }  # fmt: skip
     signed = sig or KEY.sign(canonical(result))
-    question = Question("kas-fra", [CASE], "hash", lambda kid: parse_public_jwk(KEY.jwk) if kid == "k" else None)
-    sound, is_clean = verified_results(
-        [("p-1", [{**result, "signature": {**said, "sig": b64(signed)}}])], question, now
-    )
+    keys = {"k": parse_public_jwk(KEY.jwk)}
+    question = Question("kas-fra", [CASE], "hash", keys.get, lambda: now)
+    sound, is_clean = verified_results(question, [("p-1", [{**result, "signature": {**said, "sig": b64(signed)}}])])
     return len(sound), is_clean
 
 
