@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,12 @@ class AmongFakes:
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def breaker(self, asked: str, nation: str) -> dict[str, Any]:
-        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it."""
+        """Of the line to ``nation``, as ``/federation/status`` of the KAS of ``asked`` shows it: to a caller of its own each time, since one
+        caller may ask for it thirty times a minute.
+        """
         kit, key = self.nations[asked], new_proof_key()
-        token, url = kit.access_token("usa-secret", key), f"{kit.base}/federation/status"
+        token = kit.access_token("usa-secret", key, {"claims": {"sub": secrets.token_hex(8)}})
+        url = f"{kit.base}/federation/status"
         proof = make_proof(key, "GET", url, time.time(), token=token, nonce=kit.fresh_nonce())
         answer = kit.http("GET", url, [("Authorization", f"DPoP {token}"), ("DPoP", proof)])
         assert answer.status == 200, answer.body
