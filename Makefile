@@ -1,14 +1,19 @@
-# run: a KAS and an identity provider · demo: what they do, shown · test, check: what must stay true
-# contract: the document against the service, at length
-# bench-cold, bench-kms: what a start costs, what Cloud KMS costs; figures in build/ and docs/performance.md
+# run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
+# demo-federation: what they do, shown · test, check: what must stay true
+# contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
+# bench-cold, bench-kms, bench-federation: what a start, Cloud KMS and forwarding cost; figures in build/ and
+# docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 PYTHON ?= python3
+# with NATIONS the first of two ports for each: KAS, identity provider
 PORT ?= 8080
 IDP_PORT ?= 8081
 # run, demo: software, or kms (on a stand-in for Google Cloud)
 KEYS ?= software
 GOOGLE_PORT ?= 8090
 GOOGLE_RPC_PORT ?= 8091
+# run: several KASes, as in usa,fra,gbr
+NATIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,22 +22,30 @@ SECONDS ?= 600
 TARGETS ?=
 
 # What decides who gets a key: every line and branch of it is tested.
-DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,kas/auth/nonce.py,kas/crypto/binding.py,$\
-	kas/crypto/signatures.py,kas/crypto/wrapping.py,kas/opa/answer.py,kas/policy/attribute_decision.py,kas/policy/decision.py
+DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,kas/auth/nonce.py,$\
+	kas/crypto/binding.py,kas/crypto/metadata.py,kas/crypto/signatures.py,kas/crypto/splits.py,kas/crypto/wrapping.py,$\
+	kas/federation/agreement.py,kas/federation/assertion.py,kas/jose.py,kas/jwa.py,kas/opa/answer.py,$\
+	kas/policy/attribute_decision.py,kas/policy/attributes.py,kas/policy/clearances.py,kas/policy/decision.py,$\
+	kas/policy/dissem.py,kas/policy/entitlements.py,kas/policy/labels.py,kas/policy/rules.py,$\
+	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
 ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
-.PHONY: run demo test test-attacks test-others check contract bench-cold bench-kms fuzz mutants
+.PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms \
+	bench-federation fuzz mutants
 .DELETE_ON_ERROR:
 
 run: $(READY)
 	@exec $(BIN)/python -m local.run --port $(PORT) --idp-port $(IDP_PORT) --keys $(KEYS) \
-		--google-port $(GOOGLE_PORT) --google-rpc-port $(GOOGLE_RPC_PORT)
+		--google-port $(GOOGLE_PORT) --google-rpc-port $(GOOGLE_RPC_PORT) $(if $(NATIONS),--nations $(NATIONS))
 
 demo: $(READY)
 	@PYTHON=$(BIN)/python local/otdf/setup.sh
 	@exec $(BIN)/python -m local.demo --keys $(KEYS)
+
+demo-federation: $(READY)
+	@exec $(BIN)/python -m local.demo_federation
 
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
@@ -58,8 +71,14 @@ bench-cold: $(READY)
 bench-kms: $(READY)
 	$(BIN)/python -m bench.kms
 
+bench-federation: $(READY)
+	$(BIN)/python -m bench.federation
+
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
+
+attacks: $(READY)
+	EVERY_ROUTE=1 $(BIN)/python -m pytest tests/opentdf
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bench.deployment import Deployment, deployed
 from bench.host import BenchFailed, Check, Connection, Start, compile_all, first_answer
-from bench.report import write_report
+from bench.report import add_transport, machine, report_name, write_report
 from bench.rounds import MIN_ROUNDS, Beside, beside, interleaved, spread
 from bench.stages import STAGES, stages_of
 from local.client import Answer
@@ -137,10 +137,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.cold", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help=f"{MIN_ROUNDS} or more")
     parser.add_argument("--stage-rounds", type=int, default=9, help="of starts that are watched")
+    add_transport(parser)
     asked = parser.parse_args()
     if asked.rounds < MIN_ROUNDS:
         parser.error(f"--rounds: {MIN_ROUNDS} or more")
-    with deployed() as deployment:
+    before = machine()
+    with deployed(KAS_KMS_TRANSPORT=asked.transport) as deployment:
         compile_all(ROOT / "main.py", ROOT / "kas", deployment.empty.folder)
         results = starts(deployment, asked.rounds)
         figures = print_starts(results)
@@ -149,7 +151,8 @@ def main() -> int:
     print()
     for name, value in figures.items():
         print(f"  {name:<28} {value:8.3f}")
-    print(write_report("bench-cold", figures, context(results, found)))
+    raw = {**before, "transport": asked.transport, **context(results, found)}
+    print(write_report(report_name("bench-cold", asked.transport), figures, raw))
     return 0
 
 

@@ -1,7 +1,8 @@
-"""The service as env.yaml deploys it, on the stand-in for Google Cloud, with an identity provider behind TLS: what is
-measured, and a client who knows its keys.
+"""The service as env.yaml deploys it, on the stand-in for Google Cloud, both interfaces and the identity provider behind
+TLS: what is measured, and a client who knows its keys.
 
-Only what names a place differs from env.yaml: the issuers, and the keys and secrets of the stand-in's project.
+Only what names a place differs from env.yaml: the issuers, and the keys and secrets of the stand-in's project. The
+authority of the test stands beside those of the system, which are found, or read, as where it is deployed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from bench.fronts import fronts
 from bench.host import BenchFailed, Check, Connection, Function, first_answer
 from bench.key_set import serving
 from local.client import Answer, Credentials, Http, ProofKey, new_proof_key, new_receiving_key
@@ -36,7 +38,7 @@ from local.processes import (
 )
 from local.provider.clients import SECRET
 from tests.interop.production import deployed_settings
-from tests.interop.tls_front import make_certificates
+from tests.interop.tls_front import hashed_folder, make_certificates
 
 BASE: Final = "https://kas.example"
 _EMPTY: Final = """\
@@ -116,12 +118,15 @@ def deployed(**changes: str) -> Iterator[Deployment]:
         wait_until_answers(provider)
         trust, certificate = make_certificates(folder)
         key_set = running.enter_context(serving(_key_set(provider.base), certificate))
+        kms, secret_manager = running.enter_context(fronts(certificate, cloud.base.removeprefix("http://"), 2))
         settings = {
             **deployed_settings(),
             "KAS_PUBLIC_BASES": BASE,
             "KAS_ISSUERS_PATH": str(_issuers(folder / "issuers.json", idp_port, key_set)),
-            "SSL_CERT_FILE": str(trust),
+            "SSL_CERT_DIR": str(hashed_folder(folder / "authorities", trust)),
             **project.environment(cloud),
+            "KAS_KMS_ENDPOINT": kms,
+            "KAS_SECRETS_ENDPOINT": secret_manager,
             **changes,
         }
         kas = Function(ROOT, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -12,7 +13,18 @@ from typing import Any, Final
 
 from local.processes import ROOT
 
+TRANSPORTS: Final = ("http", "grpc", "rest")
 _DIGITS: Final = 3
+
+
+def add_transport(parser: argparse.ArgumentParser) -> None:
+    """``--transport``: by which client the service calls Cloud KMS."""
+    parser.add_argument("--transport", choices=TRANSPORTS, default=TRANSPORTS[0], help="KAS_KMS_TRANSPORT")
+
+
+def report_name(name: str, transport: str) -> str:
+    """Of the default, or with the transport behind it."""
+    return name if transport == TRANSPORTS[0] else f"{name}-{transport}"
 
 
 def write_report(name: str, figures: Mapping[str, float], context: Mapping[str, Any]) -> Path:
@@ -20,11 +32,12 @@ def write_report(name: str, figures: Mapping[str, float], context: Mapping[str, 
     path = ROOT / "build" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     rounded = {key: round(value, _DIGITS) for key, value in figures.items()}
-    path.write_text(json.dumps({"figures": rounded, "context": {**_machine(), **context}}, indent=2) + "\n", "utf-8")
+    path.write_text(json.dumps({"figures": rounded, "context": context}, indent=2) + "\n", "utf-8")
     return path
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What is measured, and on what: to be asked before anything is, since measuring is a load."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -77,3 +77,7 @@ def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
 def spread(values: Sequence[float]) -> Spread:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Spread(median, low, high, min(values), max(values))
+
+
+def p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]

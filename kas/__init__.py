@@ -30,9 +30,9 @@ Where things are (a module imports only from rows below its own)
     crypto, state, audit         bindings and wrapping; used proofs; the record
     journal                      what is learnt about one request
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
-    net                          HTTP/1.1, bounded in time, size and number
     jose, datakey, schema, fetch
-    cache, ratelimit, diagnostics, jwa, seldom
+    net                          HTTP/1.1, bounded in time, size and number
+    cache, ratelimit, diagnostics, jwa, seldom, tls
     config, descriptor
     environment
     setting

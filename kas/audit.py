@@ -58,7 +58,7 @@ class AuditLog:
 def _line(event: Mapping[str, Any]) -> bytes:
     short = {name: _shorten(value) for name, value in event.items()}
     line = json.dumps(short, separators=(",", ":")).encode("ascii") + b"\n"
-    if len(line) > MAX_LINE_BYTES:  # cannot happen while events have a fixed set of members
+    if len(line) > MAX_LINE_BYTES:  # events are made so that this does not happen
         raise AuditUnavailable
     return line
 

@@ -9,7 +9,7 @@ from typing import Any
 from kas.auth.authenticator import Principal
 from kas.dataclass import dataclass
 from kas.engine import Decider
-from kas.errors import KaoRefusal, KeyUnavailable, NotAttempted
+from kas.errors import KaoRefusal, KeyUnavailable, NotAttempted, PolicyUnavailable
 from kas.journal import Journal
 from kas.keys.opener import Opened
 from kas.policy.decision import Decision
@@ -55,11 +55,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What each KAO of one request uses; ``now`` in seconds since 1970, ``decisions`` by the hash of their policy."""
+    """What each KAO of one request uses; ``now`` in seconds since 1970, ``keys_until`` is a `KeyOpener.deadline`;
+    ``decisions`` are by the hash of their policy, also where none could be had.
+    """
 
     principal: Principal
     request: RewrapRequest
     journal: Journal
     now: float
     decider: Decider
-    decisions: dict[str, Decision] = field(default_factory=dict)
+    keys_until: float
+    decisions: dict[str, Decision | PolicyUnavailable] = field(default_factory=dict)

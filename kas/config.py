@@ -194,6 +194,14 @@ class Settings:
     rate_rewrap: int = count(
         "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
     )
+    rate_memory: int = count(
+        "RATE_MEMORY_REQUESTS",
+        1,
+        10_000_000,
+        "requests",
+        100_000,
+        "requests that each limit remembers at once, or the quota of one if that is more; beyond, all are refused",
+    )
     key_budget: Literal["metered", "all"] = choice(
         "KEY_BUDGET",
         "metered, all",
@@ -217,7 +225,12 @@ class Settings:
     dek_cache_entries: int = count("DEK_CACHE_ENTRIES", 1, 1_000_000, "keys", 10_000, "unwrapped keys kept at once")
     jwks_cache_seconds: int = count("JWKS_CACHE_SECONDS", 1, 86_400, "s", 3600, "how long an issuer's keys are fresh")
     public_key_cache_seconds: int = count(
-        "PUBLIC_KEY_CACHE_SECONDS", 0, 86_400, "s", 3600, "how long others may keep our public keys"
+        "PUBLIC_KEY_CACHE_SECONDS",
+        0,
+        86_400,
+        "s",
+        3600,
+        "how long others may keep our public keys, and how long, 60 s at the least, those in Cloud KMS are fresh here",
     )
     metrics: Literal["on", "off"] = choice(
         "METRICS", "on, off", "off", "/metrics in Prometheus text, for whoever asks; on by default in local mode"

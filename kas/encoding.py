@@ -88,11 +88,29 @@ def canonical_json(value: object) -> bytes:
     less than `parse_json` can from Python 3.13 on.
     """
     try:
+        if _is_plain(value):
+            return _PLAIN.encode(value).encode("utf-8")
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # its alias is narrower than what it takes
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise NotCanonical from error
     except RecursionError as error:
         raise _too_deep() from error
+
+
+def _is_plain(value: object) -> bool:
+    """Whether the standard library, which is many times faster, writes it as RFC 8785 does: there is no number but exact
+    whole ones, and no name whose place could depend on UTF-16. Strings it escapes alike.
+    """
+    if type(value) is dict:
+        for name, member in value.items():
+            if type(name) is not str or not name.isascii() or not _is_plain(member):
+                return False
+        return True
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    if type(value) is int:
+        return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+    return type(value) is str or type(value) is bool or value is None
 
 
 def _too_deep() -> InvalidStructure:
@@ -126,4 +144,7 @@ def _not_a_number(_constant: str) -> NoReturn:
 
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_members, parse_int=_integer, parse_float=_double, parse_constant=_not_a_number
+)
+_PLAIN: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 )

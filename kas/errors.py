@@ -415,6 +415,10 @@ class IssuerKeysUnavailable(Unavailable, code="issuer_keys_unavailable"):
     """The keys of the access token's issuer cannot be fetched now."""
 
 
+class ForwarderKeysUnavailable(Unavailable, code="forwarder_keys_unavailable"):
+    """The keys of the service that forwards cannot be fetched now."""
+
+
 class KaoRefusal(KasError):
     """Why one key access object is not rewrapped. ``status`` is what the refusal stands for, 0 for none."""
 

@@ -1,28 +1,27 @@
 """Fetching a small document from a configured address, and nothing else.
 
-The address is configuration, never a caller's. HTTPS with certificate verification against the system's authorities
-(``SSL_CERT_FILE`` is honoured); plain HTTP only to a loopback address and only where local mode allows it. No
-redirects, no proxy from the environment, no reused connections (nothing to carry across a fork), a cap on the bytes
-read, a time-out for connecting to an address, and one deadline over everything after it (finding the address is the
-system's).
+The address is configuration, never a caller's. HTTPS with certificate verification (`kas.tls`); plain HTTP only to a
+loopback address and only where local mode allows it. No redirects, no proxy from the environment, no reused connections
+(nothing to carry across a fork), a cap on the bytes read, and one deadline over connecting and the whole answer (finding the
+address is the system's).
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import socket
-import ssl
-import threading
-from collections.abc import Iterator
+from contextlib import closing
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from kas.net.answer import BadAnswer, TooLarge
+from kas.net.connection import AllowAddress, Tls, any_address, connect, origin_of
+from kas.net.deadline import Deadline, Timer
+from kas.tls import client_context
 from kas.uri import is_secure_url
 
 DEADLINE_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HEAD_BYTES: Final = 16 * 1024
 
 
 class FetchError(Exception):
@@ -39,66 +38,48 @@ class Fetcher(Protocol):
 class HttpFetcher:
     """The one that uses the network; holds no socket between calls."""
 
-    def __init__(self, *, allow_loopback_http: bool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        timer: Timer,
+        *,
+        allow_loopback_http: bool,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        tls: Tls = client_context,
+        allow_address: AllowAddress = any_address,
+    ) -> None:
+        """``timer`` gives seconds from an arbitrary start, ``tls`` the context for https, when it is needed."""
+        self._timer = timer
         self._allow_loopback_http = allow_loopback_http
         self._deadline_seconds = deadline_seconds
+        self._tls = tls
+        self._allow_address = allow_address
 
     def __call__(self, url: str) -> bytes:
         if not is_secure_url(url, allow_loopback_http=self._allow_loopback_http):
             raise FetchError("address not allowed")
         try:
-            with _connected(url, self._deadline_seconds) as connection:
-                return _get(connection, url)
+            status, body = self._get(url)
+        except TimeoutError as error:
+            raise FetchError("too slow") from error
+        except TooLarge as error:
+            raise FetchError("too large") from error
+        except BadAnswer as error:
+            raise FetchError(str(error)) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchError(type(error).__name__) from error
+        if status != http.client.OK:
+            raise FetchError(f"status {status}")
+        if len(body) > MAX_BYTES:
+            raise FetchError("too large")
+        return body
 
-
-@contextlib.contextmanager
-def _connected(url: str, deadline_seconds: float) -> Iterator[http.client.HTTPConnection]:
-    """A connection that is cut at the deadline, whatever it is doing then. Raises FetchError when that happened.
-
-    A time-out on a socket is per read, so a server that drips, in its handshake, headers or body, would hold us.
-    """
-    parts = urlsplit(url)
-    host = str(parts.hostname)
-    connection = http.client.HTTPConnection(host, parts.port)
-    address = host, parts.port or _DEFAULT_PORTS[parts.scheme]
-    with contextlib.ExitStack() as opened:
-        stream = opened.enter_context(socket.create_connection(address, timeout=deadline_seconds))
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            stream = opened.enter_context(
-                context.wrap_socket(stream, server_hostname=host, do_handshake_on_connect=False)
-            )
-        late = threading.Event()
-        alarm = threading.Timer(deadline_seconds, _cut, (stream, late))
-        alarm.daemon = True
-        alarm.start()
-        opened.callback(alarm.cancel)
-        if isinstance(stream, ssl.SSLSocket):
-            stream.do_handshake()
-        connection.sock = stream
-        yield connection
-        if late.is_set():  # what looks like an end is where it was cut
-            raise FetchError("too slow")
-
-
-def _get(connection: http.client.HTTPConnection, url: str) -> bytes:
-    parts = urlsplit(url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request("GET", target, headers={"Accept": "application/json", "Connection": "close"})
-    response = connection.getresponse()
-    if response.status != http.client.OK:
-        raise FetchError(f"status {response.status}")
-    body = response.read(MAX_BYTES + 1)
-    if len(body) > MAX_BYTES:
-        raise FetchError("too large")
-    if response.length:
-        raise FetchError("cut short")
-    return body
-
-
-def _cut(sock: socket.socket, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError):  # closed already: the exchange ended in time
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # the connection itself, below TLS
+    def _get(self, url: str) -> tuple[int, bytes]:
+        origin, parts = origin_of(url), urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        head = (
+            f"GET {target} HTTP/1.1\r\nHost: {origin.authority}\r\nAccept: application/json\r\n"
+            "Accept-Encoding: identity\r\nUser-Agent: kas\r\nConnection: close\r\n\r\n"
+        )
+        deadline = Deadline.after(self._deadline_seconds, self._timer)
+        with closing(connect(origin, self._tls, deadline, MAX_BYTES + _HEAD_BYTES, self._allow_address)) as connection:
+            return connection.exchange("GET", head.encode("ascii"), deadline)

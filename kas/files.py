@@ -93,7 +93,7 @@ def load_services(settings: Settings, path: Path | None, rules: Rules) -> Regist
 
 def _demand_own_key(services: Registry, keys: Keys, path: str) -> None:
     """Whatever is signed by a key that partners do not know, they refuse."""
-    kid, key = next(iter(keys.signing_keys.items()))  # the current one is first
+    kid, key = keys.current_signing_key
     known = frozenset[str]() if services.own is None else services.own.thumbprints
     if parse_public_jwk(to_jwk(key.public_key())).thumbprint not in known:
         raise ConfigError(f"{path}: the entry of this service does not list its signing key {kid}")

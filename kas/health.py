@@ -1,7 +1,8 @@
 """Whether this process can do its work: named checks, asked at most once in ten seconds however many ask.
 
 One caller checks; the others get the last report. Where there is none, a few wait a bounded time for the first, the rest
-not at all: anybody may ask, and waiting holds a thread. A report too old to be true any more, or none, is *not ready*. A check takes as long as what it asks: one fetch for each issuer that is down.
+not at all: anybody may ask, and waiting holds a thread. A report too old to be true any more, or none, is *not ready*. A
+check takes as long as what it asks: one fetch for each issuer that is down.
 """
 
 from __future__ import annotations

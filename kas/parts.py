@@ -1,12 +1,12 @@
 """The parts that routes share, made once in the parent process: who asks, what opens, who is told, who else there is.
 
-The files are loaded first (`kas.files`). Nothing here opens a connection, starts a thread or draws a random value: a worker that is forked makes its own.
+The files are loaded first (`kas.files`). Nothing here opens a connection, starts a thread or draws a random value: a
+worker that is forked makes its own.
 """
 
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -17,6 +17,7 @@ from kas.auth.authenticator import Authenticator, NonceMode
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
 from kas.auth.times import PROOF_MEMORY_SECONDS
+from kas.cache import Counts
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
 from kas.descriptor import descriptor_writer
@@ -35,19 +36,18 @@ from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
-from kas.net.connection import made_once
 from kas.protocol.bounds import JsonBounds
 from kas.ratelimit import Limit, SlidingWindow
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
 
-if TYPE_CHECKING:  # nothing of it is imported where no other service is known
-    from kas.federation.wiring import Federation
+if TYPE_CHECKING:
+    from kas.federation.wiring import Federation  # nothing of it is imported where no other service is known
+    from kas.keys.kms import KmsKeyService
 
 Clock = Callable[[], float]
 
 _MINUTE: Final = 60.0
-_REMEMBERED: Final = 100_000  # requests of the last minute, over all callers
 _LEAST_PUBLIC_KEY_SECONDS: Final = 60  # whoever asks for our keys must not use up the quota of reads in Cloud KMS
 _READY_QUOTA: Final = 30  # of one caller who shows credentials
 
@@ -71,7 +71,7 @@ class Parts:
     @cached_property
     def jwks(self) -> JwksCache:
         """The issuers' keys."""
-        fetch = HttpFetcher(allow_loopback_http=self.settings.local)
+        fetch = HttpFetcher(self.timer, allow_loopback_http=self.settings.local, tls=self.cloud.tls)
         return JwksCache(self.files.issuers, fetch, self.clock, self.settings.jwks_cache_seconds)
 
     @cached_property
@@ -85,16 +85,16 @@ class Parts:
     def rewrap_limit(self) -> SlidingWindow:
         """Rewraps a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
-        limit = Limit("rewrap", quota, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=max(_REMEMBERED, quota), refusal=RewrapLimit)
+        limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=RewrapLimit)
 
     @cached_property
     def ready_limit(self) -> SlidingWindow:
         """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
         proofs as far as his share of it goes.
         """
-        limit = Limit("ready", _READY_QUOTA, _MINUTE)
-        return SlidingWindow(limit, self.timer, capacity=_REMEMBERED, refusal=HealthLimit)
+        limit, capacity = Limit("ready", _READY_QUOTA, _MINUTE), max(self.settings.rate_memory, _READY_QUOTA)
+        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=HealthLimit)
 
     @cached_property
     def nonces(self) -> NonceSource:
@@ -127,7 +127,7 @@ class Parts:
     @cached_property
     def signer(self) -> ResultSigner:
         """Signs in our name: results, and what we forward."""
-        kid, private_key = next(iter(self.files.keys.signing_keys.items()))  # the current one is first
+        kid, private_key = self.files.keys.current_signing_key
         return ResultSigner(self.settings.kas_id, kid, private_key)
 
     @cached_property
@@ -136,11 +136,17 @@ class Parts:
         settings, registry = self.settings, self.files.services
         if registry is None:
             return None
+        from kas.federation.addresses import is_forbidden_address
         from kas.federation.peer_keys import PeerKeys
         from kas.federation.receiving import ForwardedAuthenticator
-        from kas.federation.wiring import Federation, new_broker
+        from kas.federation.wiring import MAX_ANSWER_VALUES, Federation, new_broker
 
-        fetch = HttpFetcher(allow_loopback_http=settings.local)
+        fetch = HttpFetcher(
+            self.timer,
+            allow_loopback_http=settings.local,
+            tls=self.cloud.tls,
+            allow_address=lambda ip: not is_forbidden_address(ip, allow_loopback=settings.local),
+        )
         keys = PeerKeys(registry.peers.values(), fetch, self.clock)
         receiver = ForwardedAuthenticator(
             registry=registry,
@@ -156,10 +162,10 @@ class Parts:
             keys=keys,
             signer=self.signer,
             rules=self.files.rules,
-            bounds=JsonBounds(settings.max_json_depth, settings.max_json_values, settings.max_json_string_chars),
+            bounds=JsonBounds(settings.max_json_depth, MAX_ANSWER_VALUES, settings.max_json_string_chars),
             deadline_seconds=settings.federation_deadline_seconds,
             allow_loopback_http=settings.local,
-            tls=made_once(ssl.create_default_context),
+            tls=self.cloud.tls,
             clock=self.clock,
             timer=self.timer,
             warn=tell_operator,
@@ -177,7 +183,7 @@ class Parts:
         from kas.opa.question import Questions
 
         questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
-        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator)
+        return OpaEngine(settings.opa_url, questions, self.timer, tell_operator, tls=self.cloud.tls)
 
     @cached_property
     def dek_cache(self) -> DekCache | None:
@@ -201,12 +207,17 @@ class Parts:
     def key_service(self) -> KeyService:
         """Whoever holds the keys: this process, Cloud KMS, or each its own."""
         software = SoftwareKeyService(self.files.keys.unwrap_keys)
+        return software if self.kms is None else KeyServices(software=software, kms=self.kms)
+
+    @cached_property
+    def kms(self) -> KmsKeyService | None:
+        """Who calls Cloud KMS, None where no key is there."""
         if not self._has_remote_keys:
-            return software
+            return None
         from kas.keys.kms import KmsKeyService
 
         settings = self.settings
-        kms = KmsKeyService(
+        return KmsKeyService(
             self.cloud.kms_for_workers(settings.kms_transport, settings.kms_endpoint, settings.kms_concurrency),
             timer=self.timer,
             sleep=threading.Event().wait,
@@ -217,7 +228,6 @@ class Parts:
             public_key_seconds=max(settings.public_key_cache_seconds, _LEAST_PUBLIC_KEY_SECONDS),
             warn=tell_operator,
         )
-        return KeyServices(software=software, kms=kms)
 
     @cached_property
     def opener(self) -> KeyOpener:
@@ -248,11 +258,17 @@ class Parts:
         if self.settings.metrics == "off":
             return None
         readings = Readings(
-            caches={"jwks": self.jwks.counts},
+            caches=self._caches,
             keeps_keys=self.dek_cache is not None,
             budget_left=None if self.budget is None else self.budget.left,
         )
         return Metrics(readings)
+
+    @property
+    def _caches(self) -> dict[str, Callable[[], Counts]]:
+        """What counts its questions, by the name that the metrics show."""
+        keys = {} if self.kms is None else {"public_keys": self.kms.public_key_counts}
+        return {"jwks": self.jwks.counts, **keys}
 
     @property
     def meter(self) -> Meter:

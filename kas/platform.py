@@ -34,8 +34,8 @@ DEFAULT_ALGORITHM: Final = "rsa:2048"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """The stand-in. ``kas_uri`` is the first public base; ``base_key`` the algorithm of the key that clients are told
-    to prefer, None to leave the choice to them.
+    """The stand-in. ``kas_uri`` is the first public base and ``/kas``; ``base_key`` the algorithm of the key that clients
+    are told to prefer, None to leave the choice to them.
     """
 
     kas_id: str

@@ -25,13 +25,22 @@ from kas.errors import (
     KaoSignatureInvalid,
     KeyMaterialRejected,
     NotSupported,
+    PolicyUnavailable,
     UnknownKas,
 )
 from kas.jose import is_valid_signature
 from kas.keys.opener import KeyOpener
 from kas.keys.registry import Dialect
+from kas.policy.decision import Decision
 from kas.protocol.bounds import JsonBounds, check_bounds
-from kas.protocol.values import CoveredByRequestToken, LabelPolicy, Mode, Released, UnreadablePolicy
+from kas.protocol.values import (
+    CoveredByRequestToken,
+    LabelPolicy,
+    Mode,
+    ReadablePolicy,
+    Released,
+    UnreadablePolicy,
+)
 from kas.uri import is_same_resource
 
 
@@ -45,7 +54,9 @@ class Peers(Protocol):
         """Whether what the request passed, or will pass on its way to ``peer``, may not be trusted with the client's key."""
 
     def check_agreements(self, case: Case, work: Work) -> None:
-        """Raises AgreementExceeded unless every agreement that the case falls under covers its policy and its caller."""
+        """Raises AgreementExceeded unless every agreement that the case falls under covers its policy and its caller, and
+        LabelInvalid where the label cannot be read.
+        """
 
     def ask(self, cases: Sequence[Case], work: Work) -> Callable[[], None]:
         """Forwards the cases. What it returns waits for the answers, and gives every case its outcome."""
@@ -157,7 +168,8 @@ class Release:
             return []
         caller, journal = work.principal.caller.identity, work.journal
         with journal.stage("unwrap"):
-            found = self.opener.open_all([case.kao for case in cases], dialect=self.dialect, caller=caller)
+            kaos, until = [case.kao for case in cases], work.keys_until
+            found = self.opener.open_all(kaos, dialect=self.dialect, caller=caller, until=until)
         keys = []
         for case, opened in zip(cases, found, strict=True):
             case.opened = opened
@@ -205,18 +217,26 @@ def _decide(case: Case, work: Work) -> None:
     KeyMaterialRejected for one that cannot be read (it is not the one that was bound), and PolicyUnavailable where no
     decision can be had.
     """
-    group, principal = case.group, work.principal
+    group = case.group
     if isinstance(group.policy, UnreadablePolicy):
         raise KeyMaterialRejected
-    decision = work.decisions.get(group.policy_hash)
-    if decision is None:
-        decision = work.decider.decide(
-            principal.claims, principal.caller.subject, principal.issuer, group.policy, now=work.now
-        )
-        work.decisions[group.policy_hash] = decision
+    if group.policy_hash not in work.decisions:
+        work.decisions[group.policy_hash] = _ask(group.policy, work)
+    decision = work.decisions[group.policy_hash]
+    if isinstance(decision, PolicyUnavailable):
+        raise decision
     case.decision = decision
     if decision.refusal is not None:
         raise decision.refusal
+
+
+def _ask(policy: ReadablePolicy, work: Work) -> Decision | PolicyUnavailable:
+    """A failure counts for all that the policy governs: what cannot be had now is not asked for again."""
+    principal = work.principal
+    try:
+        return work.decider.decide(principal.claims, principal.caller.subject, principal.issuer, policy, now=work.now)
+    except PolicyUnavailable as refusal:
+        return refusal
 
 
 def _without_incomplete(cases: Sequence[Case]) -> list[Case]:

@@ -119,7 +119,7 @@ class Rewrap:
         if forwarded is not None:
             forwarded.claim([case.kao.id for case in cases])
         # 8 to 15.
-        work = Work(principal, request, journal, now, self.engine.for_request())
+        work = Work(principal, request, journal, now, self.engine.for_request(), self.release.opener.deadline())
         peers = None if self.federation is None else self.federation.peers(credentials, principal)
         for number, batch in enumerate(rounds(groups), start=1):
             for case in batch:

@@ -110,6 +110,7 @@ def _edge(parts: Parts) -> Edge:
             network=settings.rate_network,
             everybody=settings.rate_global,
             health=settings.rate_health,
+            memory=settings.rate_memory,
             clock=parts.timer,
         ),
         cors=Cors(settings.cors_origins),
@@ -255,11 +256,14 @@ def _limits(settings: Settings) -> Limits:
 
 def _deployment(settings: Settings) -> Deployment:
     return Deployment(
+        kas_id=settings.kas_id,
         bases=settings.public_bases,
         is_local=settings.local,
         limits=_limits(settings),
         rewrap_schemes=settings.rewrap_schemes,
         rewrap_nonces=settings.rewrap_dpop_nonce,
         opentdf_nonces=settings.opentdf_dpop_nonce,
+        is_federated=settings.federation_config_path is not None,
+        decides_elsewhere=settings.policy_backend != "builtin",
         takes_unbound=settings.opentdf_bearer == "allow",
     )

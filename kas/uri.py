@@ -43,11 +43,16 @@ def _split(unverified_uri: object) -> tuple[str, str] | None:
 
 
 def is_same_resource(unverified_uri: str, uris: frozenset[str]) -> bool:
-    """Whether the URI is one of the normalised ``uris`` itself (ACP-240 §2): after normalisation of scheme, host and
-    port; the path as it is, and with a query or fragment it names something else.
+    """Whether the URI is one of the normalised ``uris`` itself (ACP-240 §2)."""
+    return resource_of(unverified_uri) in uris
+
+
+def resource_of(unverified_uri: str) -> str | None:
+    """What the URI names, to be compared with normalised URIs: scheme, host and port are normalised, the path is taken as
+    it is, and with a query or fragment it names nothing of ours.
     """
     parts = _split(unverified_uri)
-    return parts is not None and not {"?", "#"} & set(unverified_uri) and "".join(parts) in uris
+    return None if parts is None or {"?", "#"} & set(unverified_uri) else "".join(parts)
 
 
 def has_secure_scheme(unverified_uri: str, *, allow_loopback_http: bool) -> bool:

@@ -181,10 +181,15 @@ def start_nation_provider(place: Place, env: Mapping[str, str], log: IO[Any] | N
 
 @contextlib.contextmanager
 def nations_world(
-    places: Sequence[Place], setup: Setup, env: Mapping[str, str] | None = None, open_log: OpenLog = lambda _: None
+    places: Sequence[Place],
+    setup: Setup,
+    env: Mapping[str, str] | None = None,
+    open_log: OpenLog = lambda _: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, Nation]]:
-    """All services of all places, by nation, stopped at the end; ``env`` are further settings of every KAS, and
-    ``open_log`` gives what both services of a place write to. Settings of our own environment stay outside.
+    """All services of all places, by nation, answering unless ``is_cancelled``, stopped at the end. ``env`` are further
+    settings of every KAS, and ``open_log`` gives what both services of a place write to. Settings of our own environment
+    stay outside. Raises StartFailed.
     """
     clean = environment_without_settings()
     with contextlib.ExitStack() as running:
@@ -199,5 +204,5 @@ def nations_world(
             started.append(kas)
             nations[place.nation] = Nation(place, World(kas, provider))
         for service in started:
-            wait_until_answers(service)
+            wait_until_answers(service, is_cancelled)
         yield nations

@@ -1,6 +1,7 @@
 """`make run`: the KAS and its identity provider in the foreground, until Ctrl-C or SIGTERM, or until one of them ends.
 
-With ``--keys kms`` the KAS has its keys and secrets in a stand-in for Google Cloud, which runs and ends with them.
+With ``--keys kms`` the KAS has its keys and secrets in a stand-in for Google Cloud, which runs and ends with them; with
+``--nations`` there is a pair for each of several nations (`local.run_nations`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from local.processes import (
     wait_until_answers,
     write_issuers,
 )
+from local.run_nations import consecutive_places, parse_nations, run_nations
 
 _POLL_SECONDS: Final = 0.2
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -123,17 +125,26 @@ def _watch(services: list[Service], stopping: threading.Event) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
-    parser.add_argument("--port", type=int, default=8080, help="port of the KAS")
+    parser.add_argument(
+        "--port", type=int, default=8080, help="port of the KAS; of several nations, the first of all ports"
+    )
     parser.add_argument("--idp-port", type=int, default=8081, help="port of the identity provider")
     parser.add_argument("--keys", choices=("software", "kms"), default="software", help="where the KAS has its keys")
+    parser.add_argument("--nations", type=parse_nations, default=None, help="several, as in usa,fra,gbr")
     parser.add_argument("--google-port", type=int, default=8090, help="port of the stand-in's REST interfaces")
     parser.add_argument("--google-rpc-port", type=int, default=8091, help="port of its gRPC")
     parser.add_argument("--folder", type=Path, default=ROOT / ".local", help="private folder for keys")
     arguments = parser.parse_args()
+    if arguments.nations and arguments.keys == "kms":
+        parser.error("several nations have software keys")
     google_ports = (arguments.google_port, arguments.google_rpc_port) if arguments.keys == "kms" else None
     stopping = threading.Event()
     for number in _STOPPING:
         signal.signal(number, lambda *_: stopping.set())
+    if arguments.nations:
+        folder = arguments.folder / "nations"
+        places = consecutive_places(folder, arguments.nations, arguments.port)
+        return run_nations(places, folder / str(arguments.port), stopping)
     return run(Ports(arguments.port, arguments.idp_port, google_ports), arguments.folder, stopping)
 
 

@@ -58,6 +58,11 @@ def _unescaped(line: str) -> str:
     return _ESCAPE.sub(lambda found: _SHORT.get(found[2]) or chr(int(found[1] or "0", 16)), line)
 
 
+def shown(answer: Answer) -> bytes:
+    """Headers and body."""
+    return f"{dict(answer.headers)}\n".encode() + answer.body + b"\n"
+
+
 class Canaries:
     """Secrets, and the folders of the outputs that must not show them."""
 
@@ -65,6 +70,7 @@ class Canaries:
         self._names: dict[str, str] = {}  # of a secret, by its first windows
         self._folders: set[Path] = set()
         self._key_folders: set[Path] = set()
+        self._heard: list[bytes] = []
 
     def keep_key(self, name: str, data_key: bytes) -> None:
         """A data key, however it may show."""
@@ -82,13 +88,18 @@ class Canaries:
         self._folders.add(folder)
         self._key_folders |= {folder} if keys is None else {folder, keys}
 
+    def hear(self, answer: Answer) -> None:
+        """An answer that no `Overheard` saw: one that came over a socket."""
+        self._heard.append(shown(answer))
+
     def leaks(self) -> list[str]:
-        """Which secret is in which file, at which line."""
+        """Which secret is in which file, or in which of the answers over sockets, at which line."""
         for path in {path for folder in self._key_folders for path in folder.rglob("*.pem")}:
             if b"PRIVATE KEY" in path.read_bytes():
                 for form, text in private_forms(path).items():
                     self._keep(form, text)
-        return [leak for path in self.outputs() for leak in self._leaks_in(path)]
+        found = [leak for path in self.outputs() for leak in self._leaks_in(path)]
+        return found + [leak for data in self._heard for leak in self._leaks_of(data, "answers over sockets")]
 
     def outputs(self) -> list[Path]:
         """The files that are searched."""
@@ -100,12 +111,15 @@ class Canaries:
             self._names |= {start[place : place + _WINDOW]: name for place in range(_STEP)}
 
     def _leaks_in(self, path: Path) -> Iterator[str]:
-        text = path.read_bytes().decode("latin-1")
+        return self._leaks_of(path.read_bytes(), str(path))
+
+    def _leaks_of(self, data: bytes, where: str) -> Iterator[str]:
+        text = data.decode("latin-1")
         for place, name in self._found_in(text):
-            yield f"{name}: {path}:{text.count(chr(10), 0, place) + 1}"
+            yield f"{name}: {where}:{text.count(chr(10), 0, place) + 1}"
         for number, line in enumerate(text.split("\n"), 1):
             if "\\" in line:
-                yield from (f"{name}: {path}:{number}" for _, name in self._found_in(_unescaped(line)))
+                yield from (f"{name}: {where}:{number}" for _, name in self._found_in(_unescaped(line)))
 
     def _found_in(self, text: str) -> Iterator[tuple[int, str]]:
         for place in range(0, len(text), _STEP):
@@ -133,7 +147,7 @@ class Overheard:
         answer = self._http(method, url, sent, body)
         if url.startswith(self._base):
             with self._answers.open("ab") as file:
-                file.write(f"{dict(answer.headers)}\n".encode() + answer.body + b"\n")
+                file.write(shown(answer))
         return answer
 
     def close(self) -> None:

@@ -13,8 +13,6 @@ from typing import Final
 
 Entry = tuple[str, str]
 
-FEDERATION: Final = "later: forwarding between KASes"
-
 # Id -> (what is asked; M must, S should, O may), status.
 REQUIREMENTS: Final[dict[str, Entry]] = {
     "001": ("M: keys are released by judging the caller's attributes against the bound policy", ""),
@@ -45,14 +43,14 @@ REQUIREMENTS: Final[dict[str, Entry]] = {
     "061": ("M: attributes come from the token, never from the body", ""),
     "062": ("M: a denial releases no key", ""),
     "063": ("M: a denial is 403, or an error of its KAO in a mixed answer", ""),
-    "070": ("O: encryptedMetadata is decrypted and returned", "later: refused as not supported"),
-    "071": ("M: metadata that does not decrypt fails its KAO", "later: with 070; no metadata is taken until then"),
-    "080": ("M: KAOs of another KAS are forwarded", FEDERATION),
-    "081": ("M: forwarding keeps the association with the policy", FEDERATION),
-    "082": ("M: results are aggregated by policy and KAO id", FEDERATION),
-    "083": ("M: each KAS signs its results; aggregates carry them untouched", "later: own results are signed (091)"),
-    "084": ("M: the receiver can verify forwarder and content", FEDERATION),
-    "085": ("M: the downstream KAS verifies signature and binding itself", FEDERATION),
+    "070": ("O: encryptedMetadata is decrypted and returned", ""),
+    "071": ("M: metadata that does not decrypt fails its KAO", ""),
+    "080": ("M: KAOs of another KAS are forwarded", ""),
+    "081": ("M: forwarding keeps the association with the policy", ""),
+    "082": ("M: results are aggregated by policy and KAO id", ""),
+    "083": ("M: each KAS signs its results; aggregates carry them untouched", ""),
+    "084": ("M: the receiver can verify forwarder and content", ""),
+    "085": ("M: the downstream KAS verifies signature and binding itself", ""),
     "090": ("M: responses with policyId and results", ""),
     "091": ("M: each result has id, status, signature, sid, and the key on success", ""),
     "092": ("S: a sentence for people in each error", ""),
@@ -67,8 +65,8 @@ REQUIREMENTS: Final[dict[str, Entry]] = {
     "112": ("M: the binding keeps everyone from changing the policy", ""),
     "113": ("S: RSA and ECC, no algorithm welded in", ""),
     "114": ("S: a plan for quantum-resistant and FIPS algorithms", "later: to be written"),
-    "120": ("M: several KAOs for one policy: any of them, or all", "later: group modes; splits work today (003)"),
-    "121": ("S: an attribute may offer several KASes", "later: with forwarding"),
+    "120": ("M: several KAOs for one policy: any of them, or all", ""),
+    "121": ("S: an attribute may offer several KASes", ""),
 }
 
 ATTACKS: Final[dict[str, Entry]] = {
@@ -116,7 +114,7 @@ ATTACKS: Final[dict[str, Entry]] = {
     "R07": ("rewrap: material of odd length", ""),
     "R08": ("rewrap: duplicate ids", ""),
     "R09": ("rewrap: half of a bulk fails", ""),
-    "R10": ("rewrap: bad wrap and bad binding look alike", ""),
+    "R10": ("rewrap: bad wrap, binding and metadata look alike", ""),
     "R11": ("rewrap: no key operation for the unentitled", ""),
     "R12": ("rewrap: KAO signed by another, altered, unsigned", ""),
     "R13": ("rewrap: client key swapped under its hash", ""),
@@ -144,7 +142,16 @@ ATTACKS: Final[dict[str, Entry]] = {
     "L05": ("limits: Retry-After is true", ""),
     "L06": ("limits: trusted hops while the direct address is open", "later: deployment"),
     "L07": ("limits: the budget of key operations", ""),
-    "F01": ("federation: F1 to F10", FEDERATION),
+    "F01": ("federation: addresses that lead inside, redirects, names bound anew", ""),
+    "F02": ("federation: a way that passes a service twice", ""),
+    "F03": ("federation: a way that is longer than agreed", ""),
+    "F04": ("federation: a service known by a part of its address", ""),
+    "F05": ("federation: answers that are large, slow, unsigned, of others, twice there", ""),
+    "F06": ("federation: a service in our name, or with its own key for the client's", ""),
+    "F07": ("federation: plain HTTP, or another's certificate", ""),
+    "F08": ("federation: the forwarder puts in a client key of its own", ""),
+    "F09": ("federation: the forwarder alters, adds or drops a KAO", ""),
+    "F10": ("federation: an assertion used again, for another body or another receiver", ""),
 }
 
 FAULTS: Final[dict[str, Entry]] = {
@@ -163,15 +170,15 @@ FAULTS: Final[dict[str, Entry]] = {
     "13": ("one key for unwrapping and signing; unsigned errors", ""),
     "14": ("silent fall-back to other keys", ""),
     "15": ("key cache keyed by a prefix", ""),
-    "16": ("limiters defined, never mounted", "part: breakers come with forwarding"),
-    "17": ("forwarding depth that is always 1", FEDERATION),
-    "18": ("token relayed to an address of the caller's choice", FEDERATION),
+    "16": ("limiters defined, never mounted", ""),
+    "17": ("forwarding depth that is always 1", ""),
+    "18": ("token relayed to an address of the caller's choice", ""),
     "19": ("KAOs of an unknown KAS missing from the answer", ""),
     "20": ("TLS verification that depends on a setting", ""),
     "21": ("bad token answered 500", ""),
     "22": ("no audit event; bodies in the log; the caller's id as ours", ""),
-    "23": ("registration without authentication", "later: there is no registration"),
-    "24": ("tests of empty bodies, benchmarks of failures", "part: benchmarks later"),
+    "23": ("registration without authentication", ""),
+    "24": ("tests of empty bodies, benchmarks of failures", ""),
     "25": ("unwrap before the decision", ""),
     "26": ("budget thresholds of 5000 %", "later: deployment"),
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kas.auth.authenticator import Authenticator
 from kas.auth.issuers import load_issuers
 from kas.config import Settings
 from kas.errors import ProofMethodMismatch
@@ -73,6 +76,11 @@ def test_a_table_that_no_document_prints_fails_the_check(tmp_path):
     assert (result.returncode, result.stdout) == (1, "in no document: unseen\n")
 
 
+def test_no_document_has_a_place_that_is_not_filled():
+    places = {name for path in documents() for name in re.findall(r"\b[A-Z]+_TABLE\b", path.read_text("utf-8"))}
+    assert places == set()
+
+
 def test_every_file_that_a_document_names_exists():
     named = {
         name
@@ -82,6 +90,27 @@ def test_every_file_that_a_document_names_exists():
     assert len(named) > 20
     missing = {name for name in named if not (ROOT / name).exists()}
     assert missing == {"config/issuers.json"}  # the operator's own
+
+
+def test_the_steps_that_the_architecture_counts_are_those_of_the_code():
+    steps = re.findall(r"^\s+(\d+)\. ", Authenticator.authenticate.__doc__ or "", re.MULTILINE)
+    assert [int(step) for step in steps] == list(range(1, 9))
+    assert "authenticator: who asks, in eight steps" in document("architecture.md")
+
+
+def hash_of_mutated_code() -> str:
+    """Of the files that `make mutants` changes, with their names."""
+    settings = ConfigParser()
+    settings.read(ROOT / "tests" / "mutants" / "setup.cfg", "utf-8")
+    names = settings["mutmut"]["only_mutate"].split()
+    return hashlib.sha256(b"".join(name.encode() + b"\0" + (ROOT / name).read_bytes() for name in names)).hexdigest()
+
+
+def test_the_mutants_that_the_document_tells_of_are_those_of_this_code():
+    told = re.findall(r"`([0-9a-f]{64})`", document("mutants.md"))
+    assert told == [hash_of_mutated_code()], (
+        "the code has changed since: run `make mutants` and write down what it says"
+    )
 
 
 def test_every_setting_that_a_document_names_exists():

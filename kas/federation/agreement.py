@@ -2,7 +2,8 @@
 whoever receives.
 
 Guarantees that what is missing or not listed is not covered. It comes on top of the decision (`kas.policy.decision`),
-which it does not replace. Does not check the depth, which is the receiver's.
+which it does not replace. Does not check the way and its depth: who forwards does
+(`kas.federation.broker`), and who receives (`kas.federation.assertion`).
 """
 
 from __future__ import annotations

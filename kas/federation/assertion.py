@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from kas.auth.dpop import MAX_JTI_CHARS
 from kas.auth.jwks import MAX_KID_CHARS
@@ -29,7 +29,9 @@ from kas.errors import (
     ForwardingTokenMismatch,
     ForwardingTooDeep,
 )
+from kas.federation.registry import Agreement, Peer, Registry
 from kas.jose import CompactJws, PublicJwk, is_valid_signature, parse_compact_jws
+from kas.setting import identifier
 
 TYPE: Final = "kas-forward+jwt"
 ALGORITHM: Final = "ES256"
@@ -42,41 +44,8 @@ _JTI_BYTES: Final = 16
 _HASH_CHARS: Final = 43
 
 
-class Agreement(Protocol):
-    """What of an agreement between two services bears on who asks."""
-
-    @property
-    def max_depth(self) -> int: ...
-    @property
-    def audience(self) -> str: ...
-
-
-class Peer(Protocol):
-    """What of a registered service bears on who asks. ``proof_uris`` are its normalised rewrap addresses; ``agreement``
-    is the one with us, if there is one.
-    """
-
-    @property
-    def kas_id(self) -> str: ...
-    @property
-    def is_active(self) -> bool: ...
-    @property
-    def proof_uris(self) -> frozenset[str]: ...
-    @property
-    def agreement(self) -> Agreement | None: ...
-
-
-class Registry(Protocol):
-    """The registered services. ``kas_id`` is ours."""
-
-    @property
-    def kas_id(self) -> str: ...
-    def find(self, kas_id: str, /) -> Peer | None:
-        """The service of that id."""
-
-
-# A registered service and a kid to its key. The service is one that the registry gave.
-FindPeerKey = Callable[[Any, str], PublicJwk | None]
+# A service of the registry and a kid to its key.
+FindPeerKey = Callable[[Peer, str], PublicJwk | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +93,7 @@ def _is_equal(claimed: str, found: str) -> bool:
 def make_assertion(
     signer: ResultSigner, *, receiver: str, body: bytes, token_hash: str, jkt: str, via: Sequence[str], now: float
 ) -> str:
-    """An assertion of ours for the service ``receiver`` and this body, good for twenty seconds from ``now`` (since 1970).
+    """An assertion of ours for the service ``receiver`` and this body, good for `LIFETIME_SECONDS` from ``now`` (since 1970).
 
     ``token_hash`` and ``jkt`` are of the client's token and key; ``via`` is the whole way: the ids of the services from
     the one that the client asked to ours, which is the last.
@@ -235,13 +204,21 @@ def _verify_times(claims: Mapping[str, Any], now: float) -> float:
 
 
 def _verify_way(via: object, forwarder: str, receiver: str, max_depth: int) -> tuple[str, ...]:
-    if not isinstance(via, list) or not all(isinstance(kas_id, str) for kas_id in via) or via[-1:] != [forwarder]:
+    if not isinstance(via, list) or not all(map(_is_kas_id, via)) or via[-1:] != [forwarder]:
         raise ForwardingMalformed
     if receiver in via or len(set(via)) != len(via):
         raise ForwardingLoop
     if len(via) > max_depth:
         raise ForwardingTooDeep
     return tuple(via)
+
+
+def _is_kas_id(value: object) -> bool:
+    """Services on the way need not be known here, and what they are called stands in the record."""
+    try:
+        return isinstance(value, str) and identifier(value) == value
+    except ValueError:
+        return False
 
 
 def _read_text(claims: Mapping[str, Any], name: str, least: int, most: int) -> str:

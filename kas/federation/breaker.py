@@ -63,6 +63,11 @@ class Breaker:
             if self._opened_at is not None:
                 self._trial_at = self._timer()
 
+    def withdraw(self) -> None:
+        """The call that was admitted is not made: another may be the trial."""
+        with self._lock:
+            self._trial_at = None
+
     def succeeded(self) -> None:
         """The peer answered as agreed; refusing is an answer too. Closes the breaker, whoever was admitted when."""
         with self._lock:

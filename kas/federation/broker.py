@@ -7,7 +7,9 @@ comes here is permitted already.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from functools import partial
 from typing import Any, Final
 
@@ -20,8 +22,7 @@ from kas.engine import subject_of
 from kas.errors import AgreementExceeded, KaoRefusal, PeerUnavailable
 from kas.federation.agreement import check_agreement
 from kas.federation.assertion import make_assertion
-from kas.federation.calls import Call, SideBySideCalls
-from kas.federation.line import Line
+from kas.federation.line import Begun, Line
 from kas.federation.peer_keys import PeerKeys
 from kas.federation.registry import Agreement, Registry
 from kas.federation.results import Question, verified_results
@@ -30,7 +31,10 @@ from kas.policy.rules import Rules
 from kas.protocol.acp240.forward import SentGroup, forwarded_body
 from kas.protocol.values import LabelPolicy, PassedOn
 
-THREADS: Final = 64  # calls at once, over all requests
+# Of one service, for one request: each alternative is a call, and all of our callers are one network there.
+MAX_CALLS: Final = 4
+# For calls to leave on kept connections. They are other threads', and an unwrap of ours would hold the interpreter.
+HEAD_START_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,6 @@ class Broker:
     registry: Registry
     lines: Mapping[str, Line]
     keys: PeerKeys
-    calls: SideBySideCalls
     signer: ResultSigner
     rules: Rules
     deadline_seconds: float
@@ -58,13 +61,14 @@ class Broker:
 @dataclass(frozen=True, slots=True)
 class Messenger:
     """Carries what one client asks. ``via`` are the services that the request has passed, we the last of them; ``until`` is
-    in seconds of the broker's timer.
+    in seconds of the broker's timer; ``calls`` counts those of each service.
     """
 
     broker: Broker
     credentials: Credentials
     via: tuple[str, ...]
     until: float
+    calls: Counter[str] = field(default_factory=Counter)
 
     def find(self, unverified_url: str) -> str | None:
         """A `kas.release.Peers`: the service that a key access object names, if it is a known one."""
@@ -98,17 +102,26 @@ class Messenger:
             check_agreement(agreement, label, country)
 
     def ask(self, cases: Sequence[Case], work: Work) -> Callable[[], None]:
-        """Calls each service that the cases name, once. What it returns waits, and gives every case its outcome."""
+        """Calls each service that the cases name, once, and lets the calls leave. What it returns waits for the answers, and
+        gives every case its outcome.
+        """
         by_peer: dict[str, list[Case]] = {}
         for case in cases:
             by_peer.setdefault(str(case.peer), []).append(case)
         started = [(asked, self._start(kas_id, asked, work)) for kas_id, asked in by_peer.items()]
+        self._let_leave([begun for _, begun in started if isinstance(begun, Begun)])
 
         def collect() -> None:
             for asked, call in started:
                 self._settle(asked, call, work)
 
         return collect
+
+    def _let_leave(self, begun: Sequence[Begun]) -> None:
+        timer = self.broker.timer
+        until = timer() + HEAD_START_SECONDS
+        for one in begun:
+            one.has_left.wait(max(0.0, until - timer()))
 
     def _agreements(self, peer: str | None) -> list[Agreement | None]:
         """With the service that forwarded to us, if one did, and with the one that is asked next, if one is."""
@@ -126,26 +139,22 @@ class Messenger:
         if peer.agreement.audience not in (audience if isinstance(audience, list) else [audience]):
             raise AgreementExceeded("audience")
 
-    def _start(self, kas_id: str, cases: Sequence[Case], work: Work) -> _Begun | KaoRefusal:
+    def _start(self, kas_id: str, cases: Sequence[Case], work: Work) -> Begun | KaoRefusal:
         """Sends what there is to ask on its way, or tells why not."""
         broker, line = self.broker, self.broker.lines[kas_id]
         seconds = min(float(line.peer.timeout_seconds), self.until - broker.timer())
         if seconds <= 0:
             return PeerUnavailable("no time left")
-        try:
-            line.breaker.admit()
-        except PeerUnavailable as refusal:
-            return refusal
+        if self.calls[kas_id] >= MAX_CALLS:
+            return PeerUnavailable("asked often enough")
+        self.calls[kas_id] += 1
         body = forwarded_body(work.request.sent_client_key, _groups(cases))
-        headers = self._headers(kas_id, body, work)
-        proof_hash = work.principal.proof_hash
-        question = Question(kas_id, cases, proof_hash, partial(broker.keys.find, line.peer))
-        verify = partial(verified_results, question=question, now=broker.clock())
+        find_key = partial(broker.keys.find, line.peer)
+        question = Question(kas_id, cases, work.principal.proof_hash, find_key, broker.clock)
         try:
-            call = broker.calls.start(partial(line.call, body, headers, seconds, verify))
+            return line.start(body, self._headers(kas_id, body, work), seconds, partial(verified_results, question))
         except PeerUnavailable as refusal:
             return refusal
-        return _Begun(call, broker.timer() + seconds)
 
     def _headers(self, receiver: str, body: bytes, work: Work) -> Mapping[str, str]:
         """The client's own credentials, and ours over both."""
@@ -162,29 +171,23 @@ class Messenger:
         )
         return {"Authorization": f"DPoP {token}", "DPoP": str(self.credentials.dpop), "Forwarded-KAS": assertion}
 
-    def _settle(self, cases: Sequence[Case], begun: _Begun | KaoRefusal, work: Work) -> None:
+    def _settle(self, cases: Sequence[Case], begun: Begun | KaoRefusal, work: Work) -> None:
         """What did not come, or not as it must, is `PeerUnavailable`."""
-        results: Mapping[str, PassedOn] = {}
-        refusal: KaoRefusal = PeerUnavailable()
-        try:
-            if isinstance(begun, KaoRefusal):
-                raise begun
-            results = begun.call.result(begun.until - self.broker.timer())
-        except KaoRefusal as failure:
-            refusal = failure
+        results, refusal = self._results(begun)
         for case in cases:
             if case.kao.id in results:
                 case.outcome = results[case.kao.id]
             else:
                 case.refuse(refusal, work.journal)
 
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """``until`` is in seconds of the broker's timer."""
-
-    call: Call[Mapping[str, PassedOn]]
-    until: float
+    def _results(self, begun: Begun | KaoRefusal) -> tuple[Mapping[str, PassedOn], KaoRefusal]:
+        """What came in time, and why the rest did not."""
+        if isinstance(begun, KaoRefusal):
+            return {}, begun
+        try:
+            return begun.call.result(self.until - self.broker.timer()), PeerUnavailable()
+        except KaoRefusal as refusal:
+            return {}, refusal
 
 
 def _groups(cases: Sequence[Case]) -> list[SentGroup]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,9 +16,10 @@ from urllib.parse import urlsplit
 from kas.errors import PeerUnavailable
 from kas.federation.addresses import is_forbidden_address
 from kas.net.answer import BadAnswer
-from kas.net.connection import Tls, origin_of
+from kas.net.connection import Tls, Told, nobody_told, origin_of
 from kas.net.deadline import Deadline, Timer
 from kas.net.pool import ConnectionPool
+from kas.tls import client_context
 from kas.uri import is_secure_url
 
 MAX_ANSWER_BYTES: Final = 4 * 2**20
@@ -38,6 +38,7 @@ _OWN_HEADERS: Final = {
 _OF_THE_MESSAGE: Final = frozenset(
     {"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"}
 )
+
 _RESERVED: Final = _OF_THE_MESSAGE | {name.lower() for name in _OWN_HEADERS}
 
 
@@ -50,7 +51,7 @@ class PeerClient:
         timer: Timer,
         *,
         allow_loopback_http: bool,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """``tls`` makes the context, when it is first needed; with ``allow_loopback_http`` a peer may be on this machine.
@@ -75,8 +76,11 @@ class PeerClient:
             attempts_to_open=_ATTEMPTS_TO_OPEN,
         )
 
-    def post(self, body: bytes, headers: Mapping[str, str], deadline_seconds: float) -> tuple[int, bytes]:
-        """Status and body of the one answer to a JSON ``body``; any status, and a body of at most 4 MiB.
+    def post(
+        self, body: bytes, headers: Mapping[str, str], deadline_seconds: float, sent: Told = nobody_told
+    ) -> tuple[int, bytes]:
+        """Status and body of the one answer to a JSON ``body``; any status, and a body of at most 4 MiB. ``sent`` is told
+        when the request has left.
 
         Raises PeerUnavailable when there is none in time, or none that can be read; ValueError, before anything is
         opened, for headers that would be others on the wire.
@@ -84,7 +88,7 @@ class PeerClient:
         deadline = Deadline.after(deadline_seconds, self._timer)
         message = self._message(body, headers)
         try:
-            return self._pool.exchange("POST", message, deadline, is_repeatable=False)
+            return self._pool.exchange("POST", message, deadline, is_repeatable=False, sent=sent)
         except TimeoutError as error:
             raise PeerUnavailable("no answer in time") from error
         except BadAnswer as error:

@@ -45,9 +45,9 @@ class PeerKeys:
         try:
             key = self._fetched.find(self._sources[peer.kas_id], kid)
         except IssuerKeysUnavailable as error:
-            refusal = PeerUnavailable()
+            refusal = PeerUnavailable("its keys cannot be fetched")
             refusal.retry_after = error.retry_after
-            raise refusal from error
+            raise refusal from error.__cause__
         if key is None or not key.fits("ES256") or key.jwk.thumbprint not in peer.keys.thumbprints:
             return None
         return key.jwk

@@ -18,8 +18,9 @@ from kas.auth.authenticator import CallerLimit, Credentials, Forwarding, Princip
 from kas.auth.dpop import VerifiedProof, verify_proof
 from kas.auth.issuers import Issuer
 from kas.dataclass import dataclass
-from kas.errors import SchemeRefused, TokenUnbound
-from kas.federation.assertion import FindPeerKey, Registry, VerifiedAssertion, verify_assertion
+from kas.errors import ForwarderKeysUnavailable, PeerUnavailable, SchemeRefused, TokenUnbound
+from kas.federation.assertion import FindPeerKey, VerifiedAssertion, verify_assertion
+from kas.federation.registry import Registry
 from kas.journal import Caller, Journal
 
 
@@ -44,10 +45,22 @@ class ForwardedPrincipal:
     principal: Principal
     assertion: VerifiedAssertion
     proof_jti: str
+    replay_store: ForwardedReplayStore
 
     def check_body(self, body: bytes) -> None:
         """Step 6 of `ForwardedAuthenticator`. Raises ForwardingBodyMismatch."""
         self.assertion.check_body(body)
+
+    def claim(self, kao_ids: Sequence[str]) -> None:
+        """Step 8 of `ForwardedAuthenticator`: the client's proof serves each key access object once, whatever comes with it
+        and whoever forwards it.
+
+        All or none are recorded, so that of two requests that ask for the same at once only one goes on. Raises
+        ProofReplayed, ReplayShareExhausted or ReplayStoreFull.
+        """
+        self.replay_store.claim_kaos(
+            jkt=self.assertion.jkt, jti=self.proof_jti, caller=self.principal.caller.identity, kao_ids=kao_ids
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +90,7 @@ class ForwardedAuthenticator:
         5. The assertion is still current, for fetching keys may have taken long. It was not used before; the caller is
            within his limit; the assertion is recorded as used. The last three in one operation, as for proofs.
 
-        What is left for when the body is there: 6, `ForwardedPrincipal.check_body`; 8, `claim_kaos`, once the structure
+        What is left for when the body is there: 6, `ForwardedPrincipal.check_body`; 8, `ForwardedPrincipal.claim`, once the structure
         is known (7). A proof is not used up as a whole: what a client asks of several key access objects may come in
         several requests.
 
@@ -86,9 +99,7 @@ class ForwardedAuthenticator:
         or Unavailable.
         """
         # 1, 2.
-        assertion = verify_assertion(
-            credentials.forwarded, registry=self.registry, find_key=self.find_peer_key, now=self.clock()
-        )
+        assertion = self._verify_assertion(credentials.forwarded)
         # 3.
         token = self._verify_token(credentials.authorization, assertion, journal)
         # 4.
@@ -99,20 +110,15 @@ class ForwardedAuthenticator:
         self._claim(assertion, caller, journal)
         forwarding = Forwarding(assertion.forwarder.kas_id, assertion.via)
         principal = Principal(token.issuer, caller, token.claims, proof.key, proof.hash, forwarding)
-        return ForwardedPrincipal(principal, assertion, proof.jti)
+        return ForwardedPrincipal(principal, assertion, proof.jti, self.replay_store)
 
-    def claim_kaos(self, forwarded: ForwardedPrincipal, kao_ids: Sequence[str]) -> None:
-        """Step 8: the client's proof serves each key access object once, whatever comes with it and whoever forwards it.
-
-        All or none are recorded, so that of two requests that ask for the same at once only one goes on. Raises
-        ProofReplayed, ReplayShareExhausted or ReplayStoreFull.
-        """
-        self.replay_store.claim_kaos(
-            jkt=forwarded.assertion.jkt,
-            jti=forwarded.proof_jti,
-            caller=forwarded.principal.caller.identity,
-            kao_ids=kao_ids,
-        )
+    def _verify_assertion(self, header: str | None) -> VerifiedAssertion:
+        try:
+            return verify_assertion(header, registry=self.registry, find_key=self.find_peer_key, now=self.clock())
+        except PeerUnavailable as error:
+            refusal = ForwarderKeysUnavailable()
+            refusal.retry_after = error.retry_after
+            raise refusal from error.__cause__
 
     def _verify_token(self, header: str | None, assertion: VerifiedAssertion, journal: Journal) -> VerifiedToken:
         scheme, unverified_token = read_authorization(header)

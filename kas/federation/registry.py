@@ -1,8 +1,8 @@
 """What is known of other Key Access Services: their addresses and keys, and the agreements between any two.
 
 Values only. They are made by `kas.federation.registry_file`, which checks them; `Registry` is what one service sees of
-the whole. Does not say whether a request may pass: that is the agreement's (`kas.federation.agreement`) and the
-receiver's.
+the whole. Does not say whether a request may pass: that is the agreement's (`kas.federation.agreement`), the
+broker's and the receiver's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kas.dataclass import dataclass
 from kas.jose import PublicJwk
-from kas.uri import is_same_resource
+from kas.uri import resource_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Registry:
         """The other service that a key access object names, suspended or not. The url is compared and never asked:
         scheme, host and port are normalised, the path is taken as it is, and a query or fragment names nobody.
         """
-        matches = (peer for peer in self.peers.values() if is_same_resource(unverified_url, peer.addresses))
-        return next(matches, None)
+        resource = resource_of(unverified_url)
+        return next((peer for peer in self.peers.values() if resource in peer.addresses), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ def _read_country(node: Node, world: _World) -> str:
 
 
 def _read_agreement(node: Node, world: _World) -> Agreement:
-    is_required = node.get("requireClientKeyHash")
+    demand = node.get("requireClientKeyHash")
     classification = node["maxClassification"].choice(world.levels)
     cois, countries = node["allowedCOIs"], node["allowedCountries"]
     agreement = Agreement(
@@ -167,7 +167,7 @@ def _read_agreement(node: Node, world: _World) -> Agreement:
         countries=frozenset(_read_country(country, world) for country in countries.items()),
         max_depth=node["maxDepth"].integer(1, MAX_DEPTH),
         audience=read_name(node["audience"]),
-        require_client_key_hash=True if is_required is None else is_required.boolean(),
+        require_client_key_hash=True if demand is None else demand.boolean(),
     )
     node.done()
     for listed in (cois, countries):

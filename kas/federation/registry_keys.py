@@ -32,6 +32,7 @@ def read_keys(node: Node, *, allow_loopback_http: bool) -> Mapping[str, PublicJw
 
 
 def read_address(node: Node, *, allow_loopback_http: bool) -> str:
+    """An address that may be connected to. Raises ConfigError."""
     try:
         check_address(node.text(), allow_loopback=allow_loopback_http)
     except ValueError as error:
@@ -40,7 +41,7 @@ def read_address(node: Node, *, allow_loopback_http: bool) -> str:
 
 
 def read_name(node: Node) -> str:
-    """Text that can be shown as it is."""
+    """Text that can be shown as it is. Raises ConfigError."""
     name = node.text()
     is_plain = name.isprintable() and name == name.strip() and len(name) <= MAX_NAME_CHARS
     return name if is_plain else node.fail(f"must be printable, without space around it, at most {MAX_NAME_CHARS} long")

@@ -28,21 +28,21 @@ FindKey = Callable[[str], PublicJwk | None]
 @dataclass(frozen=True, slots=True)
 class Question:
     """What ``cases`` were asked of the service ``kas_id``, whose keys ``find_key`` finds by their kid, for the client's
-    proof that hashes to ``proof_hash``.
+    proof that hashes to ``proof_hash``; ``clock`` gives seconds since 1970.
     """
 
     kas_id: str
     cases: Sequence[Case]
     proof_hash: str | None
     find_key: FindKey
+    clock: Callable[[], float]
 
 
-def verified_results(
-    answered: Sequence[AnsweredGroup], question: Question, now: float
-) -> tuple[Mapping[str, PassedOn], bool]:
+def verified_results(question: Question, answered: Sequence[AnsweredGroup]) -> tuple[Mapping[str, PassedOn], bool]:
     """The sound results by ``keyAccessObjectId``, and whether there was nothing else: not one that is unsound, twice
-    there, or of something else. ``now`` is in seconds since 1970.
+    there, or of something else.
     """
+    now = question.clock()
     cases = {case.kao.id: case for case in question.cases}
     listed = [(policy_id, result) for policy_id, results in answered for result in results]
     counts = Counter(result["keyAccessObjectId"] for _, result in listed)

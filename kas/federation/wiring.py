@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from kas.auth.authenticator import Credentials, Principal
 from kas.crypto.signatures import ResultSigner
 from kas.dataclass import dataclass
 from kas.federation.breaker import Breaker
-from kas.federation.broker import THREADS, Broker, Messenger
+from kas.federation.broker import Broker, Messenger
 from kas.federation.calls import SideBySideCalls
 from kas.federation.line import Line
 from kas.federation.peer_client import PeerClient
@@ -23,23 +23,9 @@ from kas.policy.rules import Rules
 from kas.protocol.bounds import JsonBounds
 from kas.seldom import Seldom
 
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A client whose request was forwarded to us, and the authenticator that knows what he has asked for before."""
-
-    authenticator: ForwardedAuthenticator
-    forwarded: ForwardedPrincipal
-
-    @property
-    def principal(self) -> Principal:
-        return self.forwarded.principal
-
-    def check_body(self, body: bytes) -> None:
-        self.forwarded.check_body(body)
-
-    def claim(self, kao_ids: Sequence[str]) -> None:
-        self.authenticator.claim_kaos(self.forwarded, kao_ids)
+# More than metadata in a request of a megabyte can unfold to: else a caller could make an honest answer a bad one.
+MAX_ANSWER_VALUES: Final = 500_000
+CALLS_OF_A_PEER: Final = 16  # at once, over all requests: a service that stalls holds up no more threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +35,9 @@ class Federation:
     receiver: ForwardedAuthenticator
     broker: Broker
 
-    def receive(self, credentials: Credentials, journal: Journal) -> Received:
+    def receive(self, credentials: Credentials, journal: Journal) -> ForwardedPrincipal:
         """Authenticates whoever forwards, and the client. Raises a leaf of KasError."""
-        return Received(self.receiver, self.receiver.authenticate(credentials, journal))
+        return self.receiver.authenticate(credentials, journal)
 
     def peers(self, credentials: Credentials, principal: Principal) -> Messenger:
         """The other services, for one request."""
@@ -82,13 +68,12 @@ def new_broker(
 
     def line(peer: Peer) -> Line:
         client = PeerClient(peer.rewrap_url, timer, allow_loopback_http=allow_loopback_http, tls=tls)
-        return Line(peer, client, Breaker(timer), bounds, seldom.tell)
+        return Line(peer, client, Breaker(timer), SideBySideCalls(CALLS_OF_A_PEER), bounds, seldom.tell)
 
     return Broker(
         registry=registry,
         lines={kas_id: line(peer) for kas_id, peer in registry.peers.items()},
         keys=keys,
-        calls=SideBySideCalls(THREADS),
         signer=signer,
         rules=rules,
         deadline_seconds=deadline_seconds,

@@ -9,19 +9,20 @@ clients can be used again there.
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from kas.errors import ConfigError
+from kas.tls import client_context, listing_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from kas.google.credentials import TokenSource
     from kas.google.kms import KmsTransport
     from kas.google.rest import RestClient
-    from kas.net.connection import Tls
 
 Clock = Callable[[], float]
 
@@ -34,6 +35,7 @@ class Cloud:
         self._clock = clock
         self._timer = timer
         self._clients: dict[str, RestClient] = {}
+        self._tls_lock = threading.Lock()
 
     @cached_property
     def tokens(self) -> TokenSource:
@@ -50,7 +52,7 @@ class Cloud:
         from kas.google.rest import RestClient
 
         if endpoint not in self._clients:
-            self._clients[endpoint] = RestClient(endpoint, self.tokens, self._timer, tls=self._tls)
+            self._clients[endpoint] = RestClient(endpoint, self.tokens, self._timer, tls=self.tls)
         return self._clients[endpoint]
 
     def kms(self, endpoint: str) -> KmsTransport:
@@ -65,11 +67,12 @@ class Cloud:
             from kas.google.kms_http import HttpKmsTransport
             from kas.google.rest import RestClient
 
-            client = RestClient(endpoint, self.tokens, self._timer, tls=self._tls, max_connections=max_calls)
+            client = RestClient(endpoint, self.tokens, self._timer, tls=self.tls, max_connections=max_calls)
             return HttpKmsTransport(client)
         from kas.google.kms_official import OfficialKmsTransport
 
-        return OfficialKmsTransport(kind, endpoint, self.tokens, self._timer, tls=self._tls, max_calls=max_calls)
+        tls = listing_context if kind == "grpc" else self.tls  # it verifies by itself, and wants a list
+        return OfficialKmsTransport(kind, endpoint, self.tokens, self._timer, tls=tls, max_calls=max_calls)
 
     def read_secrets(self, endpoint: str, versions: Mapping[str, str]) -> Mapping[str, bytes]:
         """A `kas.references.ReadSecrets`."""
@@ -83,9 +86,11 @@ class Cloud:
         for client in self._clients.values():
             client.close()
 
-    @cached_property
-    def _tls(self) -> Tls:
-        """One context for all connections, however many begin at once: making it reads every authority of the system."""
-        from kas.net.connection import made_once
+    def tls(self) -> ssl.SSLContext:
+        """One context for all connections, made when it is first needed, and once however many ask."""
+        with self._tls_lock:
+            return self._context
 
-        return made_once(ssl.create_default_context)
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return client_context()

@@ -12,7 +12,6 @@ import datetime as dt
 import functools
 import http.client
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -24,6 +23,7 @@ from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of
 from kas.net.connection import Origin, any_address, connect
 from kas.net.deadline import Deadline, Timer
 from kas.setting import host_and_port
+from kas.tls import client_context
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 # The metadata server hands out the same token until 300 s before its end, so asking earlier brings nothing.
@@ -151,9 +151,7 @@ def metadata_fetch(host: str, timer: Timer) -> Fetch:
         deadline = Deadline.after(timeout_seconds, timer)
         with (
             failures_as_google_errors("access token"),
-            contextlib.closing(
-                connect(origin, ssl.create_default_context, deadline, MAX_ANSWER_BYTES, any_address)
-            ) as connection,
+            contextlib.closing(connect(origin, client_context, deadline, MAX_ANSWER_BYTES, any_address)) as connection,
         ):
             status, body = connection.exchange("GET", message.encode("ascii"), deadline)
         return _read_token(status, body)

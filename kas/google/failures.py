@@ -12,7 +12,7 @@ from kas.net.answer import BadAnswer
 
 @contextlib.contextmanager
 def failures_as_google_errors(what: str) -> Iterator[None]:
-    """UNAVAILABLE or DEADLINE_EXCEEDED, where ``what`` begins the detail; UNKNOWN for an answer that is not read."""
+    """UNAVAILABLE or DEADLINE_EXCEEDED with ``what`` before the detail; UNKNOWN, without it, for an answer that is not read."""
     try:
         yield
     except TimeoutError as error:

@@ -6,7 +6,6 @@ not live across a fork. The client gets our tokens with each call, makes one att
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,7 +33,7 @@ class OfficialKmsTransport:
         tokens: TokenSource,
         timer: Timer,
         *,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls,
         max_calls: int = MAX_CONNECTIONS,
     ) -> None:
         self._kind = kind

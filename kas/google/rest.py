@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of
 from kas.net.connection import Tls, any_address, origin_of
 from kas.net.deadline import Deadline, Timer
 from kas.net.pool import ConnectionPool
+from kas.tls import client_context
 
 MAX_CONNECTIONS: Final = 64
 # One that rested longer may be gone without a sign, as after the platform stopped the processor.
@@ -36,7 +36,7 @@ class RestClient:
         tokens: TokenSource,
         timer: Timer,
         *,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
         max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         """``tls`` makes the context for https, when it is first needed."""

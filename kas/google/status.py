@@ -46,10 +46,15 @@ class GoogleError(Exception):
     """
 
     def __init__(self, status: str, detail: str) -> None:
-        shown = "".join(character if character.isprintable() else " " for character in detail[:_MAX_DETAIL_CHARS])
+        shown = in_one_line(detail, _MAX_DETAIL_CHARS)
         super().__init__(f"{status}: {shown}")
         self.status = status
         self.detail = shown
+
+
+def in_one_line(text: str, max_chars: int) -> str:
+    """The beginning of it, with spaces for what would tear a line or steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text[:max_chars])
 
 
 def answer_of(http_status: int, body: bytes, sent: Iterable[str]) -> dict[str, Any]:

@@ -7,9 +7,10 @@ and may lead themselves.
 
 Operations with keys that are elsewhere wait on the network and have threads of their own, made when the first is needed
 and so never before the host forks. One caller has a share of them, over all his requests; what he wants beyond it waits
-for his own, so that a key that stalls under his hands leaves threads for others with other keys. Keys of this process are used in the leader's thread. Once the leader waits no longer
-no operation is begun: what `Flight.operations` says by then is all that is ever done. At exit the interpreter waits for
-threads that still work, as long as their transport's time-out lets them.
+for his own, so that a key that stalls under his hands leaves threads for others with other keys. Keys of this process
+are used in the leader's thread. Once the leader waits no longer no operation is begun: what `Flight.operations` says by
+then is all that is ever done. At exit the interpreter waits for threads that still work, as long as their transport's
+time-out lets them.
 """
 
 from __future__ import annotations
@@ -182,14 +183,14 @@ class Flights:
         with self._lock:
             self._outstanding -= 1
             share = self._shares[caller]
-            follower = share.held.popleft() if share.held else None
-            if follower is None:
+            next_flight = share.held.popleft() if share.held else None
+            if next_flight is None:
                 share.flying -= 1
                 if not share.flying:
                     del self._shares[caller]
                 return
-            follower.is_held = False
-        self._submit(follower)
+            next_flight.is_held = False
+        self._submit(next_flight)
 
     def _fly(self, flight: Flight) -> None:
         outcome: Outcome | None = None  # stays so where it is over

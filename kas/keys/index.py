@@ -17,7 +17,15 @@ from kas.dataclass import dataclass
 from kas.encoding import parse_json
 from kas.errors import ConfigError, KasError
 from kas.google.kms import VERSION_NAME
-from kas.keys.registry import ALGORITHMS, DIALECTS, MAX_LEGACY_KEYS, STATUSES, KeyRecord, KeyRegistry
+from kas.keys.registry import (
+    ALGORITHMS,
+    DIALECTS,
+    MAX_LEGACY_KEYS,
+    MAX_REMOTE_LEGACY_KEYS,
+    STATUSES,
+    KeyRecord,
+    KeyRegistry,
+)
 from kas.schema import Node, load_document
 
 INDEX: Final = "keys.json"
@@ -98,8 +106,8 @@ def _read(document: Node, *, takes_files: bool) -> KeyIndex:
     if all(entry.record.status == "disabled" for entry in unwrap):
         document["unwrapKeys"].fail("must not be empty, nor disabled all of them")
     registry = KeyRegistry(tuple(entry.record for entry in unwrap))
-    if any(len(registry.legacy(dialect)) > MAX_LEGACY_KEYS for dialect in DIALECTS):
-        document["unwrapKeys"].fail(f"must have at most {MAX_LEGACY_KEYS} legacy keys of one dialect")
+    for dialect in DIALECTS:
+        _check_legacy(registry.legacy(dialect), document["unwrapKeys"])
     if _repeats([entry.record.kid for entry in unwrap] + [entry.kid for entry in signing]):
         document.fail("a kid is used twice; a signing key is never an unwrap key")
     if _repeats(entry.record.kms_version for entry in unwrap if entry.record.kms_version):
@@ -107,6 +115,14 @@ def _read(document: Node, *, takes_files: bool) -> KeyIndex:
     if [entry.is_current for entry in signing].count(True) != 1:
         document.fail("exactly one signing key must be current")
     return KeyIndex(tuple(unwrap), tuple(sorted(signing, key=lambda entry: not entry.is_current)))
+
+
+def _check_legacy(records: tuple[KeyRecord, ...], node: Node) -> None:
+    """Of one dialect, disabled ones aside: one that is never tried would be published, or kept, for nothing."""
+    if len(records) > MAX_LEGACY_KEYS:
+        node.fail(f"must have at most {MAX_LEGACY_KEYS} legacy keys of one dialect")
+    if sum(record.is_remote for record in records) > MAX_REMOTE_LEGACY_KEYS:
+        node.fail(f"must have at most {MAX_REMOTE_LEGACY_KEYS} legacy key of one dialect in Cloud KMS")
 
 
 def _repeats(values: Iterable[str]) -> bool:

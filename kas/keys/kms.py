@@ -16,6 +16,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from kas.cache import Counts
 from kas.datakey import DataKey
 from kas.errors import KeyMaterialRejected, KeyUnavailable
 from kas.google.kms import KmsTransport
@@ -25,6 +26,7 @@ from kas.keys.kms_answers import (
     AnswerRefused,
     Level,
     decrypted_fault,
+    doubt_line,
     operator_line,
     says_damaged,
     version_of,
@@ -81,7 +83,8 @@ class KmsKeyService:
            is the end before it costs an operation; where that cannot be learnt now, KMS itself keeps to its hash.
         3. Up to three attempts, each paid for, within one deadline; another only where the last may pass by itself.
         4. KMS had the ciphertext that was sent, and this is the plaintext that it sent, held at the configured level.
-        5. A refusal of the ciphertext is the caller's. Any other is the operator's to know.
+        5. A refusal of the ciphertext is the caller's; the operator is told where it may as well be the record's. Any
+           other is the operator's to know.
 
         Raises KeyMaterialRejected, KeyUnavailable, and what ``pay`` raises.
         """
@@ -99,6 +102,8 @@ class KmsKeyService:
         # 5.
         except GoogleError as error:
             if error.status == "INVALID_ARGUMENT":
+                if not self._public_keys.is_proven(record):
+                    self._warn.tell(doubt_line(version_of(record)))
                 raise KeyMaterialRejected from error
             raise self._unavailable(record, error) from error
         except AnswerRefused as error:
@@ -111,6 +116,10 @@ class KmsKeyService:
     def public_keys(self, records: Iterable[KeyRecord]) -> dict[str, rsa.RSAPublicKey]:
         """The public halves that can be had, by ``kid``, in the time that one may take."""
         return self._public_keys.find_all(records)
+
+    def public_key_counts(self) -> Counts:
+        """Of the memory of public keys."""
+        return self._public_keys.counts()
 
     def check(self, record: KeyRecord) -> None:
         """Asks KMS for the public half: the version is enabled and what its record says. Raises KeyUnavailable."""

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from kas.errors import KeyUnavailable
 from kas.google.checksums import crc32c
 from kas.google.kms import Decrypted, PublicKeyAnswer
-from kas.google.status import GoogleError
+from kas.google.status import GoogleError, in_one_line
 from kas.jose import check_rsa
 from kas.keys.registry import KeyRecord
 
@@ -33,7 +33,7 @@ _MAX_QUOTED_CHARS: Final = 64
 
 
 class AnswerRefused(Exception):
-    """An answer that is not used; the text says why, in words of ours, and holds nothing that was sent."""
+    """An answer that is not used; the text says why, in one line of words of ours, and holds nothing that was sent."""
 
     event: ClassVar[str] = ""
     severity: ClassVar[str] = "ERROR"
@@ -120,7 +120,7 @@ def read_public_key(answer: PublicKeyAnswer, record: KeyRecord, level: Level) ->
     # 3.
     expected = _algorithm_of(record)
     if answer.algorithm != expected:
-        raise AlgorithmMismatch(f"its algorithm is {answer.algorithm[:_MAX_QUOTED_CHARS]}, not {expected}")
+        raise AlgorithmMismatch(f"its algorithm is {in_one_line(answer.algorithm, _MAX_QUOTED_CHARS)}, not {expected}")
     # 4.
     low = _level_fault(answer.protection_level, level)
     if low is not None:
@@ -141,7 +141,8 @@ def _bits_of(record: KeyRecord) -> int:
 def _level_fault(found: str, level: Level) -> LevelTooLow | None:
     if _RANKS.get(found, 0) >= _RANKS[level]:
         return None
-    return LevelTooLow(f"its protection level is {found[:_MAX_QUOTED_CHARS] or 'not said'}, {level} is required")
+    shown = in_one_line(found, _MAX_QUOTED_CHARS) or "not said"
+    return LevelTooLow(f"its protection level is {shown}, {level} is required")
 
 
 def _parse(pem: bytes, record: KeyRecord) -> rsa.RSAPublicKey:
@@ -162,3 +163,10 @@ def operator_line(operation: str, version: str, error: GoogleError | AnswerRefus
         return {"severity": error.severity, "event": error.event, **line}
     severity = "WARNING" if error.status in TRANSIENT else "ERROR"
     return {"severity": severity, "event": "kms_unavailable", **line, "status": error.status, "cause": error.detail}
+
+
+def doubt_line(version: str) -> dict[str, Any]:
+    """That a ciphertext was refused by a key of which nobody knows yet whether its size and hash are the record's."""
+    cause = "a ciphertext was refused, and GetPublicKey has not shown yet that size and hash are those of the record"
+    line = {"operation": "AsymmetricDecrypt", "version": version, "cause": cause}
+    return {"severity": "WARNING", "event": "kms_algorithm_unknown", **line}

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from kas.cache import Counts
 from kas.dataclass import dataclass
 from kas.errors import KeyUnavailable
 from kas.google.kms import KmsTransport
@@ -97,6 +98,7 @@ class KmsPublicKeys:
         self._lock = threading.Lock()
         self._places = threading.Semaphore(MAX_ASKING)
         self._versions: dict[KeyRecord, _Known] = {}  # as many as are configured
+        self._hits = self._misses = 0
 
     def find(self, record: KeyRecord) -> rsa.RSAPublicKey:
         """The public key, fresh or as old as it may be. Raises KeyUnavailable."""
@@ -110,16 +112,29 @@ class KmsPublicKeys:
                 found[record.kid] = self._find(record, deadline)
         return found
 
+    def counts(self) -> Counts:
+        """How often a key was found without a fetch, and how often one was made for it; a refusal without one is neither,
+        and neither is what `check` and `unfit` ask.
+        """
+        with self._lock:
+            return Counts(self._hits, self._misses)
+
     def _find(self, record: KeyRecord, deadline: float) -> rsa.RSAPublicKey:
         known = self._known(record)
-        if self._is_due(known):
-            self._take_turn(record, known, deadline)
+        fetched = self._is_due(known) and self._take_turn(record, known, deadline)
         seen, failure = known.seen, known.failure
         if failure is not None:
             self._tell(record, known, failure)
-        if seen is None or self._timer() - seen.fetched_at >= STALE_SECONDS:
+        is_usable = seen is not None and self._timer() - seen.fetched_at < STALE_SECONDS
+        self._count(is_hit=is_usable and not fetched, is_miss=fetched)
+        if seen is None or not is_usable:
             raise KeyUnavailable from (_busy() if failure is None else failure.error)
         return seen.key
+
+    def _count(self, *, is_hit: bool, is_miss: bool) -> None:
+        with self._lock:
+            self._hits += is_hit
+            self._misses += is_miss
 
     def check(self, record: KeyRecord) -> None:
         """Asks KMS for the key, whatever is known, and keeps what it says. Raises KeyUnavailable."""
@@ -151,6 +166,10 @@ class KmsPublicKeys:
                     known.lock.release()
         return known.unfit
 
+    def is_proven(self, record: KeyRecord) -> bool:
+        """Whether KMS has shown that the key is what the record says."""
+        return self._known(record).is_fit
+
     def _known(self, record: KeyRecord) -> _Known:
         with self._lock:
             return self._versions.setdefault(record, _Known())
@@ -173,20 +192,23 @@ class KmsPublicKeys:
         failure = known.failure
         return failure is not None and self._timer() < failure.until
 
-    def _take_turn(self, record: KeyRecord, known: _Known, deadline: float) -> None:
-        """Fetches when it is ours to. While another does, we wait only where no old key serves. All of it takes a place
-        and time; without them, what is known must do.
+    def _take_turn(self, record: KeyRecord, known: _Known, deadline: float) -> bool:
+        """Fetches when it is ours to; whether it did, with success or without. While another does, we wait only where no
+        old key serves. All of it takes a place and time; without them, what is known must do.
         """
         may_wait, seconds = known.seen is None, deadline - self._timer()
         if seconds <= 0 or not self._places.acquire(blocking=False):
-            return
+            return False
         try:
-            if known.lock.acquire(timeout=seconds if may_wait else 0.0):
-                try:
-                    if self._is_due(known):  # another may have fetched meanwhile
-                        self._fetch(record, known, deadline, MAX_ATTEMPTS)
-                finally:
-                    known.lock.release()
+            if not known.lock.acquire(timeout=seconds if may_wait else 0.0):
+                return False
+            try:
+                is_due = self._is_due(known)  # another may have fetched meanwhile
+                if is_due:
+                    self._fetch(record, known, deadline, MAX_ATTEMPTS)
+                return is_due
+            finally:
+                known.lock.release()
         finally:
             self._places.release()
 

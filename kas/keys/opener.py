@@ -24,7 +24,15 @@ from kas.datakey import DataKey
 from kas.errors import KaoRefusal, KeyMaterialRejected, UnknownKey
 from kas.keys.dek_cache import DekCache, dek_digest
 from kas.keys.flights import Errand, Outcome, wipe
-from kas.keys.registry import MAX_LEGACY_KEYS, Dialect, KeyRecord, KeyRegistry, KeyService, WrappedMaterial
+from kas.keys.registry import (
+    MAX_LEGACY_KEYS,
+    MAX_REMOTE_LEGACY_KEYS,
+    Dialect,
+    KeyRecord,
+    KeyRegistry,
+    KeyService,
+    WrappedMaterial,
+)
 from kas.keys.side_by_side import SideBySide
 
 
@@ -107,8 +115,15 @@ class KeyOpener:
     budget_all: bool
     side_by_side: SideBySide
 
-    def open_all(self, kaos: Sequence[BoundKey], *, dialect: Dialect, caller: str) -> tuple[Opened, ...]:
+    def deadline(self) -> float:
+        """Until when all key operations of a request may take that begins with them now."""
+        return self.side_by_side.deadline()
+
+    def open_all(
+        self, kaos: Sequence[BoundKey], *, dialect: Dialect, caller: str, until: float | None = None
+    ) -> tuple[Opened, ...]:
         """Opens wrapped keys for ``caller``, who may have them, side by side; what becomes of one is nothing to another.
+        ``until`` is the `deadline` of his request where he asks more than once.
 
         11. The budget allows a key operation.
         12. ``kid`` names a key of ours, which is kept unwrapped or is unwrapped by the key service.
@@ -121,7 +136,7 @@ class KeyOpener:
         Refused are UnknownKey, BudgetExhausted, KeyUnavailable, and by KeyMaterialRejected all that depends on material.
         """
         # 12.
-        bulk = _Bulk([self._look_up(kao, dialect) for kao in kaos], caller, self.side_by_side.deadline())
+        bulk = _Bulk([self._look_up(kao, dialect) for kao in kaos], caller, self.deadline() if until is None else until)
         with contextlib.ExitStack() as failed:
             failed.callback(_wipe_all, bulk.searches)
             try:
@@ -146,7 +161,7 @@ class KeyOpener:
 
     def _records(self, kao: BoundKey, dialect: Dialect) -> tuple[KeyRecord, ...]:
         if kao.kid is None and kao.wrapped.ephemeral_key is None:
-            return self.registry.legacy(dialect)[:MAX_LEGACY_KEYS]
+            return _tried(self.registry.legacy(dialect))
         if kao.kid is None:  # only RSA keys are tried, and none of them opens what was sealed over ECDH
             raise UnknownKey
         return (self.registry.find(kao.kid, dialect, is_rsa=kao.wrapped.ephemeral_key is None),)
@@ -212,6 +227,12 @@ class KeyOpener:
     def _spend(self, record: KeyRecord, caller: str) -> None:
         if self.budget is not None and (record.is_remote or self.budget_all):
             self.budget.spend(caller)
+
+
+def _tried(legacy: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:
+    """The first of them, as many as may be tried, whatever the configuration lists."""
+    beyond = [record for record in legacy if record.is_remote][MAX_REMOTE_LEGACY_KEYS:]
+    return tuple(record for record in legacy if record not in beyond)[:MAX_LEGACY_KEYS]
 
 
 def _judge(search: _Search, outcome: Outcome) -> bool:

@@ -54,6 +54,11 @@ class Keys:
     unwrap_keys: Mapping[str, UnwrapPrivateKey]
     signing_keys: Mapping[str, ec.EllipticCurvePrivateKey]
 
+    @property
+    def current_signing_key(self) -> tuple[str, ec.EllipticCurvePrivateKey]:
+        """With its ``kid``; there is always one."""
+        return next(iter(self.signing_keys.items()))
+
 
 # place -> reference; gives place -> what it stands for. Raises ConfigError.
 Resolve = Callable[[Mapping[str, str]], Mapping[str, bytes]]

@@ -28,8 +28,10 @@ DIALECTS: Final[Mapping[str, tuple[str, str]]] = {
     "opentdf": ("SHA-1", "RSA-OAEP"),
 }
 
-# A KAO without kid may be wrapped to one of so many keys of a dialect: the only place where anything is tried.
+# A KAO without kid may be wrapped to one of so many keys of a dialect: the only place where anything is tried. Of those
+# in Cloud KMS there is one, so nobody has two calls of it for one KAO.
 MAX_LEGACY_KEYS: Final = 2
+MAX_REMOTE_LEGACY_KEYS: Final = 1
 
 UnwrapPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -121,7 +123,7 @@ class KeyRegistry:
         raise UnknownKey
 
     def legacy(self, dialect: str) -> tuple[KeyRecord, ...]:
-        """The RSA keys that a KAO without ``kid`` may be wrapped to."""
+        """The RSA keys that are marked for a KAO without ``kid``."""
         return tuple(record for record in self._usable(dialect) if record.is_legacy and record.is_rsa)
 
     def published(self) -> tuple[KeyRecord, ...]:

@@ -1,8 +1,8 @@
 """All key operations of one request side by side, within one deadline.
 
-Whatever takes threads has a bound for each caller and so for each request: a bulk leaves some to others. A request waits for none of them
-beyond its deadline, whatever they do: what came by then counts, the rest is unavailable, and nothing more is begun
-for it (`kas.keys.flights`). Knows nothing of bindings, caches and callers.
+Whatever takes threads has a bound for each caller and so for each request: a bulk leaves some to others. A request
+waits for none of them beyond its deadline, whatever they do: what came by then counts, the rest is unavailable, and
+nothing more is begun for it (`kas.keys.flights`). Knows nothing of bindings, caches and callers.
 """
 
 from __future__ import annotations
@@ -81,14 +81,15 @@ class SideBySide:
         """Runs every errand and calls ``land`` for each in this thread, as they come; digests are distinct.
 
         What has not come ``until`` then is KeyUnavailable, and so is what an operation raises that is no refusal; what is
-        no longer wanted lands nowhere. Raises what ``land`` raises: nothing more lands then.
+        no longer wanted lands nowhere. Raises what ``land`` raises: nothing more lands then. Where the time was over before,
+        the operator has been told already.
         """
-        trip = _Trip(errands, land)
+        trip, is_over = _Trip(errands, land), until <= self._timer()
         try:
             while trip.errands and (left := until - self._timer()) > 0 and self._advance(trip, left):
                 pass
             self._leave(trip)
-            self._settle(trip)
+            self._settle(trip, is_told=is_over)
         finally:
             self._leave(trip)
             for _, outcome in trip.arrived():
@@ -145,7 +146,7 @@ class SideBySide:
         for flight in trip.led.values():
             self._flights.close(flight)
 
-    def _settle(self, trip: _Trip) -> None:
+    def _settle(self, trip: _Trip, *, is_told: bool) -> None:
         """Lands what came in time, and the rest as unavailable, with as many operations as were begun."""
         for flight, outcome in trip.arrived():
             if outcome is not None:
@@ -153,7 +154,7 @@ class SideBySide:
         late = list(trip.errands)
         for digest in late:
             trip.land(digest, KeyUnavailable())
-        if late or trip.unstarted:
+        if (late or trip.unstarted) and not is_told:
             line = {"severity": "ERROR", "event": "key_operations_unfinished"}
             self._warn({**line, "late": len(late), "unstarted": trip.unstarted})
         for name, number in trip.faults.items():  # never the text, which may hold what was sent

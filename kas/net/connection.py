@@ -30,6 +30,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 Tls = Callable[[], ssl.SSLContext]
 # Whether to connect to an address that was found for the host; a name may lead anywhere, and elsewhere each time.
 AllowAddress = Callable[[str], bool]
+# Is called when a whole message has left, before the answer is waited for.
+Told = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ def made_once(tls: Tls) -> Tls:
     return get
 
 
+def nobody_told() -> None:
+    """A `Told` for whoever need not know."""
+
+
 def any_address(_address: str) -> bool:
     """An `AllowAddress` for hosts whose name is trusted."""
     return True
@@ -83,7 +89,7 @@ class Connection:
         """Whether any byte came of the answer to what was sent last."""
         return self._stream.received > 0
 
-    def exchange(self, verb: str, message: bytes, deadline: Deadline) -> tuple[int, bytes]:
+    def exchange(self, verb: str, message: bytes, deadline: Deadline, sent: Told = nobody_told) -> tuple[int, bytes]:
         """Status and body of the answer to a whole ``message``, which leaves in one piece where the system takes it so.
 
         Raises OSError and http.client.HTTPException; BadAnswer when the answer is too large or its length is none.
@@ -91,6 +97,7 @@ class Connection:
         self.is_reusable = False
         self._stream.settimeout(deadline.left())
         self._send(message, deadline)
+        sent()
         response = http.client.HTTPResponse(cast("socket.socket", self._stream), method=verb)
         try:
             with contextlib.closing(response):

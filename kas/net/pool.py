@@ -8,11 +8,11 @@ of it, and may be tried more than once.
 
 from __future__ import annotations
 
-import ssl
 import threading
 
-from kas.net.connection import AllowAddress, Connection, Origin, Tls, connect, made_once
+from kas.net.connection import AllowAddress, Connection, Origin, Tls, Told, connect, made_once, nobody_told
 from kas.net.deadline import Deadline, Slots, Timer
+from kas.tls import client_context
 
 
 class ConnectionPool:
@@ -26,7 +26,7 @@ class ConnectionPool:
         origin: Origin,
         timer: Timer,
         *,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
         max_connections: int,
         max_answer_bytes: int,
         max_idle_seconds: float,
@@ -46,8 +46,10 @@ class ConnectionPool:
         self._idle: list[tuple[Connection, float]] = []  # the one used last is last
         self._closings = 0
 
-    def exchange(self, verb: str, message: bytes, deadline: Deadline, *, is_repeatable: bool) -> tuple[int, bytes]:
-        """Status and body of the answer; ``verb`` is that of the ``message``.
+    def exchange(
+        self, verb: str, message: bytes, deadline: Deadline, *, is_repeatable: bool, sent: Told = nobody_told
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer; ``verb`` is that of the ``message``. ``sent`` is told each time that it has left.
 
         Raises TimeoutError and other OSError, http.client.HTTPException and BadAnswer.
         """
@@ -55,14 +57,14 @@ class ConnectionPool:
             kept, closings = self._take()
             if kept is not None:
                 try:
-                    return self._exchange_on(kept, closings, verb, message, deadline)
+                    return self._exchange_on(kept, closings, verb, message, deadline, sent)
                 except TimeoutError:
                     raise  # slow, not ended
                 except OSError:  # of which http.client's RemoteDisconnected is one
                     self._drop_idle()  # what ended this one has likely ended those beside it
                     if not is_repeatable or kept.has_answer_begun:
                         raise
-            return self._exchange_on(self._open(deadline), closings, verb, message, deadline)
+            return self._exchange_on(self._open(deadline), closings, verb, message, deadline, sent)
 
     def close(self) -> None:
         """Ends every connection, those in use after their answer. The next exchange opens a new one."""
@@ -89,10 +91,10 @@ class ConnectionPool:
         return connect(self._origin, self._tls, deadline, self._max_answer_bytes, self._allow_address)
 
     def _exchange_on(
-        self, connection: Connection, closings: int, verb: str, message: bytes, deadline: Deadline
+        self, connection: Connection, closings: int, verb: str, message: bytes, deadline: Deadline, sent: Told
     ) -> tuple[int, bytes]:
         try:
-            return connection.exchange(verb, message, deadline)
+            return connection.exchange(verb, message, deadline, sent)
         finally:
             self._put_back(connection, closings)
 

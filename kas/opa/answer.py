@@ -15,7 +15,7 @@ from kas.encoding import parse_json
 from kas.errors import Denial, KasError, PolicyDenied, leaves
 from kas.policy.decision import Decision, check
 
-MAX_CHECKS: Final = 32
+MAX_CHECKS: Final = 12
 # The line of the whole answer; those that it lists stand below.
 WHOLE: Final = "opa"
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from kas.opa.question import Questions
 from kas.policy.decision import Decision
 from kas.protocol.values import ReadablePolicy
 from kas.seldom import Seldom
+from kas.tls import client_context
 
 SECONDS: Final = 3.0
 PATH: Final = "/v1/data/kas/decision"
@@ -43,7 +43,7 @@ class OpaEngine:
         timer: Timer,
         warn: Callable[[Mapping[str, Any]], None],
         *,
-        tls: Tls = ssl.create_default_context,
+        tls: Tls = client_context,
     ) -> None:
         self.questions = questions
         self.timer = timer

@@ -15,8 +15,6 @@ from kas.dataclass import dataclass
 from kas.errors import GlobalLimit, HealthLimit, NetworkLimit
 from kas.ratelimit import Limit, Quota, SlidingWindow
 
-# Requests remembered over all networks; some 250 bytes each when all networks differ.
-REMEMBERED: Final = 100_000
 _MINUTE: Final = 60.0
 _HEALTH_SECONDS: Final = 10.0
 _EVERYBODY: Final = ""
@@ -43,15 +41,18 @@ class Limits:
             self.everybody.admit(_EVERYBODY, note)
 
 
-def edge_limits(*, network: int, everybody: int, health: int, clock: Callable[[], float]) -> Limits:
-    """Requests a minute of one network and of everybody; health requests in 10 s of one network."""
+def edge_limits(*, network: int, everybody: int, health: int, memory: int, clock: Callable[[], float]) -> Limits:
+    """Requests a minute of one network and of everybody; health requests in 10 s of one network.
+
+    ``memory`` is how many requests are remembered over all networks: some 250 bytes each when all networks differ.
+    """
     return Limits(
         network=SlidingWindow(
-            Limit("network", network, _MINUTE), clock, capacity=max(REMEMBERED, network), refusal=NetworkLimit
+            Limit("network", network, _MINUTE), clock, capacity=max(memory, network), refusal=NetworkLimit
         ),
         everybody=SlidingWindow(Limit("global", everybody, _MINUTE), clock, capacity=everybody, refusal=GlobalLimit),
         health=SlidingWindow(
-            Limit("health", health, _HEALTH_SECONDS), clock, capacity=max(REMEMBERED, health), refusal=HealthLimit
+            Limit("health", health, _HEALTH_SECONDS), clock, capacity=max(memory, health), refusal=HealthLimit
         ),
     )
 

@@ -1,7 +1,8 @@
 """A client of the ACP-240 rewrap, written from the specification alone and fit to copy: it does not import ``kas``.
 
 `Session` does everything. The modules below it are the steps: `keys` (proof and receiving keys), `proofs` (DPoP,
-tokens), `rewrap` (the request), `results` (what to check in an answer), `container` (a file under a policy), `http`.
+tokens), `rewrap` (the request), `results` (what to check in an answer), `services` (whose signature it must bear, where
+several KASes answer), `splits` (of a data key), `container` (a file under a policy), `http`.
 """
 
 from __future__ import annotations

@@ -43,9 +43,19 @@ def seal(data: bytes, policy: Json, keys: KasKeys, url: str) -> bytes:
     """Encrypts ``data`` under ``policy`` for the KAS at ``url``: the archive's bytes."""
     if len(data) > MAX_PAYLOAD_BYTES - _IV_BYTES - _TAG_BYTES:
         raise ContainerInvalid("the file is too large for this format")
-    data_key, iv = secrets.token_bytes(_DATA_KEY_BYTES), secrets.token_bytes(_IV_BYTES)
-    payload = iv + AESGCM(data_key).encrypt(iv, data, canonical(policy))
+    data_key = new_data_key()
+    payload = encrypt(data, policy, data_key)
     return write_container(Container(policy, build_kao(policy, data_key, keys, url), payload))
+
+
+def new_data_key() -> bytes:
+    return secrets.token_bytes(_DATA_KEY_BYTES)
+
+
+def encrypt(data: bytes, policy: Json, data_key: bytes) -> bytes:
+    """The payload of a container."""
+    iv = secrets.token_bytes(_IV_BYTES)
+    return iv + AESGCM(data_key).encrypt(iv, data, canonical(policy))
 
 
 def write_container(container: Container) -> bytes:

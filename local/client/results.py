@@ -6,7 +6,7 @@ time and the proof that asked, so an answer to another question, or of yesterday
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from jwt import PyJWTError
@@ -134,3 +134,13 @@ def open_result(result: Json, receiving: ReceivingKey, status: int = 200) -> byt
     except ValueError as error:
         raise AnswerInvalid("the wrapped key is not base64") from error
     return receiving.open(result.get("wrapAlg"), wrapped, result.get("ephemeralPublicKey"))
+
+
+def open_any(results: Iterable[Json], receiving: ReceivingKey, status: int = 200) -> bytes:
+    """The data key of verified results for alternatives: of the one that was released.
+
+    Raises RewrapRefused with the reason of the first when none was.
+    """
+    tried = list(results)
+    released = [result for result in tried if result.get("status") == "success"]
+    return open_result((released or tried)[0], receiving, status)

@@ -16,14 +16,18 @@ from local.client.errors import RewrapRefused
 from local.client.http import Answer, Http
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
 from local.client.proofs import AccessToken, Credentials, fetch_token, make_proof
-from local.client.results import open_result, verify_answer
-from local.client.rewrap import Json, KasKeys, build_request, fetch_kas_keys, post_rewrap
+from local.client.results import open_any, open_result, verify_answer, verify_answer_of_several
+from local.client.rewrap import Json, KasKeys, Mode, build_request, fetch_kas_keys, post_rewrap
+from local.client.services import Services
 
 _RENEW_BEFORE_SECONDS: Final = 30
 
 
 class Session:
-    """``base`` is the KAS's public base, without trailing slash; ``clock`` gives seconds since 1970."""
+    """``base`` is the KAS's public base, without trailing slash; ``clock`` gives seconds since 1970.
+
+    With ``services``, of which this KAS is the one asked, key access objects may be of any of them.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,14 @@ class Session:
         *,
         key: ProofKey | None = None,
         receiving_kind: str = "P-256",
+        services: Services | None = None,
     ) -> None:
         self._http = http
         self._base = base
         self._credentials = credentials
         self._clock = clock
         self._receiving_kind = receiving_kind
+        self._services = services
         self._token: AccessToken | None = None
         self._keys: KasKeys | None = None
         self._nonce: str | None = None
@@ -75,13 +81,36 @@ class Session:
 
     def rewrap(self, groups: Sequence[tuple[Json, Sequence[Json]]], receiving: ReceivingKey) -> list[bytes]:
         """The data keys of all key access objects in order. Raises RewrapRefused for the first one refused."""
-        request = build_request(receiving.jwk, groups, self.key)
+        results, status = self.results(groups, receiving)
+        return [open_result(result, receiving, status) for result in results.values()]
+
+    def rewrap_any(self, policy: Json, alternatives: Sequence[Json], receiving: ReceivingKey) -> bytes:
+        """The data key of the first of them that is released. Raises RewrapRefused when none is, for the first."""
+        results, status = self.results([(policy, alternatives)], receiving, "anyOf")
+        return open_any(results.values(), receiving, status)
+
+    def results(
+        self, groups: Sequence[tuple[Json, Sequence[Json]]], receiving: ReceivingKey, mode: Mode | None = None
+    ) -> tuple[dict[str, Json], int]:
+        """The verified results by ``keyAccessObjectId``, and the status of the whole. Raises RewrapRefused, AnswerInvalid."""
+        request = build_request(receiving.jwk, groups, self.key, mode)
         answer, proof = self.post(json.dumps(request).encode())
-        members = answer.json()
+        members, now = answer.json(), self._clock()
         if "responses" not in members:
             raise RewrapRefused(answer.status, str(members.get("code")), str(members.get("message")))
-        results = verify_answer(members, request, proof, self.kas_keys().signing, self._clock())
-        return [open_result(result, receiving, answer.status) for result in results.values()]
+        if self._services is None:
+            return verify_answer(members, request, proof, self.kas_keys().signing, now), answer.status
+        return verify_answer_of_several(members, request, proof, self._services, now), answer.status
+
+    def get(self, path: str) -> Json:
+        """What the KAS answers at another of its paths, to this caller. Raises RewrapRefused."""
+        url, token = self._base + path, self.token()
+        proof = make_proof(self.key, "GET", url, self._clock(), token=token)
+        answer = self._http("GET", url, [("Authorization", f"DPoP {token}"), ("DPoP", proof)])
+        members = answer.json()
+        if answer.status != HTTPStatus.OK:
+            raise RewrapRefused(answer.status, str(members.get("code")), str(members.get("message")))
+        return members
 
     def post(self, body: bytes) -> tuple[Answer, str]:
         """Posts a body, answering one nonce challenge (RFC 9449 §9): the answer, and the proof that it is to."""

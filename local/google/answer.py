@@ -11,6 +11,7 @@ from local.google.cloud import Cloud
 from local.google.faults import flip
 from local.google.methods import Method
 from local.google.names import matches
+from local.google.operations import Wire
 from local.google.status import ConnectionDropped, FrontEndPage, GoogleError, invalid
 
 
@@ -22,8 +23,8 @@ class Answering:
     tick: Callable[[], float]
     sleep: Callable[[float], object]
 
-    def answer(self, method: Method, request: Any, authorization: str | None) -> Any:
-        """Answers one call.
+    def answer(self, method: Method, request: Any, authorization: str | None, wire: Wire) -> Any:
+        """Answers one call, which came by ``wire``.
 
         1. Trouble on demand comes first, as it comes from in front of the service.
         2. The caller is known.
@@ -37,7 +38,7 @@ class Answering:
         """
         resource = self.cloud.places.by_id(method.resource_of(request))
         held = self.cloud.operations.held()
-        with held, self._slowed(method.name, resource), self._counted(method.name, resource):
+        with held, self._slowed(method.name, resource), self._counted(method.name, resource, wire):
             # 1.
             faults = self.cloud.faults.take(method.name, resource)
             for fault in faults:
@@ -69,7 +70,7 @@ class Answering:
                 self.sleep(rest)
 
     @contextlib.contextmanager
-    def _counted(self, method: str, resource: str) -> Iterator[None]:
+    def _counted(self, method: str, resource: str, wire: Wire) -> Iterator[None]:
         outcome = "INTERNAL"
         try:
             yield
@@ -81,7 +82,7 @@ class Answering:
             outcome = "UNAVAILABLE"
             raise
         finally:
-            self.cloud.operations.count(method, resource, outcome)
+            self.cloud.operations.count(method, resource, outcome, wire)
 
     def _check_permission(self, member: str, permission: str, resource: str) -> None:
         if not self.cloud.policies.allows(member, permission, resource):

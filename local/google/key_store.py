@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(slots=True)
 class Key:
-    """``config`` is what the key was created with. ``primary`` is the number of a symmetric key's primary version."""
+    """``config`` is what the key was created with, or changed to. ``primary`` is the number of a symmetric key's primary version."""
 
     name: str
     config: CryptoKey

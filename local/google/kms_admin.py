@@ -12,6 +12,7 @@ from local.google import material
 from local.google.cloud import Cloud
 from local.google.key_store import DESTROY_SECONDS, Key, Version
 from local.google.kinds import Algorithm, KeyState, Level, Purpose
+from local.google.labels import check_labels
 from local.google.material import RSA_ALGORITHMS, SYMMETRIC
 from local.google.names import KMS_ID, last_of, parent_of
 from local.google.paging import page
@@ -19,6 +20,10 @@ from local.google.status import invalid, not_stood_in_for
 
 _MIN_DESTROY_SECONDS: Final = 24 * 3600.0
 _MAX_DESTROY_SECONDS: Final = 120 * 24 * 3600.0
+_MIN_ROTATION: Final = timedelta(hours=24)
+_MAX_ROTATION: Final = timedelta(hours=876_000)
+_ROTATION: Final = frozenset({"rotation_period", "next_rotation_time"})
+_CHANGED: Final = _ROTATION | {"labels"}
 
 
 def _check_id(text: str, field: str, pattern: re.Pattern[str] = KMS_ID) -> str:
@@ -108,6 +113,36 @@ def list_crypto_keys(cloud: Cloud, request: api.ListCryptoKeysRequest) -> api.Li
     names = sorted(name for name in cloud.keys.keys if parent_of(name) == request.parent)
     found, more = page(request, names)
     return api.ListCryptoKeysResponse(crypto_keys=[show_key(cloud, cloud.keys.keys[name]) for name in found], **more)
+
+
+def update_crypto_key(cloud: Cloud, request: api.UpdateCryptoKeyRequest) -> api.CryptoKey:
+    """Labels as a whole, and when a symmetric key is due for rotation, which nothing here does."""
+    paths = set(request.update_mask.paths)
+    if "version_template" in {path.partition(".")[0] for path in paths}:
+        raise not_stood_in_for("version_template in the update_mask of a key")
+    if not paths or not paths <= _CHANGED:
+        raise invalid(f"The update_mask must be of {', '.join(sorted(_CHANGED))}.")
+    key = cloud.keys.find_key(request.crypto_key.name)
+    changed = api.CryptoKey(key.config)
+    for path in paths:
+        setattr(changed, path, getattr(request.crypto_key, path) if path in request.crypto_key else None)
+    check_labels(dict(changed.labels), "key")
+    _check_periods(changed, Purpose(changed.purpose))
+    if paths & _ROTATION:
+        _check_rotation(changed, cloud.keys.clock())
+    key.config = changed
+    return show_key(cloud, key)
+
+
+def _check_rotation(config: Any, now: float) -> None:
+    """That a schedule which was changed has a period, has a next time, and that it is yet to come; or that there is none."""
+    period, has_time = config.rotation_period, "next_rotation_time" in config
+    if "rotation_period" in config and not has_time:
+        raise invalid("The next_rotation_time must be set with a rotation_period.")
+    if "rotation_period" in config and not _MIN_ROTATION <= period <= _MAX_ROTATION:
+        raise invalid("The rotation_period must be from 24 hours to 876000 hours.")
+    if has_time and config.next_rotation_time.timestamp() <= now:
+        raise invalid("The next_rotation_time must be in the future.")
 
 
 def show_key(cloud: Cloud, key: Key) -> api.CryptoKey:

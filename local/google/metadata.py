@@ -59,9 +59,9 @@ class Metadata:
             for fault in self.cloud.faults.take(TOKEN_METHOD, account.member):
                 fault.raise_if_refusal()
         except GoogleError as error:
-            self.cloud.operations.count(TOKEN_METHOD, account.member, error.status)
+            self.cloud.operations.count(TOKEN_METHOD, account.member, error.status, "http")
             return error.http_status, _TEXT, error.message
         token = self.cloud.accounts.give(account.member, account.lifetime_seconds)
-        self.cloud.operations.count(TOKEN_METHOD, account.member, "OK")
+        self.cloud.operations.count(TOKEN_METHOD, account.member, "OK", "http")
         lifetime = account.lifetime_seconds
         return 200, _JSON, json.dumps({"access_token": token, "expires_in": lifetime, "token_type": "Bearer"})

@@ -30,6 +30,7 @@ CreateKeyRing                  POST   /keyRings              key_ring           
 ListCryptoKeys                 GET    /cryptoKeys            -                   parent                   KEY_RING     cryptoKeys.list
 GetCryptoKey                   GET    -                      -                   name                     KEY          cryptoKeys.get
 CreateCryptoKey                POST   /cryptoKeys            crypto_key          parent                   KEY_RING     cryptoKeys.create
+UpdateCryptoKey                PATCH  -                      crypto_key          crypto_key.name          KEY          cryptoKeys.update
 UpdateCryptoKeyPrimaryVersion  POST   :updatePrimaryVersion  *                   name                     KEY          cryptoKeys.update
 ListCryptoKeyVersions          GET    /cryptoKeyVersions     -                   parent                   KEY          cryptoKeyVersions.list
 GetCryptoKeyVersion            GET    -                      -                   name                     KEY_VERSION  cryptoKeyVersions.get
@@ -70,6 +71,7 @@ _DOES: Final[Mapping[str, tuple[Any, Handle]]] = {
     "ListCryptoKeys": (kms_v1.ListCryptoKeysResponse, kms_admin.list_crypto_keys),
     "GetCryptoKey": (kms_v1.CryptoKey, kms_admin.get_crypto_key),
     "CreateCryptoKey": (kms_v1.CryptoKey, kms_admin.create_crypto_key),
+    "UpdateCryptoKey": (kms_v1.CryptoKey, kms_admin.update_crypto_key),
     "UpdateCryptoKeyPrimaryVersion": (kms_v1.CryptoKey, kms_admin.update_primary_version),
     "ListCryptoKeyVersions": (kms_v1.ListCryptoKeyVersionsResponse, kms_admin.list_versions),
     "GetCryptoKeyVersion": (kms_v1.CryptoKeyVersion, kms_admin.get_version),

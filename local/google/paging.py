@@ -11,9 +11,11 @@ MAX_PAGE: Final = 1000
 _USUAL_PAGE: Final = 100
 
 
-def page(request: Any, items: Iterable[Any]) -> tuple[list[Any], Mapping[str, Any]]:
-    """The page that is asked for, and the members ``next_page_token`` and ``total_size``. Raises GoogleError."""
-    if request.filter or getattr(request, "order_by", ""):
+def page(request: Any, items: Iterable[Any], *, is_filtered: bool = False) -> tuple[list[Any], Mapping[str, Any]]:
+    """The page that is asked for, and the members ``next_page_token`` and ``total_size``; ``is_filtered`` where the filter
+    has been applied. Raises GoogleError.
+    """
+    if (request.filter and not is_filtered) or getattr(request, "order_by", ""):
         raise not_stood_in_for("filter and order_by of lists")
     everything = list(items)
     start = _start(request.page_token, len(everything))

@@ -60,13 +60,14 @@ class Control:
         self._send("POST", "/clock", {"advanceSeconds": seconds})
 
     def operations(self, method: str | None = None) -> list[dict[str, Any]]:
-        """Rows of method, resource, outcome and count."""
+        """Rows of method, resource, outcome, wire (``http`` or ``grpc``) and count."""
         rows = self._send("GET", "", None)["operations"]
         return [row for row in rows if method in {None, row["method"]}]
 
-    def count(self, method: str, *, outcome: str | None = None) -> int:
-        """How many calls of a method there were, or how many had this outcome."""
-        return sum(row["count"] for row in self.operations(method) if outcome in {None, row["outcome"]})
+    def count(self, method: str, *, outcome: str | None = None, wire: str | None = None) -> int:
+        """How many calls of a method there were, or how many had this outcome and came by this wire."""
+        rows = self.operations(method)
+        return sum(row["count"] for row in rows if outcome in {None, row["outcome"]} and wire in {None, row["wire"]})
 
     def waiting(self) -> int:
         """How many calls have arrived and are not answered yet: for acting in the middle of them."""

@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             if found and verb == self.command:
                 own = [(name, value) for name, value in pairs if name not in _SYSTEM]
                 request = parse_request(method, found[1], own, body)
-                answer = self.server.answering.answer(method, request, self.headers.get("Authorization"))
+                answer = self.server.answering.answer(method, request, self.headers.get("Authorization"), "http")
                 has_numbers = any(name == "$alt" and _NUMBERS in value for name, value in pairs)
                 self._send(200, render(answer, has_number_enums=has_numbers))
                 return

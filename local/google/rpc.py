@@ -44,7 +44,7 @@ def _handler(answering: Answering, method: Method) -> Any:
         metadata = dict(context.invocation_metadata())
         try:
             _check_routing(method, request, metadata.get(_ROUTING, ""))
-            return answering.answer(method, request, metadata.get("authorization"))
+            return answering.answer(method, request, metadata.get("authorization"), "grpc")
         except GoogleError as error:
             context.abort(grpc.StatusCode[error.status], error.message)
         except (ConnectionDropped, FrontEndPage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from google.cloud import secretmanager_v1 as api
@@ -10,8 +11,10 @@ from google.protobuf import empty_pb2
 
 from local.google.checksums import check_sent
 from local.google.cloud import Cloud
+from local.google.filters import Term, read_filter
 from local.google.kinds import SecretState
 from local.google.kms_admin import show_time
+from local.google.labels import check_labels
 from local.google.material import crc32c
 from local.google.names import SECRET_ID, last_of, parent_of
 from local.google.paging import page
@@ -20,11 +23,8 @@ from local.google.status import invalid, not_stood_in_for, precondition
 
 MAX_DATA_BYTES: Final = 64 * 1024
 MAX_ANNOTATIONS_BYTES: Final = 16 * 1024
-MAX_LABELS: Final = 64
 _KEPT: Final = frozenset({"replication", "labels", "annotations"})
 _CHANGED: Final = frozenset({"labels", "annotations"})
-_LABEL: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
 _ANNOTATION: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -64,20 +64,24 @@ def update_secret(cloud: Cloud, request: api.UpdateSecretRequest) -> api.Secret:
 
 
 def _check_metadata(config: api.Secret) -> None:
-    labels, annotations = dict(config.labels), dict(config.annotations)
-    if len(labels) > MAX_LABELS or not all(
-        _LABEL.fullmatch(name) and _LABEL_VALUE.fullmatch(value) for name, value in labels.items()
-    ):
-        raise invalid("The labels of the secret are not valid.")
+    annotations = dict(config.annotations)
+    check_labels(dict(config.labels), "secret")
     size = sum(len(name.encode("utf-8")) + len(value.encode("utf-8")) for name, value in annotations.items())
     if size >= MAX_ANNOTATIONS_BYTES or not all(_ANNOTATION.fullmatch(name) for name in annotations):
         raise invalid("The annotations of the secret are not valid.")
 
 
 def list_secrets(cloud: Cloud, request: api.ListSecretsRequest) -> api.ListSecretsResponse:
+    terms = read_filter(request.filter, "name", "labels")
     names = sorted(name for name in cloud.secrets.secrets if parent_of(name) == request.parent)
-    found, more = page(request, names)
-    return api.ListSecretsResponse(secrets=[_show(cloud, cloud.secrets.secrets[name]) for name in found], **more)
+    secrets = [secret for secret in map(cloud.secrets.find, names) if _has(secret, terms)]
+    found, more = page(request, secrets, is_filtered=True)
+    return api.ListSecretsResponse(secrets=[_show(cloud, secret) for secret in found], **more)
+
+
+def _has(secret: HeldSecret, terms: Sequence[Term]) -> bool:
+    labels = {f"labels.{name}": value for name, value in dict(secret.config.labels).items()}
+    return all(term.holds({"name": last_of(secret.name), **labels}) for term in terms)
 
 
 def delete_secret(cloud: Cloud, request: api.DeleteSecretRequest) -> empty_pb2.Empty:
@@ -113,8 +117,12 @@ def get_version(cloud: Cloud, request: api.GetSecretVersionRequest) -> api.Secre
 
 def list_versions(cloud: Cloud, request: api.ListSecretVersionsRequest) -> api.ListSecretVersionsResponse:
     """The newest first."""
-    held = cloud.secrets.find(request.parent).versions
-    found, more = page(request, [held[number] for number in sorted(held, reverse=True)])
+    held, terms = cloud.secrets.find(request.parent).versions, read_filter(request.filter, "name", "state")
+    newest = [held[number] for number in sorted(held, reverse=True)]
+    wanted = [
+        one for one in newest if all(term.holds({"name": last_of(one.name), "state": one.state.name}) for term in terms)
+    ]
+    found, more = page(request, wanted, is_filtered=True)
     return api.ListSecretVersionsResponse(versions=[_show_version(cloud, version) for version in found], **more)
 
 

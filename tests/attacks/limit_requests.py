@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.client import Answer, Http
 from local.processes import Service, world
+from tests.canaries import Overheard
 from tests.kit import Attempt, Kit, refused
 from tests.opentdf.answers import refused_call
 from tests.opentdf.tdf_client import TdfAttempt
@@ -94,6 +95,7 @@ class Front:
 def front(folder: Path, **settings: str) -> Iterator[Front]:
     with production_kas(folder, **settings) as service:
         running = Front(service, folder / "log")
+        running.http = Overheard(running.http, service.base, folder / "answers")
         yield running
         running.http.close()
 

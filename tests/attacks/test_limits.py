@@ -1,8 +1,4 @@
-"""L1 to L5: who is counted, before and after it is known who asks, and whether what he is told of it is true.
-
-The memory of a window holds 100,000 requests; that it is bounded there is shown by the unit tests, since sending so
-many takes minutes.
-"""
+"""L1 to L5: who is counted, before and after it is known who asks, and whether what he is told of it is true."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.client import Answer
 from tests.attacks.limit_requests import Caller, Front, front, kit_with_default_limits, limited, limits_of
 from tests.attacks.proof_requests import worker_of
 from tests.kit import Kit
@@ -100,6 +97,50 @@ def test_attack_l02_a_flood_of_networks_leaves_little_in_memory(edge: Front) -> 
         assert edge.ask("x" * 7000 + f",2001:db8:3:{number:x}::1").status == 204
     assert peak_kibibytes(edge) - before < 3 * 1024
     assert edge.left("2001:db8:3:0::2") == QUOTA - 2  # the first of the flood is not forgotten
+
+
+@pytest.fixture(scope="module")
+def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """Each of its limits remembers four requests, of which one network may send two."""
+    settings = {
+        "KAS_RATE_MEMORY_REQUESTS": "4",
+        "KAS_RATE_NETWORK_PER_MINUTE": "2",
+        "KAS_RATE_HEALTH_PER_10_SECONDS": "2",
+        "KAS_RATE_GLOBAL_PER_MINUTE": "1000000",
+    }
+    with front(tmp_path_factory.mktemp("forgetful"), **settings) as running:
+        yield running
+
+
+def test_attack_l02_a_full_memory_lets_no_other_network_in(forgetful: Front) -> None:
+    """Whoever comes is refused until the oldest of those remembered is a minute old."""
+    sent = time.monotonic()
+    assert [forgetful.left(address) for address in (NETWORK, ELSEWHERE, ELSEWHERE, HEALTH_NETWORK)] == [1, 1, 0, 0]
+    for number in range(20):
+        refusal = limited(forgetful.ask(f"2001:db8:{number:x}::1"), "network_limit", "network")
+        assert 60 >= int(refusal.headers["Retry-After"]) >= 60 - (time.monotonic() - sent)
+    limited(forgetful.ask(NETWORK), "network_limit", "network")
+
+
+def test_attack_l02_a_full_memory_forgets_nobody_and_says_when_there_is_room(forgetful: Front) -> None:
+    """Two requests age while the flood is refused; at the time that was told there is room for two, and the network
+    whose later request is still remembered has one less.
+    """
+
+    def ask(address: str) -> Answer:
+        return forgetful.ask(address, "/health", "GET")
+
+    first = [ask(address).status for address in (NETWORK, HEALTH_NETWORK)]
+    time.sleep(2)
+    assert first + [ask(address).status for address in (NETWORK, ELSEWHERE)] == [200] * 4
+    for number in range(20):
+        refusal = limited(ask(f"2001:db8:{number:x}::1"), "health_limit", "health")
+    answered = time.monotonic()
+    assert int(refusal.headers["Retry-After"]) <= 8
+    time.sleep(max(0.0, answered + int(refusal.headers["Retry-After"]) - time.monotonic()))
+    assert limits_of(ask("2001:db8:1::1"))["health"]["r"] == 1
+    assert limits_of(ask(NETWORK))["health"]["r"] == 0
+    limited(ask("2001:db8:2::1"), "health_limit", "health")
 
 
 def peak_kibibytes(running: Front) -> int:

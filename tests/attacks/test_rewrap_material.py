@@ -1,4 +1,4 @@
-"""R1, R2, R7, R10: whatever is wrong with wrap, binding or length, the caller learns one thing, and gets nothing."""
+"""R1, R2, R7, R10: whatever is wrong with wrap, binding, length or metadata, the caller learns one thing, and gets nothing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from local.client.encoding import b64, from_b64
 from local.client.rewrap import bind_policy
 from tests.attacks.rewrap_answers import codes, faults, kao_refused, rebuild, released
 from tests.kit import policy
+from tests.metadata import encrypt_metadata, with_metadata
 
 BINDING = "requests[0].keyAccessObjects[0].policyBinding"
 OAEP_SHA1 = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)
@@ -193,6 +194,31 @@ def dummy_key_binding(attempt):
     attempt.kao["policyBinding"] = bind_policy(bytes(32), attempt.policy)
 
 
+def metadata_of_another_key(attempt):
+    with_metadata(attempt, {"fields": {}})
+    rebuilt = attempt.kao["encryptedMetadata"]
+    rebuild(attempt, secrets.token_bytes(32))
+    attempt.kao.update(sid="s-0", encryptedMetadata=rebuilt)
+
+
+def metadata_of_another_policy(attempt):
+    with_metadata(attempt, {"policyAssertion": {"classification": "TOP_SECRET"}})
+
+
+def metadata_that_is_no_json(attempt):
+    attempt.kao["encryptedMetadata"] = encrypt_metadata(attempt.data_keys["kao-0-0"], b"{")
+
+
+def bad_metadata_and_binding(attempt):
+    metadata_that_is_no_json(attempt)
+    bad_binding(attempt)
+
+
+def good_metadata_beside_a_bad_wrap(attempt):
+    with_metadata(attempt, {"fields": {}})
+    random_wrap(attempt)
+
+
 SPOILT = [
     random_wrap,
     short_wrap,
@@ -204,6 +230,11 @@ SPOILT = [
     bad_length,
     no_bytes,
     dummy_key_binding,
+    metadata_of_another_key,
+    metadata_of_another_policy,
+    metadata_that_is_no_json,
+    bad_metadata_and_binding,
+    good_metadata_beside_a_bad_wrap,
 ]
 
 

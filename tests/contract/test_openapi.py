@@ -16,20 +16,45 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.test import EnvironBuilder
 
-from kas.errors import Internal, KaoRefusal, leaves
+from kas.errors import Denial, Internal, InvalidForwarding, KaoRefusal, leaves
+from kas.jose import to_jwk
 from kas.protocol.connect import CODES
 from kas.service import Service
 from kas.web.openapi.document import build_document
 from kas.web.replies import Route, Routes
+from tests.federation.registry_documents import good, write
 from tests.unit.test_service import production
+from tests.vectors.primitives import ec_key
+from tests.vectors.replay import KEYS
 
 ERRORS = {leaf.code: leaf for leaf in leaves()}
+# What depends on whether there are other services, and on whether another program decides.
+OF_SERVICES = {"agreement_exceeded", "peer_refused", "peer_unavailable"}
+OF_ANOTHER_PROGRAM = {"policy_denied", "policy_unavailable"}
+OF_ATTRIBUTES = {"policy_empty", "attribute_unknown", "attribute_not_entitled", "not_in_dissem"}
+FORWARDING = {leaf.code for leaf in leaves(InvalidForwarding)}
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """With the settings of production, and metrics."""
-    return production(tmp_path_factory.mktemp("contract"), KAS_METRICS="on")
+    """With the settings of production and all that can be switched on: metrics, other services, another who decides."""
+    folder = tmp_path_factory.mktemp("contract")
+    return production(folder, KAS_METRICS="on", KAS_POLICY_BACKEND="opa", **federated(folder))
+
+
+def federated(folder: Path) -> dict[str, str]:
+    """Settings of one of three services."""
+    registry = good()
+    own = to_jwk(ec_key(KEYS["keys"]["signing"]).public_key())
+    registry["kases"][0]["jwks"]["keys"] = [{**own, "kid": "s-1", "use": "sig", "alg": "ES256"}]
+    path = write(folder, registry)
+    return {"KAS_FEDERATION_CONFIG_PATH": str(path), "KAS_PUBLIC_BASES": "https://kas.usa.example"}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document of a service that knows no other and decides itself."""
+    return json.loads(ask(production(tmp_path_factory.mktemp("plain")), "GET").get_data())
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +112,14 @@ def test_a_route_without_description_is_no_document(service):
         build_document(more, None)
 
 
-def test_metrics_are_described_where_they_are_on(tmp_path, document):
-    off = json.loads(ask(production(tmp_path), "GET").get_data())
-    assert set(document["paths"]) - set(off["paths"]) == {"/metrics"}
+def test_metrics_and_federation_are_described_where_they_are_on(document, plain):
+    of_federation = {"/federation/registry", "/federation/status"}
+    assert set(document["paths"]) - set(plain["paths"]) == {"/metrics", *of_federation}
+    assert set(document["components"]["schemas"]) - set(plain["components"]["schemas"]) == {
+        "KaoOfAnother",
+        "Registry",
+        "FederationStatus",
+    }
 
 
 def test_every_operation_has_a_name_of_its_own(document):
@@ -133,14 +163,74 @@ def test_every_error_is_explained_once(document):
     assert explained == {code: leaf.message() for code, leaf in ERRORS.items()}
 
 
-def test_codes_of_results_are_those_of_key_access_objects(document):
-    """All but what only attributes are denied for."""
-    codes = set(document["components"]["schemas"]["KaoFailure"]["properties"]["code"]["enum"])
-    attributes = {"policy_empty", "attribute_unknown", "attribute_not_entitled", "not_in_dissem"}
-    assert codes == {leaf.code for leaf in leaves(KaoRefusal)} - attributes
+def refused_with(document: dict[str, Any], path: str, *statuses: int) -> set[str]:
+    """The codes of a route, of all statuses or of these."""
+    found = [
+        codes_of(response)
+        for where, _, operation in operations(document)
+        for status, _, response in refusals(document, operation)
+        if where == path and (status in statuses or not statuses)
+    ]
+    return set().union(*found)
 
 
-def test_only_rewraps_ask_who_the_caller_is(document):
+def test_codes_of_results_are_those_that_this_service_can_give(document, plain):
+    """Another program may deny for any reason; without one, and without other services, some cannot come up."""
+    every = {leaf.code for leaf in leaves(KaoRefusal)}
+    given, given_by_plain = (
+        set(one["components"]["schemas"]["KaoFailure"]["properties"]["code"]["enum"]) for one in (document, plain)
+    )
+    assert given == every
+    assert given_by_plain == every - OF_SERVICES - OF_ANOTHER_PROGRAM - OF_ATTRIBUTES
+
+
+def test_whole_rewraps_are_refused_as_their_results_may_be(tmp_path, document, plain):
+    """Whatever stands for a status; with other services all of them, for what they say of theirs is passed on."""
+    standing = {leaf.code for leaf in leaves(KaoRefusal) if leaf.status}
+    assert refused_with(document, "/rewrap") & standing == standing
+    assert refused_with(plain, "/rewrap") & standing == standing - OF_SERVICES - OF_ANOTHER_PROGRAM - OF_ATTRIBUTES
+    brokering = json.loads(ask(production(tmp_path, **federated(tmp_path)), "GET").get_data())
+    assert refused_with(brokering, "/rewrap") & standing == standing
+    own = set(brokering["components"]["schemas"]["KaoFailure"]["properties"]["code"]["enum"])
+    assert own & (OF_SERVICES | OF_ANOTHER_PROGRAM | OF_ATTRIBUTES) == OF_SERVICES
+
+
+@pytest.mark.parametrize("path", ["/kas/v2/rewrap", "/kas.AccessService/Rewrap"])
+def test_another_program_denies_on_opentdf_routes_too(document, plain, path):
+    denials = {leaf.code for leaf in leaves(Denial)}
+    assert (denials | {"policy_unavailable"}) - refused_with(document, path) == set()
+    assert refused_with(plain, path) & (OF_SERVICES | OF_ANOTHER_PROGRAM) == set()
+
+
+def test_forwarding_is_refused_on_rewraps_alone_and_nowhere_else(document, plain):
+    """In every way where it may happen at all; elsewhere whoever forwards is unknown."""
+    found = {path: refused_with(document, path, 401) & FORWARDING for path in document["paths"]}
+    unknown = {"forwarder_unknown"}
+    opentdf = {"/kas/v2/rewrap": unknown, "/kas.AccessService/Rewrap": unknown}
+    assert {path: codes for path, codes in found.items() if codes} == {"/rewrap": FORWARDING, **opentdf}
+    assert refused_with(plain, "/rewrap", 401) & FORWARDING == unknown
+
+
+def test_the_header_of_forwarders_is_described_where_it_is_taken(document, plain):
+    def described(one: dict[str, Any]) -> set[str]:
+        return {
+            path
+            for path, _, operation in operations(one)
+            if "Forwarded-KAS" in {parameter.get("name") for parameter in operation["parameters"]}
+        }
+
+    assert (described(document), described(plain)) == ({"/rewrap"}, set())
+
+
+def test_who_may_see_the_federation_is_limited_like_who_may_see_readiness(document):
+    """By the window of callers who ask what is wrong."""
+    for path in ("/federation/registry", "/federation/status"):
+        assert {"health_limit", "network_limit", "global_limit"} == refused_with(document, path, 429) - {
+            "replay_share_exhausted"
+        }
+
+
+def test_only_rewraps_and_the_federation_ask_who_the_caller_is(document):
     """Each is bound to a key by DPoP; readiness answers whoever asks, and more to whom it knows."""
     asked = {path: operation["security"] for path, _, operation in operations(document) if operation["security"]}
     bound = {"DPoP": [], "Proof": []}
@@ -149,6 +239,8 @@ def test_only_rewraps_ask_who_the_caller_is(document):
         "/kas/v2/rewrap": [bound],
         "/kas.AccessService/Rewrap": [bound],
         "/health/ready": [{}, bound],
+        "/federation/registry": [bound],
+        "/federation/status": [bound],
     }
 
 
@@ -179,10 +271,11 @@ def test_bearer_and_nonces_are_described_as_they_are_set(tmp_path):
 
 
 def test_limits_are_those_in_force(tmp_path):
-    other = production(tmp_path, KAS_MAX_GROUPS="3", KAS_MAX_ID_CHARS="77")
+    other = production(tmp_path, KAS_MAX_GROUPS="3", KAS_MAX_ID_CHARS="77", KAS_MAX_METADATA_CHARS="88")
     schemas = json.loads(ask(other, "GET").get_data())["components"]["schemas"]
     assert schemas["RewrapBody"]["properties"]["requests"]["maxItems"] == 3
     assert schemas["KeyAccessObject"]["properties"]["kid"]["maxLength"] == 77
+    assert schemas["KeyAccessObject"]["properties"]["encryptedMetadata"]["maxLength"] == 88
 
 
 def test_the_document_may_be_kept_and_asked_for_again(service):

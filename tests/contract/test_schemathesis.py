@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from local.processes import environment_without_settings
-from tests.kit import Kit, running_kit
+from tests.federation.nations import running_nations
+from tests.kit import Kit
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "10")
@@ -24,9 +25,10 @@ EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "10")
 
 @pytest.fixture(scope="module")
 def contract_kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
-    """Bound tokens alone, so that no rewrap passes without a proof."""
-    with running_kit(tmp_path_factory.mktemp("contract"), KAS_OPENTDF_BEARER="refuse") as running:
-        yield running
+    """Bound tokens alone, so that no rewrap passes without a proof; and one of two services, for there is more to see."""
+    folder = tmp_path_factory.mktemp("contract")
+    with running_nations(folder, ("usa", "fra"), KAS_OPENTDF_BEARER="refuse") as running:
+        yield running["usa"]
 
 
 def run(kit: Kit, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,15 +47,15 @@ def test_answers_to_strangers_are_those_of_the_document(contract_kit):
     """Every operation, without credentials."""
     result = run(contract_kit)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert " 36 passed" in result.stdout
+    assert " 38 passed" in result.stdout
 
 
 def test_answers_to_callers_are_those_of_the_document(contract_kit):
     """A token, and a fresh proof for each request: bodies are read, as the audit shows."""
     token_url = f"{contract_kit.world.provider.base}/token"
-    only = ("--include-path-regex", "ewrap$|ready$")
+    only = ("--include-path-regex", "ewrap$|ready$|federation")
     result = run(contract_kit, *only, CONTRACT_TOKEN_URL=token_url)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert " 4 passed" in result.stdout
+    assert " 6 passed" in result.stdout
     known = [line for line in contract_kit.log.read_text("utf-8").splitlines() if "usa-secret" in line]
     assert any('"invalid_structure"' in line for line in known)

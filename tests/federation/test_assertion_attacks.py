@@ -79,6 +79,13 @@ def test_f03_depth_is_of_the_forwarders_agreement() -> None:
     refused(assertion(via=["kas-gbr", "kas-usa"]), ForwardingTooDeep, "forwarding_too_deep", registry)
 
 
+@pytest.mark.parametrize("between", ["", "a b", "x" * 65, "\x1b[31m", "é" * 40, "kas-deu\n"])
+def test_g03_what_services_on_the_way_are_called_fits_the_record(between: str) -> None:
+    """They need not be known here, but are what a service can be called: a line of the audit stays whole."""
+    refused(assertion(via=["kas-gbr", between, "kas-usa"]), ForwardingMalformed, "forwarding_malformed", deep(8))
+    assert verify(assertion(via=["kas-gbr", "x" * 64, "kas-usa"]), deep(8)).via[1] == "x" * 64
+
+
 @pytest.mark.parametrize(
     "via", [[], ["kas-gbr"], ["kas-usa", "kas-gbr"], ["kas-usa", None], [["kas-usa"]], {"0": "kas-usa"}, "kas-usa", 1]
 )

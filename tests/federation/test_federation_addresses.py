@@ -154,6 +154,8 @@ def test_attack_f01_local_mode_allows_loopback_and_nothing_else(host):
 @pytest.mark.parametrize("address", SOUND)
 def test_addresses_that_may_stand_in_a_registry(address):
     check_address(address, allow_loopback=False)
+    with pytest.raises(ValueError, match="must"):
+        check_address(f"{address}?", allow_loopback=False)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8080/rewrap", "http://localhost:8080", "http://[::1]:8080"])

@@ -262,6 +262,22 @@ def test_a_host_that_takes_up_no_connection_is_left_at_the_deadline():
         assert not call.is_alive()
 
 
+def test_that_a_call_has_left_is_told_before_there_is_an_answer():
+    told = []
+    with hostile_peer(silent) as peer, calling(peer.url) as client:
+        unavailable(client.post, BODY, HEADERS, SHORT, lambda: told.append("left"))
+    assert told == ["left"]
+
+
+def test_that_a_call_has_left_is_not_told_where_nobody_takes_it():
+    told = []
+    with hostile_peer(deaf) as peer:
+        url = peer.url
+    with calling(url) as client:
+        unavailable(client.post, BODY, HEADERS, SHORT, lambda: told.append("left"))
+    assert told == []
+
+
 def test_nothing_is_opened_before_the_first_call():
     with hostile_peer(answering(reply())) as peer:
         PeerClient(peer.url, time.monotonic, allow_loopback_http=True).close()

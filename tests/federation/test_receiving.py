@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import flask
@@ -15,6 +16,7 @@ from kas.errors import (
     AudienceMismatch,
     AuthorizationMalformed,
     CredentialsMissing,
+    ForwarderKeysUnavailable,
     ForwardingBodyMismatch,
     ForwardingMalformed,
     ForwardingReplayed,
@@ -22,6 +24,7 @@ from kas.errors import (
     ForwardingTokenMismatch,
     IssuerUnknown,
     KasError,
+    PeerUnavailable,
     ProofKeyMismatch,
     ProofMethodMismatch,
     ProofMissing,
@@ -36,6 +39,7 @@ from kas.errors import (
     TokenExpired,
     TokenUnbound,
 )
+from kas.fetch import FetchError
 from kas.web.caller import credentials_of
 from local.client import new_proof_key
 from local.client.encoding import sha256_b64url
@@ -361,31 +365,31 @@ def test_p10_proof_serves_each_kao_once_whoever_forwards_it() -> None:
     """Alternatives at one service come one after another under fresh assertions; the same one does not come twice."""
     receiver, proven = Receiver(), proof()
     first, second, third = (receiver.ask(proven=proven, forwarded=assertion(jti=jti)) for jti in "abc")
-    receiver.who.claim_kaos(first, ["kao-1", "kao-2"])
-    receiver.who.claim_kaos(second, ["kao-3"])
+    first.claim(["kao-1", "kao-2"])
+    second.claim(["kao-3"])
     for kaos in (["kao-1"], ["kao-4", "kao-3"]):
         with pytest.raises(ProofReplayed) as raised:
-            receiver.who.claim_kaos(third, kaos)
+            third.claim(kaos)
         assert raised.value.code == "proof_replayed"
-    receiver.who.claim_kaos(third, ["kao-4"])
+    third.claim(["kao-4"])
 
 
 def test_p10_another_proof_of_the_same_client_serves_again() -> None:
     """He asked anew."""
     receiver = Receiver()
     for jti in "ab":
-        receiver.who.claim_kaos(receiver.ask(proven=proof(jti=jti), forwarded=assertion(jti=jti)), ["kao-1"])
+        receiver.ask(proven=proof(jti=jti), forwarded=assertion(jti=jti)).claim(["kao-1"])
 
 
 def test_p11_kaos_count_against_their_client() -> None:
     """Against his key and his name, as direct proofs do, and not against who forwards them."""
     receiver = Receiver(capacity=80)
-    receiver.who.claim_kaos(receiver.ask(), [f"kao-{number}" for number in range(10)])
+    receiver.ask().claim([f"kao-{number}" for number in range(10)])
     with pytest.raises(ReplayShareExhausted):
-        receiver.who.claim_kaos(receiver.ask(forwarded=assertion(jti="2")), ["kao"])
+        receiver.ask(forwarded=assertion(jti="2")).claim(["kao"])
     other = token(PEERS_OWN, sub="bob")
     told = assertion(text=other, jkt=PEERS_OWN.thumbprint, jti="3")
-    receiver.who.claim_kaos(receiver.ask(other, proven=proof(other, PEERS_OWN), forwarded=told), ["kao"])
+    receiver.ask(other, proven=proof(other, PEERS_OWN), forwarded=told).claim(["kao"])
 
 
 def test_p17_f10_the_same_forwarded_request_fifty_times_at_once() -> None:
@@ -417,7 +421,7 @@ def test_p17_the_same_kaos_under_fifty_assertions_at_once() -> None:
         together.wait(timeout=20)
         kaos = ["kao-1", "kao-2", "kao-3"]
         try:
-            receiver.who.claim_kaos(found[number], kaos if number % 2 else kaos[::-1])
+            found[number].claim(kaos if number % 2 else kaos[::-1])
         except ProofReplayed:
             return False
         return True
@@ -433,3 +437,21 @@ def test_header_is_handed_over_as_the_host_gives_it(sent: str | None) -> None:
     headers = {} if sent is None else {"Forwarded-KAS": sent}
     with flask.Flask("test").test_request_context("/rewrap", method="POST", headers=headers):
         assert credentials_of(flask.request) == Credentials(None, None, sent)
+
+
+def test_keys_of_the_forwarder_that_cannot_be_fetched_are_told_as_his() -> None:
+    """And when to come again; what lies behind it goes to the operator."""
+    cause = FetchError("too slow")
+
+    def find(_peer: object, _kid: str) -> None:
+        refusal = PeerUnavailable("its keys cannot be fetched")
+        refusal.retry_after = 7.0
+        raise refusal from cause
+
+    receiver = Receiver()
+    receiver.who = replace(receiver.who, find_peer_key=find)
+    with pytest.raises(ForwarderKeysUnavailable) as raised:
+        receiver.ask()
+    refusal = raised.value
+    assert (refusal.code, refusal.status, refusal.retry_after) == ("forwarder_keys_unavailable", 503, 7.0)
+    assert refusal.__cause__ is cause

@@ -38,7 +38,7 @@ from kas.web.trace import read_trace
 from local.client.encoding import sha256_b64url
 from local.client.keys import new_proof_key
 from local.client.proofs import compact_jws
-from tests.fuzz import seeds
+from tests.fuzz import at_start, seeds
 from tests.unit.good_rewrap import ISSUER, NOW, URL
 from tests.unit.policy.good_attributes import decided_by_attributes
 from tests.unit.policy.good_policy import CONFIG, RULES, decided
@@ -57,7 +57,7 @@ OPENTDF = OpenTdfLimits(
     wrapped_key_chars=8192,
     policy_chars=8192,
 )
-MESSAGES = ("PublicKeyRequest", "RewrapRequest", "GetAttributeValuesByFqnsRequest", "HealthCheckRequest")
+MESSAGES = tuple(seeds.CONNECT_MESSAGES)
 ACP240 = parser()
 
 
@@ -148,13 +148,14 @@ def _connect_json(data: bytes) -> None:
 
 
 def _connect_proto(data: bytes) -> None:
-    """The first byte chooses message and compression; a message that is read can be written."""
+    """The first byte chooses message and compression; a message that is read can be written, and reads the same."""
     kind, message = data[:1] or b"\0", data[1:]
     if kind[0] & 128:
         message = decompress(message, "gzip", 65536)
         assert len(message) <= 65536
     name = MESSAGES[kind[0] % len(MESSAGES)]
-    encode_message("proto", name, decode_message("proto", name, message, JSON))
+    value = decode_message("proto", name, message, JSON)
+    assert decode_message("proto", name, encode_message("proto", name, value), JSON) == value
 
 
 def _connect_get(data: bytes) -> None:
@@ -262,4 +263,8 @@ TARGETS = {
     "labels": Target(_labels, seeds.LABELS, (InvalidRequest,)),
     "attributes": Target(_attributes, seeds.ATTRIBUTES, (InvalidRequest,)),
     "config": Target(_config, seeds.CONFIG_FILES),
+    "key_index": Target(at_start.key_index, seeds.KEY_INDEXES, (ConfigError,)),
+    "google_answer": Target(at_start.google_answer, seeds.GOOGLE_ANSWERS),
+    "settings": Target(at_start.settings, seeds.SETTINGS),
+    "references": Target(at_start.references, seeds.REFERENCES),
 }

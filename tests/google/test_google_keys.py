@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.cloud import kms_v1
@@ -88,6 +88,76 @@ def test_a_symmetric_key_has_a_primary_version_and_keeps_its_labels_and_rotation
     key = admin.kms.get_crypto_key(name=key_name(create(admin, config)))
     assert (key.primary.state, key.primary.algorithm.name) == (State.ENABLED, "GOOGLE_SYMMETRIC_ENCRYPTION")
     assert (dict(key.labels), key.rotation_period) == ({"use": "seal"}, timedelta(days=90))
+
+
+def changed(admin, name, *paths, **fields):
+    request = {"crypto_key": {"name": key_name(name), **fields}, "update_mask": {"paths": paths}}
+    return admin.kms.update_crypto_key(request, retry=None, timeout=20)
+
+
+def soon(**more):
+    return datetime.now(UTC) + timedelta(**more)
+
+
+def test_labels_and_rotation_of_a_key_are_changed_each_as_a_whole(admin):
+    name = create(admin, {"purpose": "ENCRYPT_DECRYPT", "labels": {"use": "seal"}})
+    due = soon(days=30).replace(microsecond=0)
+    schedule = {"rotation_period": timedelta(days=90), "next_rotation_time": due}
+    after = changed(admin, name, *schedule, **schedule, labels={"not": "in-the-mask"})
+    assert (dict(after.labels), after.rotation_period, after.next_rotation_time) == (
+        {"use": "seal"},
+        timedelta(days=90),
+        due,
+    )
+    after = changed(admin, name, "labels", labels={"b": ""})
+    assert (dict(after.labels), after.rotation_period) == ({"b": ""}, timedelta(days=90))
+    assert admin.kms.get_crypto_key(name=key_name(name)) == after
+    after = changed(admin, name, *schedule, "labels")
+    assert (dict(after.labels), "rotation_period" in after, "next_rotation_time" in after) == ({}, False, False)
+    assert after.primary.name == version_name(name)
+
+
+@pytest.mark.parametrize(
+    ("paths", "fields", "why"),
+    [
+        ((), {}, "update_mask"),
+        (("purpose",), {"purpose": "ASYMMETRIC_DECRYPT"}, "update_mask"),
+        (("labels", "destroy_scheduled_duration"), {}, "update_mask"),
+        (("labels",), {"labels": {"Upper": "x"}}, "labels"),
+        (("rotation_period",), {"rotation_period": timedelta(days=90)}, "next_rotation_time must be set"),
+        (
+            ("rotation_period", "next_rotation_time"),
+            {"rotation_period": timedelta(hours=23), "next_rotation_time": soon(days=1)},
+            "24 hours",
+        ),
+        (("next_rotation_time",), {"next_rotation_time": soon(days=-1)}, "future"),
+    ],
+)
+def test_a_change_of_a_key_that_google_would_not_make_is_refused(admin, paths, fields, why):
+    name = create(admin, {"purpose": "ENCRYPT_DECRYPT", "labels": {"use": "seal"}})
+    before = admin.kms.get_crypto_key(name=key_name(name))
+    with refused("INVALID_ARGUMENT", why):
+        changed(admin, name, *paths, **fields)
+    assert admin.kms.get_crypto_key(name=key_name(name)) == before
+
+
+def test_an_asymmetric_key_has_labels_and_no_rotation(admin):
+    name = create(admin)
+    assert dict(changed(admin, name, "labels", labels={"a": "1"}).labels) == {"a": "1"}
+    with refused("INVALID_ARGUMENT", "rotation"):
+        changed(admin, name, "next_rotation_time", next_rotation_time=soon(days=1))
+
+
+def test_a_change_of_a_key_that_the_stand_in_does_not_make_is_refused_aloud(admin):
+    with refused("UNIMPLEMENTED", "version_template"):
+        changed(admin, create(admin), "version_template.algorithm")
+
+
+def test_a_key_is_changed_by_whoever_may_and_where_it_is(admin, cloud, transport):
+    with refused("NOT_FOUND", "no-such-key"):
+        changed(admin, "no-such-key", "labels")
+    with clients_over(transport, cloud, NOBODY.token) as nobody, refused("PERMISSION_DENIED", "cryptoKeys.update"):
+        changed(nobody, "seal", "labels")
 
 
 def test_a_key_is_made_once_and_in_a_ring(admin):

@@ -22,6 +22,7 @@ def test_grpc_is_answered_on_the_port_of_rest(cloud, control):
         secret = secretmanager_v1.AccessSecretVersionRequest(name=f"{SECRET}/versions/2")
         assert rpc.secrets.access_secret_version(request=secret).payload.data == b"second"
     assert control.count("AsymmetricDecrypt") == 3
+    assert [control.count("AsymmetricDecrypt", wire=wire) for wire in ("grpc", "http")] == [2, 1]
 
 
 def test_what_is_neither_is_refused(cloud):

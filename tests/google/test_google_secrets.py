@@ -91,6 +91,77 @@ def test_a_secret_is_made_read_listed_and_deleted(admin):
         admin.secrets.get_secret(name=made.name)
 
 
+@pytest.fixture(scope="module")
+def filtered(admin):
+    """Secrets of their own mark: their ids by what they are."""
+    mark, ids = fresh("mark"), {}
+    for use, team in (("kas", "blue"), ("kas", "red"), ("idp", "blue")):
+        ids[use, team] = f"{mark}-{use}-{team}"
+        config = AUTOMATIC | {"labels": {"use": use, "team": team}}
+        admin.secrets.create_secret(parent=PROJECT, secret_id=ids[use, team], secret=config)
+    return mark, ids
+
+
+@pytest.mark.parametrize(
+    ("terms", "found"),
+    [
+        ("", {("kas", "blue"), ("kas", "red"), ("idp", "blue")}),
+        ("name:KAS", {("kas", "blue"), ("kas", "red")}),
+        ("labels.use=kas", {("kas", "blue"), ("kas", "red")}),
+        ("labels.use:a AND labels.team=BLUE", {("kas", "blue")}),
+        ('labels.use=kas   labels.team="red"', {("kas", "red")}),
+        ("labels.use=ka", set()),
+        ("labels.team:* AND name:idp", {("idp", "blue")}),
+        ("labels.other:*", set()),
+    ],
+)
+def test_secrets_are_listed_by_parts_of_their_names_and_by_labels(admin, filtered, terms, found):
+    mark, ids = filtered
+    request = {"parent": PROJECT, "filter": f"name:{mark} {terms}".strip(), "page_size": 1}
+    pages = list(admin.secrets.list_secrets(request).pages)
+    assert {one.name.rpartition("/")[2] for page in pages for one in page.secrets} == {ids[one] for one in found}
+    assert pages[0].total_size == len(found)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "kas",
+        "name:",
+        "name:a OR name:b",
+        "NOT name:a",
+        "(name:a)",
+        "AND name:a",
+        "name:a AND",
+        "state=ENABLED",
+        "ttl:x",
+    ],
+)
+def test_a_filter_that_is_not_read_is_refused(admin, terms):
+    with refused("INVALID_ARGUMENT", "filter"):
+        admin.secrets.list_secrets({"parent": PROJECT, "filter": terms})
+
+
+def test_versions_are_listed_by_their_state(admin):
+    secret = create(admin)
+    for _ in range(3):
+        admin.secrets.add_secret_version(parent=secret, payload={"data": b"x"})
+    admin.secrets.disable_secret_version(name=f"{secret}/versions/2")
+
+    def numbers(terms):
+        listed = admin.secrets.list_secret_versions({"parent": secret, "filter": terms})
+        return [one.name.rpartition("/")[2] for one in listed]
+
+    assert [numbers(terms) for terms in ("state=ENABLED", "state:disabled", "state:*", "state=enabled name:3")] == [
+        ["3", "1"],
+        ["2"],
+        ["3", "2", "1"],
+        ["3"],
+    ]
+    with refused("INVALID_ARGUMENT", "labels.a=b"):
+        numbers("labels.a=b")
+
+
 def test_a_secret_is_made_once(admin):
     with refused("ALREADY_EXISTS", by_number(SECRET)):
         admin.secrets.create_secret(parent=PROJECT, secret_id="signing", secret=AUTOMATIC)

@@ -15,6 +15,7 @@ from typing import Any
 
 from local.client import Answer
 from local.processes import ROOT, Service, environment_without_settings, free_port, stop, wait_until_answers
+from tests.canaries import CANARIES
 from tests.kit import Attempt
 
 MODULE = (sys.executable, "-m", "functions_framework")
@@ -100,10 +101,12 @@ def connect(base: str) -> socket.socket:
 
 
 def receive(connection: socket.socket, method: str = "GET") -> Answer:
-    """Reads one answer."""
+    """Reads one answer, which is searched for secrets when the run has ended."""
     response = http.client.HTTPResponse(connection, method=method)
     response.begin()
-    return Answer(response.status, response.headers, response.read())
+    answer = Answer(response.status, response.headers, response.read())
+    CANARIES.hear(answer)
+    return answer
 
 
 def exchange(base: str, text: str | bytes, method: str = "GET") -> Answer:
@@ -116,11 +119,12 @@ def exchange(base: str, text: str | bytes, method: str = "GET") -> Answer:
 def head_of(attempt: Attempt, *more: str) -> bytes:
     """The head of a POST with the token and proof of ``attempt``; the body is the test's to send."""
     attempt.proof = attempt.make_proof()
+    credentials = [("Authorization", f"DPoP {attempt.token}"), ("DPoP", attempt.proof)]
+    CANARIES.keep_credentials(credentials)
     lines = [
         "POST /rewrap HTTP/1.1",
         "Host: kas",
-        f"Authorization: DPoP {attempt.token}",
-        f"DPoP: {attempt.proof}",
+        *(f"{name}: {value}" for name, value in credentials),
         "Content-Type: application/json",
         *more,
     ]

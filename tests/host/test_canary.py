@@ -10,16 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
 from kas.datakey import DataKey
-from local.client import Answer, new_proof_key
+from local.client import Answer, Http, new_proof_key
 from local.processes import ROOT
 from tests.canaries import CANARIES, Canaries, forms, private_forms
+from tests.host.functions import exchange, head_of
 from tests.kit import Attempt, Kit, policy, running_kit
 from tests.opentdf.tdf_client import ROUTES, Route, TdfAttempt
+from tests.requirements.production import production_kas
 from tests.wrappers import published_ec_key, request_token, seal_all, send_in_token
 
 
@@ -266,6 +269,28 @@ def test_the_search_covers_what_every_kit_sends_and_writes(run: Run, tmp_path: P
     searched = {path.name: path.stat().st_size for path in CANARIES.outputs() if path.parent == run.kit.log.parent}
     assert searched.keys() == {"log", "stderr", "answers"}
     assert min(searched["log"], searched["answers"]) > 10_000
+
+
+def test_the_search_covers_answers_over_sockets(run: Run) -> None:
+    """Those that a test reads byte by byte, and the credentials that it sends so."""
+    canaries, key = Canaries(), bytes(range(100, 132))
+    canaries.keep_key("planted", key)
+    canaries.hear(Answer(200, Message(), b"{}\n" + key.hex().encode()))
+    assert canaries.leaks() == ["data key planted in hexadecimal: answers over sockets:3"]
+    attempt = run.kit.attempt()
+    answer = exchange(run.kit.base, head_of(attempt, "Content-Length: 0"), "POST")
+    heard = Canaries()
+    heard._names, heard._heard = CANARIES._names, [CANARIES._heard[-1] + str(attempt.proof).encode()]
+    assert answer.headers["X-Request-Id"].encode() in heard._heard[0]
+    assert heard.leaks() == ["signature in DPoP: answers over sockets:3"]
+
+
+def test_the_search_covers_a_kas_in_production_mode(tmp_path: Path) -> None:
+    """Its keys too."""
+    with production_kas(tmp_path) as service:
+        assert Http()("GET", f"{service.base}/health").status == 403
+    assert {path.name for path in CANARIES.outputs() if path.parent == tmp_path} == {"log", "stderr"}
+    assert tmp_path in CANARIES._key_folders
 
 
 PLANTED = """

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from local.client import Answer, Http, new_proof_key
 from local.client.proofs import make_proof
 from tests.attacks.proof_requests import released
+from tests.canaries import Overheard
 from tests.host.audited import KAO_FIELDS, REFUSAL_FIELDS, REFUSED_KAOS, REFUSED_REQUESTS
 from tests.host.functions import refused_in_form
 from tests.kit import Attempt, Kit, refused
@@ -86,7 +87,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         "KAS_RATE_NETWORK_PER_MINUTE": str(PER_MINUTE),
     }
     with production_kas(folder, **settings) as service:
-        http = Http(timeout_seconds=20)
+        http = Overheard(Http(timeout_seconds=20), service.base, folder / "answers")
         yield Production(service.base, folder / "log", http, itertools.count(1))
         http.close()
 
@@ -268,6 +269,8 @@ def test_metrics_count_a_release_and_a_refusal(kit: Kit) -> None:
     assert grown["kas_refusals_total", "not_found"] == 1
     assert grown["kas_key_operations_total",] == 1
     assert grown["kas_cache_misses_total", "dek"] == 1
+    assert grown["kas_cache_hits_total", "jwks"] + grown["kas_cache_misses_total", "jwks"] == 2
+    assert grown["kas_cache_hits_total", "jwks"] > 0
     assert [grown["kas_stage_seconds_count", stage] for stage in ("decide", "unwrap", "wrap", "sign")] == [2, 1, 1, 2]
     assert "canary" not in str(list(after))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from kas.keys.folder import make_local_keys
+from local.client import Http
 from local.processes import ROOT
-from tests.host.functions import ISSUERS, local_settings, refused_start, write_issuers
+from tests.host.functions import ISSUERS, function, local_settings, refused_start, write_issuers
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,25 @@ def test_setting_that_is_not_safe_stops_the_start(tmp_path: Path, name: str, val
     said = refused_start({**local_settings(tmp_path), name: value})
     assert f"does not start: {name}: " in said
     assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "path", "status"),
+    [
+        ("kas", "GET", "/health", 200),
+        ("health", "GET", "/health", 200),
+        ("public_keys", "GET", "/.well-known/jwks.json", 200),
+        ("rewrap", "POST", "/rewrap", 401),
+    ],
+)
+def test_no_variable_makes_another_kind_of_function_of_an_entry_point(
+    tmp_path: Path, target: str, method: str, path: str, status: int
+) -> None:
+    """The host would take events in place of requests, where the code did not say what each entry point is."""
+    event = {**local_settings(tmp_path), "FUNCTION_SIGNATURE_TYPE": "cloudevent"}
+    with function(target, event) as service, contextlib.closing(Http()) as http:
+        answer = http(method, service.base + path)
+        assert answer.status == status, answer.body
 
 
 def test_kas_req_110_local_mode_is_refused_on_cloud_run(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.interop.clients import CLIENTS, Call, Place, decrypt, encrypt, run
 from tests.interop.conftest import SECRET_TO_USA, TEXT
 from tests.interop.tdf import changed_copy, flip_binding, flip_wrapped_key, lower_classification, nothing
-from tests.kit import running_kit
+from tests.kit import Kit, running_kit
 
 DENIED = {
     "otdf-python": "rpc error: code = PermissionDenied desc = forbidden",
@@ -21,6 +23,21 @@ TAMPERED = {
     "npm": "KasDecryptError: Unable to decrypt the response from KAS: [AxiosError: Request failed with status code 400]",
     "go": "[tamper detected] tdf: rewrap request 400",
 }
+
+
+@contextlib.contextmanager
+def recorded_as_tampering(kit: Kit) -> Iterator[None]:
+    """Asserts that the KAS has recorded rewraps in the meantime, and found that the material does not fit: the words of
+    a client may stand for any status of 400.
+    """
+    before = len(rewraps(kit))
+    yield
+    assert {event["code"] for event in rewraps(kit)[before:]} == {"key_material_rejected"}
+
+
+def rewraps(kit: Kit) -> list[dict[str, object]]:
+    events = [json.loads(line) for line in kit.log.read_text("utf-8").splitlines() if line.startswith("{")]
+    return [event for event in events if event.get("event") == "rewrap"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -41,10 +58,11 @@ def test_attributes_deny_whoever_lacks_one(written, place, client, reader):
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("change", [lower_classification, flip_binding, flip_wrapped_key])
-def test_a_changed_policy_binding_or_wrapped_key_is_told_as_tampering(written, place, tmp_path, client, change):
+def test_a_changed_policy_binding_or_wrapped_key_is_told_as_tampering(kit, written, place, tmp_path, client, change):
     """In the client's own words; they are the same for all three, so nobody learns which check failed."""
     tdf = changed_copy(written(client, *SECRET_TO_USA), tmp_path / "tdf", change)
-    outcome = decrypt(client, tdf, place)
+    with recorded_as_tampering(kit):
+        outcome = decrypt(client, tdf, place)
     assert outcome.status != 0
     assert outcome.content is None
     assert TAMPERED[client] in outcome.error
@@ -58,9 +76,10 @@ def test_a_file_that_is_only_packed_anew_still_opens(written, place, tmp_path, c
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_lowered_policy_does_not_let_in_whom_the_real_one_keeps_out(written, place, tmp_path, client):
+def test_a_lowered_policy_does_not_let_in_whom_the_real_one_keeps_out(kit, written, place, tmp_path, client):
     tdf = changed_copy(written(client, *SECRET_TO_USA), tmp_path / "tdf", lower_classification)
-    outcome = decrypt(client, tdf, place.as_("usa-unclassified"))
+    with recorded_as_tampering(kit):
+        outcome = decrypt(client, tdf, place.as_("usa-unclassified"))
     assert outcome.content is None
     assert TAMPERED[client] in outcome.error
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import http.client
 import ipaddress
 import ssl
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 HOST: Final = "127.0.0.1"
+_SEQUENCE_HEAD_BYTES: Final = 2  # of one that is short
 _NOT_PASSED: Final = {"connection", "transfer-encoding", "server", "date", "host", "x-forwarded-proto"}
 
 
@@ -141,6 +143,16 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
     )
     certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM) + key)
     return trust, certificate
+
+
+def hashed_folder(folder: Path, authority: Path) -> Path:
+    """Makes ``folder`` for ``SSL_CERT_DIR``: the authority under the hash of its short name, as ``openssl rehash`` does."""
+    (name,) = x509.load_pem_x509_certificate(authority.read_bytes()).subject
+    canonical = x509.Name([x509.NameAttribute(name.oid, str(name.value).lower())]).public_bytes()
+    digest = hashlib.sha1(canonical[_SEQUENCE_HEAD_BYTES:]).digest()
+    folder.mkdir()
+    (folder / f"{int.from_bytes(digest[:4], 'little'):08x}.0").symlink_to(authority)
+    return folder
 
 
 def _draft(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

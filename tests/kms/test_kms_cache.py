@@ -10,6 +10,7 @@ import pytest
 from local.client import Answer
 from local.google_world import ACP240_VERSION
 from tests.attacks.rewrap_answers import kao_refused, released
+from tests.host.test_edge_http import scrape
 from tests.kit import Attempt
 from tests.kms.google_kit import DECRYPT, GoogleKit, running_google_kit
 
@@ -81,3 +82,16 @@ def test_a_kept_key_outlives_an_outage_as_long_as_it_is_kept(keeping):
         assert attempt.open(answer) == attempt.data_keys
     finally:
         keeping.control.reset()
+
+
+def test_questions_for_public_keys_are_counted(keeping):
+    """By those that a fetch answered and those that memory did: two keys, asked for three times within their time."""
+    kit = keeping.kit
+    for _ in range(3):
+        assert len(kit.http("GET", f"{kit.base}/.well-known/jwks.json").json()["keys"]) == 4
+    before = scrape(kit)
+    assert before["kas_cache_misses_total", "public_keys"] == 2
+    kit.http("GET", f"{kit.base}/.well-known/jwks.json")
+    grown = {name: value - before[name] for name, value in scrape(kit).items() if name in before}
+    assert grown["kas_cache_hits_total", "public_keys"] == 2
+    assert grown["kas_cache_misses_total", "public_keys"] == 0

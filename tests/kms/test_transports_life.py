@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kas.google import official_clients
+from kas.google.cloud import Cloud
 from kas.google.official_clients import grpc_target
 from kas.google.status import GoogleError
 from kas.net.connection import origin_of
 from local.processes import ROOT, environment_without_settings, free_port
 from tests.google.project import UNWRAP
-from tests.interop.tls_front import make_certificates, tls_front
-from tests.kms.servers import fake_kms, grpc_front
+from tests.interop.tls_front import hashed_folder, make_certificates, tls_front
+from tests.kms.servers import fake_kms, grpc_front, scripted
 from tests.kms.test_transports import DECRYPT, GOOD, PLAIN, decrypt, public_key, refused, unseal
 from tests.kms.transports import SECONDS, endpoint_of, trusting
 
@@ -173,6 +176,18 @@ def test_a_service_that_is_away_is_unavailable_and_found_when_it_is_back(over, k
         refused("UNAVAILABLE", decrypt, transport)
 
 
+def test_grpc_looks_for_a_service_that_is_away_at_least_every_two_seconds(over):
+    """So it is found so soon after it is back; by itself gRPC would wait longer each time, for up to two minutes."""
+    tries = []
+    with scripted(lambda _connection, _server: tries.append(time.monotonic())) as server:
+        transport = over.at("grpc", server.base)
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            refused("UNAVAILABLE", public_key, transport)
+    pauses = [later - earlier for earlier, later in itertools.pairwise([*tries, end])]
+    assert max(pauses) < 2, pauses
+
+
 def is_answered(transport):
     try:
         return public_key(transport).name == UNWRAP
@@ -226,6 +241,20 @@ def test_the_authorities_of_the_environment_are_used(over, kind, tls_endpoint, c
     transport = over.at(kind, tls_endpoint)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates[0]))
     assert decrypt(transport) == GOOD
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_the_service_takes_the_authorities_of_its_environment(
+    kind, cloud, tls_endpoint, certificates, tmp_path, monkeypatch, name
+):
+    """A file, or a folder in which all but gRPC look up whom they need."""
+    trust = {"SSL_CERT_FILE": certificates[0], "SSL_CERT_DIR": hashed_folder(tmp_path / "hashed", certificates[0])}
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv(name, str(trust[name]))
+    with contextlib.closing(Cloud(cloud.metadata_environment(), time.time, time.monotonic)) as own:
+        transport = own.kms_for_workers(kind, tls_endpoint, 4)
+        with contextlib.closing(transport):
+            assert decrypt(transport) == GOOD
 
 
 def test_the_authorities_are_read_once_and_stay_as_they_are(over, kind, tls_endpoint, certificates):

@@ -10,6 +10,7 @@ from kas.google.credentials import TokenSource, metadata_fetch
 from kas.google.kms_http import HttpKmsTransport
 from kas.google.kms_official import OfficialKmsTransport
 from kas.google.rest import RestClient
+from kas.tls import client_context, listing_context
 from tests.google.project import KAS, RING, UNWRAP, setup_of
 
 KINDS = ("http", "grpc", "rest")
@@ -34,8 +35,9 @@ def regional_setup():
     return setup
 
 
-def new_transport(kind, endpoint, tokens, *, size=64, tls=ssl.create_default_context):
-    """``size`` bounds connections or calls."""
+def new_transport(kind, endpoint, tokens, *, size=64, tls=None):
+    """``size`` bounds connections or calls; without ``tls`` the authorities are the environment's."""
+    tls = tls or (listing_context if kind == "grpc" else client_context)
     if kind == "http":
         return HttpKmsTransport(RestClient(endpoint, tokens, time.monotonic, tls=tls, max_connections=size))
     return OfficialKmsTransport(kind, endpoint, tokens, time.monotonic, tls=tls, max_calls=size)

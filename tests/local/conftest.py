@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from local.client import Http
 from local.processes import environment_without_settings, free_port, start_provider, stop, wait_until_answers, world
+from tests.canaries import CANARIES
+from tests.kit import stderr_into
 from tests.local.running import Running
 
 
@@ -20,20 +24,23 @@ def http():
 def provider(tmp_path_factory):
     """The base address of a provider."""
     folder = tmp_path_factory.mktemp("provider")
-    with (folder / "log").open("wb") as log:
-        service = start_provider(free_port(), folder / "keys", environment_without_settings(), log)
-        try:
+    CANARIES.watch(folder)
+    with (folder / "log").open("wb") as log, contextlib.ExitStack() as started:
+        with stderr_into(folder / "stderr"):
+            service = start_provider(free_port(), folder / "keys", environment_without_settings(), log)
+            started.callback(stop, service)
             wait_until_answers(service)
-            yield service.base
-        finally:
-            stop(service)
+        yield service.base
 
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory):
     """A KAS and the provider that it trusts."""
-    folder = tmp_path_factory.mktemp("pair")
-    with (folder / "log").open("wb") as log, world(folder, log=log) as running:
+    folder = tmp_path_factory.mktemp("local-pair")
+    CANARIES.watch(folder)
+    with (folder / "log").open("wb") as log, contextlib.ExitStack() as started:
+        with stderr_into(folder / "stderr"):
+            running = started.enter_context(world(folder, log=log))
         yield running
 
 

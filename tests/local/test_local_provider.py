@@ -14,6 +14,7 @@ import pytest
 from local.client.keys import new_proof_key
 from local.client.proofs import make_proof
 from local.provider.clients import CLIENTS
+from tests.canaries import CANARIES
 
 TOKEN_PATHS = ("/token", "/protocol/openid-connect/token")
 GRANT = {"grant_type": "client_credentials"}
@@ -300,3 +301,10 @@ def test_paths_and_methods_are_exact_and_errors_are_json(http, provider, method,
     answer = http(method, provider + path)
     assert (answer.status, answer.headers.get("Allow")) == (status, allow)
     assert answer.json()["error"]
+
+
+def test_what_provider_and_kas_write_is_searched_for_secrets(provider, pair):
+    """Output and errors of the processes of this folder."""
+    assert provider != pair.provider.base
+    searched = {(path.parent.name.rstrip("0123456789"), path.name) for path in CANARIES.outputs()}
+    assert {(folder, name) for folder in ("provider", "local-pair") for name in ("log", "stderr")} <= searched

@@ -18,6 +18,7 @@ from tests.opentdf.tdf_client import TdfAttempt
 
 EACH = pytest.mark.parametrize("procedure", PROCEDURES, ids=NAMES)
 GZIP = ("Content-Encoding", "gzip")
+DEPTH = 32  # the default of KAS_MAX_JSON_DEPTH
 
 
 @EACH
@@ -46,6 +47,20 @@ def test_unknown_fields_are_ignored(tdf_kit: Kit, procedure: Procedure) -> None:
     data = procedure.proto + wire.message((900, "later"), (901, 7))
     assert success(post(tdf_kit, procedure.path, "json", asked), "json")
     assert success(post(tdf_kit, procedure.path, "proto", data), "proto")
+
+
+@EACH
+def test_json_is_as_deep_as_a_message_may_be_and_no_deeper(tdf_kit: Kit, procedure: Procedure) -> None:
+    """Also where nobody reads it."""
+
+    def asked(levels: int) -> bytes:
+        return json.dumps(procedure.asked | {"later": json.loads("[" * levels + "]" * levels)}).encode()
+
+    for ask in (post, get):
+        success(ask(tdf_kit, procedure.path, "json", asked(DEPTH - 1)), "json")
+        answer = ask(tdf_kit, procedure.path, "json", asked(DEPTH))
+        told = connect_error(answer, 400, "invalid_structure: ")["message"]
+        assert told.endswith(f" later{'[0]' * (DEPTH - 1)}: too_deep")
 
 
 @EACH

@@ -12,8 +12,7 @@ import time
 import pytest
 
 from kas.errors import ClearanceInsufficient, PolicyDenied, PolicyUnavailable
-from kas.net.connection import MAX_ANSWER_BYTES
-from kas.opa.engine import PATH, SECONDS
+from kas.opa.engine import MAX_ANSWER_BYTES, PATH, SECONDS
 from local.processes import free_port
 from tests.fake_issuer import replying, send
 from tests.policy_backends.agent import running_agent
@@ -66,6 +65,8 @@ def test_one_that_is_stopped_decides_nothing(attributes_path):
 
 def test_the_real_one_is_ready_when_its_policy_answers(agent, attributes_path):
     asking(agent.url, attributes_path).check()
+    with pytest.raises(PolicyUnavailable):
+        asking(f"http://127.0.0.1:{free_port()}", attributes_path).check()
 
 
 def test_the_real_one_has_no_answer_where_no_policy_is(attributes_path):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,48 @@ def test_canonical_form_is_a_fixpoint(value: Any) -> None:
     """Parsed and written again it stays the same, for service and client alike."""
     first = canonical_json(parse_json(json.dumps(value).encode()))
     assert canonical_json(parse_json(first)) == first == canonical(value)
+
+
+class Word(str):
+    """A string that says something else of itself."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "else"
+
+
+ANY_TEXT = st.text(max_size=8)  # lone surrogates too
+ODD = (
+    st.none() | st.booleans() | st.integers(-(2**54), 2**54) | st.floats() | ANY_TEXT | ANY_TEXT.map(Word) | st.binary()
+)
+ANYTHING = st.recursive(
+    ODD,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(ANY_TEXT | st.integers(0, 3), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def canonical_or_refused(write: Callable[[Any], bytes], value: Any) -> bytes | None:
+    try:
+        return write(value)
+    except (KasError, rfc8785.CanonicalizationError, UnicodeEncodeError):
+        return None
+
+
+@given(ANYTHING)
+@example({"\U0001f600": 1, "\ue000": 2, "a": 3})  # UTF-16 sorts the first before the second
+@example({"\x7f\u2028/": '\x00\x1f\b\t\n\f\r"\\\x7f\u2028/é'})
+@example([1.0, -0.0, 1e21, 2**53 - 1, 2**53, True])
+@example("\ud800")
+@settings(max_examples=400)
+def test_canonical_form_is_the_librarys_for_every_value(value: Any) -> None:
+    """Byte for byte, and refused where the library refuses."""
+    assert canonical_or_refused(canonical_json, value) == canonical_or_refused(rfc8785.dumps, value)
 
 
 @given(st.dictionaries(TEXT, st.integers(0, 9), min_size=2, max_size=5), st.randoms())

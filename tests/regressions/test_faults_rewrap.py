@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -228,7 +229,7 @@ def tls_server(tmp_path):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_fault_20_a_certificate_is_always_verified(tls_server, allow_loopback_http, host):
     """In local mode too, where plain HTTP would do."""
-    fetch = HttpFetcher(allow_loopback_http=allow_loopback_http)
+    fetch = HttpFetcher(time.perf_counter, allow_loopback_http=allow_loopback_http)
     with pytest.raises(FetchError, match="SSLCertVerificationError"):
         fetch(f"https://{host}:{tls_server[0]}/jwks.json")
 
@@ -236,7 +237,10 @@ def test_fault_20_a_certificate_is_always_verified(tls_server, allow_loopback_ht
 def test_fault_20_a_certificate_that_is_vouched_for_is_taken(tls_server, monkeypatch):
     """So the refusal above is the certificate's, not the server's."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_server[1]))
-    assert HttpFetcher(allow_loopback_http=False)(f"https://localhost:{tls_server[0]}/jwks.json") == b'{"keys":[]}'
+    assert (
+        HttpFetcher(time.perf_counter, allow_loopback_http=False)(f"https://localhost:{tls_server[0]}/jwks.json")
+        == b'{"keys":[]}'
+    )
 
 
 def test_fault_20_no_setting_speaks_of_tls():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +12,16 @@ import pytest
 from kas.auth import dpop
 from kas.encoding import canonical_json
 from kas.errors import InvalidStructure, ProofKeyInvalid
+from kas.google.kms_http import HttpKmsTransport
 from kas.jose import CompactJws
+from kas.keys.kms_answers import KeyUnfit, read_public_key
 from local.client import new_proof_key
+from tests.fuzz import at_start
 from tests.fuzz.mutate import mutate
+from tests.fuzz.seeds import GOOGLE_ANSWERS
 from tests.fuzz.targets import TARGETS
 
+ROOT = Path(__file__).resolve().parents[2]
 CHANGES = 8
 
 
@@ -37,6 +45,22 @@ def test_target_takes_its_seeds_and_changes_of_them(target: str) -> None:
         TARGETS[target].run(seed)
         for number in range(CHANGES):
             TARGETS[target].run(mutate(seed, 16384, number, shortened))
+
+
+@pytest.mark.parametrize("member", ["algorithm", "protectionLevel"])
+def test_what_google_says_of_a_key_is_told_in_one_line(member: str) -> None:
+    """Whatever it calls algorithm or level: at a start the text goes to standard error as it is."""
+    answer = json.loads(GOOGLE_ANSWERS[1]) | {member: "HSM\x1b[2J\nforged"}
+    transport = HttpKmsTransport(at_start.Answers(200, json.dumps(answer).encode()))  # type: ignore[arg-type]
+    with pytest.raises(KeyUnfit) as refused:
+        read_public_key(transport.get_public_key(at_start.VERSION, timeout_seconds=1.0), at_start.RECORD, "HSM")
+    assert "HSM [2J forged" in str(refused.value)
+
+
+def test_the_document_tells_of_every_target_and_of_no_other() -> None:
+    """A run is recorded for each."""
+    rows = [line for line in (ROOT / "docs" / "fuzzing.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)` \| [0-9,]+ \|", "\n".join(rows))) == sorted(TARGETS)
 
 
 def test_nesting_without_a_canonical_form_is_a_refusal() -> None:

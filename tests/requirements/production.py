@@ -10,6 +10,8 @@ from typing import Any
 
 from kas.keys.folder import make_local_keys
 from local.processes import Service, environment_without_settings, free_port, start_kas, stop, wait_until_answers
+from tests.canaries import CANARIES
+from tests.kit import stderr_into
 
 
 def write_issuers(path: Path, jwks_url: str = "https://idp.example/jwks.json") -> Path:
@@ -29,7 +31,9 @@ def write_issuers(path: Path, jwks_url: str = "https://idp.example/jwks.json") -
 
 @contextlib.contextmanager
 def production_kas(folder: Path, *, keys: bool = True, **settings: str) -> Iterator[Service]:
-    """Starts and waits; raises StartFailed when it does not come up. ``keys`` False leaves the key folder out."""
+    """Starts and waits; raises StartFailed when it does not come up. ``keys`` False leaves the key folder out. What it
+    writes is searched for secrets (`canaries`).
+    """
     if keys:
         make_local_keys(folder / "keys")
     env: dict[str, Any] = {
@@ -40,10 +44,10 @@ def production_kas(folder: Path, *, keys: bool = True, **settings: str) -> Itera
         **settings,
     }
     issuers = write_issuers(folder / "issuers.json")
-    with (folder / "log").open("wb") as log:
-        service = start_kas(free_port(), issuers, folder / "keys", env, log)
-        try:
+    CANARIES.watch(folder)
+    with (folder / "log").open("wb") as log, contextlib.ExitStack() as started:
+        with stderr_into(folder / "stderr"):
+            service = start_kas(free_port(), issuers, folder / "keys", env, log)
+            started.callback(stop, service)
             wait_until_answers(service)
-            yield service
-        finally:
-            stop(service)
+        yield service

@@ -29,7 +29,7 @@ def good_edge(write: Callable[[bytes], int], **changes: Any) -> Edge:
         "local": True,
         "hops": 0,
         "audit": AuditLog(write),
-        "limits": edge_limits(network=600, everybody=1000, health=50, clock=lambda: 0.0),
+        "limits": edge_limits(network=600, everybody=1000, health=50, memory=100, clock=lambda: 0.0),
         "cors": Cors(frozenset()),
         "meter": NoMetrics(),
         "clock": lambda: 1_790_000_000.0,

@@ -18,13 +18,14 @@ from kas.auth.jwks import IssuerKey
 from kas.auth.nonce import NonceSource
 from kas.crypto.signatures import ResultSigner
 from kas.datakey import DataKey
-from kas.engine import PolicyEngine
+from kas.engine import Engine, PolicyEngine
 from kas.jose import parse_public_jwk, to_jwk
 from kas.journal import Journal
 from kas.keys.budget import KeyOperationBudget
 from kas.keys.dek_cache import DekCache
 from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyRecord, KeyRegistry, WrappedMaterial
+from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService, UnwrapPrivateKey
 from kas.metrics import NoMetrics
 from kas.policy.rules import load_rules
@@ -133,6 +134,8 @@ class World:
     budget: KeyOperationBudget | None = None
     meter: KaoMeter = field(default_factory=KaoMeter)
     timer: Callable[[], float] = lambda: 0.0
+    engine: Engine = field(default_factory=lambda: PolicyEngine(RULES, definitions={}, allow_empty_policy=False))
+    side_by_side: SideBySide = field(default_factory=side_by_side)
     journal: Journal = field(default_factory=journal)
     proof_key: ProofKey = field(default_factory=new_proof_key)
     receiving: ReceivingKey = field(default_factory=new_receiving_key)
@@ -176,7 +179,7 @@ class World:
             ),
             federation=None,
             wire=wire,
-            engine=PolicyEngine(RULES, definitions={}, allow_empty_policy=False),
+            engine=self.engine,
             release=Release(
                 dialect=wire.dialect,
                 rsa_hash=wire.rsa_hash,
@@ -197,7 +200,7 @@ class World:
             cache=self.cache,
             budget=self.budget,
             budget_all=True,
-            side_by_side=side_by_side(),
+            side_by_side=self.side_by_side,
         )
 
     def answer(self, request: dict[str, Any], *, token: str | None = None) -> Answer:

@@ -27,7 +27,9 @@ from kas.errors import (
     leaves,
 )
 from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
+from kas.federation.registry_file import MAX_DEPTH
 from kas.journal import Caller
+from kas.opa.answer import MAX_CHECKS
 from kas.policy.decision import Check, Decision
 from tests.unit.journals import journal
 
@@ -181,10 +183,11 @@ def test_time_has_milliseconds_and_is_utc(now: float) -> None:
 def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     """Whatever a caller chose is as long as a line shows it; the stages and checks are all there."""
     text = "x" * 298
-    stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "sign")
+    stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "forward", "sign")
     entry = journal(caller=Caller(text, text, text), seconds=dict.fromkeys(stages, 12345.678901), path=text)
-    checks = tuple(Check(f"a-check-of-a-long-name-{number}", CoiNotSatisfied) for number in range(12))
-    decided = {"policy_id": text, "policy_hash": text, "kao_id": text, "kid": text, "decision": Decision(checks)}
+    checks = tuple(Check(f"{number:x<40}", CoiNotSatisfied) for number in range(MAX_CHECKS + 1))
+    decided = {"policy_id": text, "policy_hash": "h" * 43, "kao_id": text, "kid": text, "decision": Decision(checks)}
+    decided |= {"via": tuple(f"{number:k<64}" for number in range(MAX_DEPTH)), "forwarded_to": "k" * 64}
     lines: list[bytes] = []
     log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
     log.record(kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW))

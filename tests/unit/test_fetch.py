@@ -20,7 +20,7 @@ def address(server, path="/jwks", scheme="http", host="127.0.0.1"):
 
 
 def fetch(url, *, deadline=5.0, local=True):
-    return HttpFetcher(allow_loopback_http=local, deadline_seconds=deadline)(url)
+    return HttpFetcher(time.perf_counter, allow_loopback_http=local, deadline_seconds=deadline)(url)
 
 
 def test_the_body_of_a_200_is_returned():

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 import ssl
+import time
 
 import pytest
 from cryptography import x509
@@ -24,7 +25,7 @@ def address(server, host):
 
 
 def fetch(url, *, deadline=5.0, local=True):
-    return HttpFetcher(allow_loopback_http=local, deadline_seconds=deadline)(url)
+    return HttpFetcher(time.perf_counter, allow_loopback_http=local, deadline_seconds=deadline)(url)
 
 
 def certificate(name, key, issuer=None, issuer_key=None, *, days=1, hosts=()):

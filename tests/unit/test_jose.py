@@ -213,7 +213,7 @@ def test_an_rsa_exponent_has_at_most_64_bits():
     """With a longer one OpenSSL would not encrypt to a large modulus, long after the key was accepted."""
     n = raw_rsa().n
     assert parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**63 + 1)}).family == "RSA"
-    with pytest.raises(ValueError, match="exponent too long"):
+    with pytest.raises(ValueError, match=r"^RSA exponent too long$"):
         parse_public_jwk({"kty": "RSA", "n": number(n), "e": number(2**64 + 1)})
 
 
@@ -234,7 +234,21 @@ def test_an_even_modulus_or_exponent_is_refused_by_our_own_check(n, e):
         def public_numbers(self):
             return rsa.RSAPublicNumbers(e, n)
 
-    with pytest.raises(ValueError, match="RSA modulus or exponent"):
+    with pytest.raises(ValueError, match=r"^RSA modulus or exponent$"):
+        check_rsa(Key())
+
+
+@pytest.mark.parametrize("bits", [2047, 4097])
+def test_the_operator_reads_that_the_size_of_a_key_is_wrong(bits):
+    """What is wrong with a configured key stands in the line that ends the start."""
+
+    class Key:
+        key_size = bits
+
+        def public_numbers(self):
+            return rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
+
+    with pytest.raises(ValueError, match=r"^RSA key size$"):
         check_rsa(Key())
 
 

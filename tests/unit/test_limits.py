@@ -6,15 +6,17 @@ import pytest
 
 from kas.errors import GlobalLimit, HealthLimit, NetworkLimit
 from kas.ratelimit import Limit, Quota
-from kas.web.limits import REMEMBERED, edge_limits, limit_headers, retry_headers
+from kas.web.limits import edge_limits, limit_headers, retry_headers
 
 
 class Edge:
     """Limits of two requests a network, three of all, one of health, and a clock."""
 
-    def __init__(self, network=2, everybody=3, health=1):
+    def __init__(self, network=2, everybody=3, health=1, memory=100):
         self.now = 100.0
-        self.limits = edge_limits(network=network, everybody=everybody, health=health, clock=lambda: self.now)
+        self.limits = edge_limits(
+            network=network, everybody=everybody, health=health, memory=memory, clock=lambda: self.now
+        )
 
     def ask(self, network="a", *, is_health=False):
         """The class of the refusal, None for an admitted request; and what was noted, as (name, remaining)."""
@@ -72,12 +74,17 @@ def test_windows_are_as_long_as_they_are_called():
 
 def test_large_quotas_can_be_used_up():
     """The memory is never smaller than what one network may send."""
-    limits = edge_limits(network=REMEMBERED + 2, everybody=REMEMBERED + 2, health=REMEMBERED + 2, clock=lambda: 0.0)
-    for _ in range(REMEMBERED + 2):
-        limits.admit("a", is_health=False, note=lambda _quota: None)
-        limits.admit("a", is_health=True, note=lambda _quota: None)
-    with pytest.raises(NetworkLimit):
-        limits.admit("a", is_health=False, note=lambda _quota: None)
+    edge = Edge(network=7, everybody=9, health=7, memory=5)
+    for is_health in (False, True):
+        ends = [edge.ask(is_health=is_health)[0] for _ in range(8)]
+        assert ends == [None] * 7 + [HealthLimit if is_health else NetworkLimit]
+
+
+def test_memory_is_shared_by_all_networks():
+    """Of each window: while it is full, newcomers are refused."""
+    edge = Edge(network=2, everybody=9, health=2, memory=3)
+    for is_health, refusal in ((False, NetworkLimit), (True, HealthLimit)):
+        assert [edge.ask(name, is_health=is_health)[0] for name in "aabc"] == [None, None, None, refusal]
 
 
 def test_headers_list_each_limit():

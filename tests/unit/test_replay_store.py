@@ -153,6 +153,19 @@ def test_attack_p11_full_store_forgets_nothing_early() -> None:
     assert {outcome(memory, **claim) for claim in claims[1:]} == {ProofReplayed}
 
 
+def test_attack_p11_forwarded_kaos_leave_an_eighth_for_proofs_of_our_own() -> None:
+    """Eight callers of other services with some thousand key access objects each do not lock out our own."""
+    memory, clock = store(capacity=80)
+    for number in range(7):
+        memory.claim_kaos(jkt=f"k{number}", jti="j", caller=f"c{number}", kao_ids=[str(kao) for kao in range(10)])
+    with pytest.raises(ReplayStoreFull):
+        memory.claim_kaos(jkt="k", jti="j", caller="c", kao_ids=["1"])
+    assert [outcome(memory, jkt=f"own{number}", jti="j", caller=f"o{number}") for number in range(10)] == [None] * 10
+    assert outcome(memory, jkt="one", jti="more", caller="o") is ReplayStoreFull
+    clock.now += TTL + 1
+    memory.claim_kaos(jkt="k", jti="j", caller="c", kao_ids=["1"])
+
+
 def test_attack_p11_memory_returns_to_nothing() -> None:
     """After many claims of many keys and callers have expired, nothing of them is left."""
     memory, clock = store(capacity=1000)

@@ -223,6 +223,13 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     assert answered == paths
 
 
+def test_the_health_of_every_protocol_counts_against_the_limit_of_health(tmp_path: Path) -> None:
+    """And nothing else does."""
+    routes = production(tmp_path).mounts.everything
+    counted = {path for path, route in (routes.exact | routes.prefixes).items() if route.is_health}
+    assert counted == HEALTH | {"/grpc.health.v1.Health/Check"}
+
+
 def test_kas_req_031_rewrap_alone_at_the_root_demands_credentials_too(tmp_path: Path) -> None:
     """The root is the same route, not a way around it."""
     service = production(tmp_path)

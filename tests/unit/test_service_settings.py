@@ -120,6 +120,18 @@ def test_whoever_asks_which_checks_fail_is_limited_as_a_caller(tmp_path: Path) -
     assert {quota.limit.name for quota in book.quotas} == {"ready"}
 
 
+def test_memory_of_callers_is_as_large_as_set(tmp_path: Path) -> None:
+    """Or as one quota, if that is more: a newcomer is refused while it is full."""
+    built = parts(tmp_path, Time(), KAS_RATE_MEMORY_REQUESTS="4", KAS_RATE_REWRAP_PER_MINUTE="3")
+    assert [built.rewrap_limit.admit(caller).remaining for caller in ("alice", "alice", "alice", "bob")] == [2, 1, 0, 0]
+    with pytest.raises(RewrapLimit):
+        built.rewrap_limit.admit("carol")
+    for _ in range(30):
+        built.ready_limit.admit("alice")
+    with pytest.raises(HealthLimit):
+        built.ready_limit.admit("bob")
+
+
 def test_unwrapped_keys_are_kept_as_long_and_as_many_as_set(tmp_path: Path) -> None:
     """Measured by the timer, which does not jump with the clock of the machine."""
     time = Time()

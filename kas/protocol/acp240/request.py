@@ -29,6 +29,7 @@ _HASH_BYTES: Final = 32
 _MAX_WORD_CHARS: Final = 256
 _MAX_HASH_CHARS: Final = 256  # beyond 43 or 44 it is the wrong length; beyond this it is not even looked at
 _MAX_SIGNATURE_CHARS: Final = 1024  # RSA-4096 needs 684
+MAX_ALTERNATIVES: Final = 16  # they are tried one after the other
 _MODES: Final = {None: Mode.EACH, "anyOf": Mode.ANY_OF, "allOf": Mode.ALL_OF}
 
 
@@ -152,6 +153,8 @@ class RequestParser:
 def _mode(members: Members, kaos: list[Any]) -> Mode:
     mode = _MODES.get(members.optional_text("mode", _MAX_WORD_CHARS), Mode.UNSUPPORTED)
     combine = members.optional_text("combine", _MAX_WORD_CHARS)
+    if mode is Mode.ANY_OF and len(kaos) > MAX_ALTERNATIVES:
+        return Mode.UNSUPPORTED
     if mode is Mode.ALL_OF and (combine != "xor" or not _are_splits(kaos)):
         return Mode.UNSUPPORTED
     return mode

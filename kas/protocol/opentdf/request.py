@@ -62,15 +62,17 @@ def parse_request(body: bytes, limits: Limits, *, key: PublicJwk | None, now: fl
     Raises a leaf of InvalidRequest.
     """
     outer = _object(_parse(body, limits.json.around_token(len(body))), "")
-    token = _member(outer, "signedRequestToken", "signed_request_token")
+    token = _member(outer, "", "signedRequestToken", "signed_request_token")
     inner = open_request_token(token, key=key, now=now, lifetime_seconds=OPENTDF_LIFETIME_SECONDS)
     request = _object(_parse(inner, limits.json), "requestBody")
-    pem = _text(_member(request, "clientPublicKey", "client_public_key"), "clientPublicKey", limits.client_key_chars)
+    pem = _text(
+        _member(request, "", "clientPublicKey", "client_public_key"), "clientPublicKey", limits.client_key_chars
+    )
     try:
         client_key = parse_client_key(pem)
     except ValueError as error:
         raise _fault("bad_client_key", "clientPublicKey") from error
-    groups = _member(request, "requests")
+    groups = _member(request, "", "requests")
     if groups is None or groups == []:  # nothing else that is empty: it would hide a request of version 2
         return RewrapRequest(1, client_key, None, (_version_1(request, limits),))
     return RewrapRequest(2, client_key, None, _version_2(groups, limits))
@@ -83,8 +85,8 @@ def _parse(data: bytes, bounds: JsonBounds) -> Any:
 
 
 def _version_1(request: Mapping[str, Any], limits: Limits) -> PolicyGroup:
-    policy = _text(_member(request, "policy"), "policy", limits.policy_chars)
-    kao = _object(_member(request, "keyAccess", "key_access"), "keyAccess")
+    policy = _text(_member(request, "", "policy"), "policy", limits.policy_chars)
+    kao = _object(_member(request, "", "keyAccess", "key_access"), "keyAccess")
     return _group(V1_POLICY_ID, policy, [(V1_KAO_ID, kao, "keyAccess")], limits)
 
 
@@ -94,12 +96,14 @@ def _version_2(groups: object, limits: Limits) -> tuple[PolicyGroup, ...]:
     for index, item in enumerate(items):
         place = f"requests[{index}]"
         group = _object(item, place)
-        policy = _object(_member(group, "policy"), f"{place}.policy")
-        wrapped = _list(_member(group, "keyAccessObjects", "key_access_objects"), f"{place}.keyAccessObjects", left)
+        policy = _object(_member(group, place, "policy"), f"{place}.policy")
+        wrapped = _list(
+            _member(group, place, "keyAccessObjects", "key_access_objects"), f"{place}.keyAccessObjects", left
+        )
         left -= len(wrapped)
         kaos = [_identified(kao, f"{place}.keyAccessObjects[{i}]", limits) for i, kao in enumerate(wrapped)]
-        body = _text(_member(policy, "body"), f"{place}.policy.body", limits.policy_chars)
-        policy_id = _text(_member(policy, "id"), f"{place}.policy.id", limits.id_chars)
+        body = _text(_member(policy, f"{place}.policy", "body"), f"{place}.policy.body", limits.policy_chars)
+        policy_id = _text(_member(policy, f"{place}.policy", "id"), f"{place}.policy.id", limits.id_chars)
         _check_unique(policy_id, [name for name, _, _ in kaos], seen, f"{place}.keyAccessObjects")
         parsed.append(_group(policy_id, body, kaos, limits))
     return tuple(parsed)
@@ -116,9 +120,9 @@ def _check_unique(policy_id: str, names: list[str], seen: set[tuple[str, str]], 
 def _identified(value: object, place: str, limits: Limits) -> _Identified:
     kao, inside = _object(value, place), f"{place}.keyAccessObject"
     name = _text(
-        _member(kao, "keyAccessObjectId", "key_access_object_id"), f"{place}.keyAccessObjectId", limits.id_chars
+        _member(kao, place, "keyAccessObjectId", "key_access_object_id"), f"{place}.keyAccessObjectId", limits.id_chars
     )
-    return name, _object(_member(kao, "keyAccessObject", "key_access_object"), inside), inside
+    return name, _object(_member(kao, place, "keyAccessObject", "key_access_object"), inside), inside
 
 
 def _group(policy_id: str, policy: str, kaos: list[_Identified], limits: Limits) -> PolicyGroup:
@@ -128,18 +132,18 @@ def _group(policy_id: str, policy: str, kaos: list[_Identified], limits: Limits)
 
 
 def _kao(name: str, kao: Mapping[str, Any], binding_message: bytes, place: str, limits: Limits) -> KeyAccess:
-    kind = _word(_member(kao, "type", "keyType", "key_type"), "wrapped")
-    kid = _optional_text(_member(kao, "kid"), f"{place}.kid", limits.id_chars)
+    kind = _word(_member(kao, place, "type", "keyType", "key_type"), "wrapped")
+    kid = _optional_text(_member(kao, place, "kid"), f"{place}.kid", limits.id_chars)
     return KeyAccess(
         id=name,
         wrapped=_wrapped(kao, kind, place, limits),
-        url=_optional_text(_member(kao, "url", "kasUrl", "kas_url"), f"{place}.url", limits.url_chars) or "",
+        url=_optional_text(_member(kao, place, "url", "kasUrl", "kas_url"), f"{place}.url", limits.url_chars) or "",
         kid=kid,
         sid=None,
-        policy_binding=_binding(_member(kao, "policyBinding", "policy_binding")),
+        policy_binding=_binding(_member(kao, place, "policyBinding", "policy_binding"), f"{place}.policyBinding"),
         binding_message=binding_message,
         origin=CoveredByRequestToken(),
-        is_supported=kind in _KINDS and _word(_member(kao, "protocol"), "kas") == "kas",
+        is_supported=kind in _KINDS and _word(_member(kao, place, "protocol"), "kas") == "kas",
     )
 
 
@@ -149,7 +153,7 @@ def _word(value: object, default: str) -> object:
 
 
 def _wrapped(kao: Mapping[str, Any], kind: object, place: str, limits: Limits) -> WrappedMaterial:
-    text = _text(_member(kao, "wrappedKey", "wrapped_key"), f"{place}.wrappedKey", limits.wrapped_key_chars)
+    text = _text(_member(kao, place, "wrappedKey", "wrapped_key"), f"{place}.wrappedKey", limits.wrapped_key_chars)
     try:
         ciphertext = _bytes(text)
     except ValueError as error:
@@ -157,17 +161,17 @@ def _wrapped(kao: Mapping[str, Any], kind: object, place: str, limits: Limits) -
     if kind != "ec-wrapped":
         return WrappedMaterial(ciphertext)
     at = f"{place}.ephemeralPublicKey"
-    pem = _text(_member(kao, "ephemeralPublicKey", "ephemeral_public_key"), at, limits.client_key_chars)
+    pem = _text(_member(kao, place, "ephemeralPublicKey", "ephemeral_public_key"), at, limits.client_key_chars)
     try:
         return WrappedMaterial(ciphertext, parse_ephemeral_key(pem))
     except ValueError as error:
         raise _fault("bad_ephemeral_key", at) from error
 
 
-def _binding(value: object) -> bytes:
+def _binding(value: object, place: str) -> bytes:
     """HMAC-SHA256: an object with ``alg`` HS256, or the text alone; raw, or as lower-case hex. Else one that fails."""
     if isinstance(value, dict):
-        value = _member(value, "hash") if _member(value, "alg", "algorithm") == "HS256" else None
+        value = _member(value, place, "hash") if _member(value, place, "alg", "algorithm") == "HS256" else None
     try:
         decoded = _bytes(value) if isinstance(value, str) else b""
     except ValueError:
@@ -210,14 +214,14 @@ def _demands(body: Mapping[str, Any], name: str) -> list[Any]:
     return demands
 
 
-def _member(value: Mapping[str, Any], *names: str) -> Any:
+def _member(value: Mapping[str, Any], place: str, *names: str) -> Any:
     """The member under whichever of its names it has; null is absent. None when there is none.
 
-    Two of them are a fault: readers would differ in which they see.
+    Two of them are a fault: readers would differ in which they see. ``place`` is that of ``value``, empty at the top.
     """
     present = [value[name] for name in names if value.get(name) is not None]
     if len(present) > 1:
-        raise _fault("two_names", names[0])
+        raise _fault("two_names", f"{place}.{names[0]}" if place else names[0])
     return present[0] if present else None
 
 

@@ -22,11 +22,13 @@ _OBLIGATIONS: Final = "X-Required-Obligations"
 
 
 def render(groups: Sequence[GroupResult], *, is_version_1: bool) -> Answer:
-    """The members of ``kas.RewrapResponse`` as protobuf's JSON form has them."""
+    """The members of ``kas.RewrapResponse`` as protobuf's JSON form has them; of two we have nothing to say."""
     results = [result for group in groups for result in group.results]
     if is_version_1 and results[0].refusal is not None:
         return Answer({}, results[0].refusal.status, results[0].refusal)
     body: dict[str, Any] = {
+        "metadata": {},
+        "schemaVersion": "",
         "responses": [
             {"policyId": group.policy_id, "results": [_result(result) for result in group.results]} for group in groups
         ],

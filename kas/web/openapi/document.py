@@ -10,15 +10,16 @@ from typing import Final
 
 from kas.errors import Internal
 from kas.web.openapi.acp240 import acp240_schemas
+from kas.web.openapi.federation import FORWARDED_KAS, federation_schemas
 from kas.web.openapi.headers import HEADERS, NONCE, described_headers, success_headers
 from kas.web.openapi.opentdf import opentdf_schemas
 from kas.web.openapi.operations import ENTRIES, Entry, unknown_procedure
 from kas.web.openapi.pieces import Json, closed, ref, text, words
 from kas.web.openapi.refusals import (
-    LABEL_REFUSALS,
     OF_BODIES,
     connect_responses,
     error_schemas,
+    label_refusals,
     plain_responses,
     refusals_of,
 )
@@ -31,7 +32,7 @@ Releases data keys to whom the policy on the data permits, by ACP-240 and by Ope
 Whatever may be had by GET has a HEAD, and every path an OPTIONS with `Allow`; any other method is 405, any other path
 404 (`NothingError404`, `NothingError405`). Every answer has an `X-Request-Id` of ours. JSON is I-JSON (RFC 7493); members
 that are not named here are ignored. Connect's procedures also take and give `application/proto`, and gzip."""
-_TAGS: Final = ("ACP-240", "OpenTDF, REST", "OpenTDF, Connect", "Operation")
+_TAGS: Final = ("ACP-240", "Federation", "OpenTDF, REST", "OpenTDF, Connect", "Operation")
 _CONNECT_VERSION: Final[Json] = {"name": "connect", "in": "query", "schema": words("v1")}
 _ENCODING: Final[Json] = {"name": "encoding", "in": "query", "required": True, "schema": words("json")}
 
@@ -66,7 +67,7 @@ def _operation(method: str, entry: Entry, deployment: Deployment) -> Json:
         "operationId": f"{entry.name}_{method.lower()}",
         "summary": entry.summary,
         "tags": [entry.tag],
-        "parameters": _parameters(method, entry),
+        "parameters": _parameters(method, entry, deployment),
         "responses": _responses(method, entry, deployment),
         "security": _security(entry, deployment),
     }
@@ -75,12 +76,13 @@ def _operation(method: str, entry: Entry, deployment: Deployment) -> Json:
     return operation
 
 
-def _parameters(method: str, entry: Entry) -> list[Json]:
+def _parameters(method: str, entry: Entry, deployment: Deployment) -> list[Json]:
     client = ref("ClientRequestId", "parameters")
     if method == "GET" and entry.is_procedure and entry.request is not None:
         message: Json = {"name": "message", "in": "query", "required": True, "content": _json(ref(entry.request))}
         return [client, _ENCODING, message, _CONNECT_VERSION]
-    return [*entry.parameters, client]
+    forwarded = [FORWARDED_KAS] * (entry.access == "acp240" and deployment.is_federated)
+    return [*entry.parameters, *forwarded, client]
 
 
 def _responses(method: str, entry: Entry, deployment: Deployment) -> Json:
@@ -100,6 +102,7 @@ def _offers_nonce(entry: Entry, deployment: Deployment) -> bool:
         "acp240": deployment.rewrap_nonces,
         "opentdf": deployment.opentdf_nonces,
         "ready": "offer",
+        "federation": "offer",
         "public": "off",
     }
     return modes[entry.access] != "off"
@@ -111,6 +114,8 @@ def _security(entry: Entry, deployment: Deployment) -> list[Json]:
         return bound + [{"Bearer": [], "Proof": []}] * ("bearer" in deployment.rewrap_schemes)
     if entry.access == "opentdf":
         return bound + [{"Bearer": []}] * deployment.takes_unbound
+    if entry.access == "federation":
+        return bound
     return [{}, *bound] if entry.access == "ready" else []
 
 
@@ -130,7 +135,8 @@ def _components(deployment: Deployment) -> Json:
     client = text("Comes back as X-Client-Request-Id when it is 1–128 of A–Z a–z 0–9 . _ : -")
     return {
         "schemas": {
-            **acp240_schemas(deployment.limits, LABEL_REFUSALS),
+            **acp240_schemas(deployment, label_refusals(deployment)),
+            **(federation_schemas() if deployment.is_federated else {}),
             **opentdf_schemas(),
             **error_schemas(),
             "Alive": closed({"status": words("ok")}),

@@ -32,6 +32,8 @@ def _rewrap() -> dict[str, Json]:
         "TdfFail": fail,
         "TdfRewrapAnswer": closed(
             {
+                "metadata": {"type": "object", "maxProperties": 0},
+                "schemaVersion": {"const": ""},
                 "responses": items(
                     closed({"policyId": text(), "results": items({"oneOf": [ref("TdfPermit"), ref("TdfFail")]})})
                 ),

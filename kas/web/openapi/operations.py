@@ -7,6 +7,7 @@ from typing import Final
 
 from kas.dataclass import dataclass
 from kas.web.connect import CONNECT_REWRAP
+from kas.web.federation import REGISTRY, STATUS
 from kas.web.health import HEALTH, HEALTHZ, LIVE, READY
 from kas.web.metrics import METRICS
 from kas.web.openapi.opentdf import ALGORITHMS
@@ -19,7 +20,8 @@ from kas.web.routes import JWKS, REWRAP
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One route. ``refusals`` is a group of `refusals`, ``answer`` and ``request`` name schemas; ``access`` says what
-    the caller shows: nothing, what he likes (``ready``), or what the rewrap of a dialect asks for.
+    the caller shows: nothing, what he likes (``ready``), a bound token (``federation``), or what the rewrap of a dialect
+    asks for.
     """
 
     name: str
@@ -78,6 +80,12 @@ def _key_entry(name: str) -> Entry:
     )
 
 
+def _federation_entry(name: str, summary: str, answer: str) -> Entry:
+    return Entry(
+        name=name, summary=summary, tag="Federation", refusals="Federation", answer=answer, access="federation"
+    )
+
+
 ENTRIES: Final[Mapping[str, Entry]] = {
     REWRAP: Entry(
         name="rewrap",
@@ -97,6 +105,10 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         parameters=(_IF_NONE_MATCH,),
         is_cacheable=True,
     ),
+    REGISTRY: _federation_entry(
+        "federation_registry", "The other services: who they are and what is agreed", "Registry"
+    ),
+    STATUS: _federation_entry("federation_status", "How the lines to the other services are", "FederationStatus"),
     HEALTH: _alive("health", "Whether this process answers", "Alive"),
     LIVE: _alive("live", "Whether this process answers", "Alive"),
     HEALTHZ: _alive("healthz", "Whether this process answers, as OpenTDF's probes ask", "HealthAnswer"),

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from kas import errors
-from kas.errors import KaoRefusal, KasError, leaves
+from kas.errors import Denial, InvalidForwarding, KaoRefusal, KasError, leaves
 from kas.protocol.connect import CODES
 from kas.web.openapi.pieces import Json, closed, items, ref, text, words
 from kas.web.openapi.route import Deployment
@@ -23,9 +23,8 @@ _ATTRIBUTE_DENIALS: Final[Refusals] = (
     errors.AttributeNotEntitled,
     errors.NotInDissem,
 )
-LABEL_REFUSALS: Final[Refusals] = tuple(leaf for leaf in leaves(KaoRefusal) if leaf not in _ATTRIBUTE_DENIALS)
-# What stands for no status refuses no request.
-_WHOLE: Final[Refusals] = tuple(leaf for leaf in LABEL_REFUSALS if leaf.status)
+_OF_SERVICES: Final[Refusals] = (errors.AgreementExceeded, errors.PeerRefused, errors.PeerUnavailable)
+_OF_ANOTHER_PROGRAM: Final[Refusals] = (errors.PolicyDenied, errors.PolicyUnavailable)
 _ALWAYS: Final[Refusals] = (errors.Internal, errors.AuditUnavailable)
 _LIMITED: Final[Refusals] = (errors.NetworkLimit, errors.GlobalLimit)
 _BODY: Final[Refusals] = (errors.RequestTimeout, errors.ContentTooLarge, errors.TooManyBodies)
@@ -54,17 +53,24 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
     door: Refusals = (errors.LoopbackOnly if deployment.is_local else errors.HttpsRequired, *_ALWAYS)
     edge = (*door, *_LIMITED)
     acp240 = _asked(deployment.rewrap_nonces, takes_bearer="bearer" in deployment.rewrap_schemes)
-    opentdf = _asked(deployment.opentdf_nonces, takes_bearer=False)
+    # Where nobody may forward, whoever does is unknown.
+    unknown: Refusals = (errors.ForwarderUnknown,)
+    forwarded = unknown
+    if deployment.is_federated:
+        forwarded = (*leaves(InvalidForwarding), errors.ForwarderKeysUnavailable)
+    opentdf = (*_asked(deployment.opentdf_nonces, takes_bearer=False), *unknown, *_opentdf_refusals(deployment))
+    seen = _asked("offer", takes_bearer=False)
     rewrap = (*edge, errors.SignedRequestTokenInvalid, errors.RewrapLimit, *_BODY, *_JSON)
     connect = (*edge, *_BODY, *_JSON, *_CONNECT)
     return {
         "Public": edge,
         "PublicKey": (*edge, errors.PublicKeyUnknown),
         "Health": (*door, errors.HealthLimit),
-        "Ready": (*door, errors.HealthLimit, errors.NotReady, *_asked("offer", takes_bearer=False)),
-        "Rewrap": (*rewrap, *_MEDIA, *acp240, *_WHOLE),
-        "TdfRewrap": (*rewrap, *_MEDIA, *opentdf, *_ONE_KAO_OF_OPENTDF),
-        "ConnectRewrap": (*rewrap, *_CONNECT, *opentdf, *_ONE_KAO_OF_OPENTDF),
+        "Ready": (*door, errors.HealthLimit, errors.NotReady, *seen),
+        "Federation": (*edge, errors.HealthLimit, *seen),
+        "Rewrap": (*rewrap, *_MEDIA, *acp240, *forwarded, *_standing(deployment)),
+        "TdfRewrap": (*rewrap, *_MEDIA, *opentdf),
+        "ConnectRewrap": (*rewrap, *_CONNECT, *opentdf),
         "Connect": connect,
         "ConnectPublicKey": (*connect, errors.PublicKeyUnknown),
         "ConnectAttributes": (*connect, errors.AttributeValueUnknown),
@@ -74,9 +80,30 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
     }
 
 
+def label_refusals(deployment: Deployment) -> Refusals:
+    """What this service may say of one key access object of ACP-240. Another program gives what reasons it likes."""
+    never: set[type[KasError]] = set() if deployment.is_federated else set(_OF_SERVICES)
+    if deployment.decides_elsewhere:
+        never.difference_update(leaves(Denial))
+    else:
+        never.update(_OF_ANOTHER_PROGRAM, _ATTRIBUTE_DENIALS)
+    return tuple(leaf for leaf in leaves(KaoRefusal) if leaf not in never)
+
+
+def _standing(deployment: Deployment) -> Refusals:
+    """What may stand for a whole request: nothing without a status, and whatever other services say of theirs."""
+    found = tuple(leaves(KaoRefusal)) if deployment.is_federated else label_refusals(deployment)
+    return tuple(leaf for leaf in found if leaf.status)
+
+
+def _opentdf_refusals(deployment: Deployment) -> Refusals:
+    more = (*leaves(Denial), errors.PolicyUnavailable) if deployment.decides_elsewhere else ()
+    return tuple(dict.fromkeys((*_ONE_KAO_OF_OPENTDF, *more)))
+
+
 def _asked(nonces: str, *, takes_bearer: bool) -> Refusals:
-    """What may be wrong with credentials."""
-    never: set[type[KasError]] = set()
+    """What may be wrong with the caller's own credentials."""
+    never: set[type[KasError]] = set(leaves(InvalidForwarding))
     if takes_bearer:
         never.add(errors.SchemeRefused)
     if nonces != "require":

@@ -24,8 +24,11 @@ _MAX_AGE_SECONDS: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What of the settings a client can tell. ``rewrap_schemes`` are in lower case."""
+    """What of the settings a client can tell. ``rewrap_schemes`` are in lower case; ``is_federated`` says whether other
+    services are known, ``decides_elsewhere`` whether another program decides.
+    """
 
+    kas_id: str
     bases: tuple[str, ...]
     is_local: bool
     limits: Limits
@@ -33,6 +36,8 @@ class Deployment:
     rewrap_nonces: NonceMode
     opentdf_nonces: NonceMode
     takes_unbound: bool
+    is_federated: bool
+    decides_elsewhere: bool
 
 
 def openapi_route(deployment: Deployment, routes: Callable[[], Routes]) -> Route:

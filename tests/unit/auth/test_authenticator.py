@@ -155,6 +155,7 @@ def test_unbound_token_where_the_route_takes_it(proof: str | None) -> None:
     who, claims = authenticator(Time(), "require", takes_unbound=True)
     principal = who.authenticate(Credentials(f"Bearer {token(cnf=None)}", proof), journal())
     assert (principal.caller.identity, principal.key, principal.proof_hash) == ("https://idp.example alice", None, None)
+    assert principal.issuer is ISSUER
     assert claims.seen == []
 
 

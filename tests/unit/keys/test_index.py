@@ -237,10 +237,24 @@ def test_an_index_whose_unwrap_keys_are_all_disabled_stops_the_start(tmp_path):
 
 def test_more_legacy_keys_than_are_tried_stop_the_start(tmp_path):
     """A third would be published, or kept, and never open what names no key."""
-    third = [TDF | {"kid": f"tdf-{number}", "kms": TDF["kms"][:-1] + f"{number}"} for number in (1, 2, 3)]
-    refused(tmp_path, "at most 2 legacy keys of one dialect", unwrap=third)
+    others = [FILE | {"kid": f"tdf-{number}", "dialects": ["opentdf"], "legacy": True} for number in (2, 3)]
+    refused(tmp_path, "at most 2 legacy keys of one dialect", unwrap=[TDF, *others])
     for change in ({"status": "disabled"}, {"legacy": False}, {"dialects": ["acp240"]}):
-        assert len(read(tmp_path, unwrap=[*third[:2], third[2] | change]).unwrap) == 3
+        assert len(read(tmp_path, unwrap=[TDF, others[0], others[1] | change]).unwrap) == 3
+
+
+def test_a_second_legacy_key_in_cloud_kms_stops_the_start(tmp_path):
+    """Each try of one is a call, and whoever sends what opens under none would have two."""
+    second = TDF | {"kid": "tdf-2", "status": "active", "kms": TDF["kms"][:-1] + "2"}
+    refused(tmp_path, "at most 1 legacy key of one dialect in Cloud KMS", unwrap=[TDF, second])
+    for change in ({"status": "disabled"}, {"legacy": False}, {"dialects": ["acp240"]}):
+        assert len(read(tmp_path, unwrap=[TDF, second | change]).unwrap) == 2
+
+
+def test_a_legacy_key_in_cloud_kms_has_a_sealed_one_beside_it(tmp_path):
+    """That one is opened at the start, so that a try of it is no call."""
+    sealed = SEALED | {"algorithm": "RSA-2048", "dialects": ["opentdf"], "legacy": True}
+    assert len(read(tmp_path, unwrap=[TDF, sealed]).unwrap) == 2
 
 
 def test_an_index_with_more_than_keys_stops_the_start(tmp_path):

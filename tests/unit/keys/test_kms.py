@@ -418,6 +418,31 @@ def test_where_the_algorithm_cannot_be_learnt_the_decryption_goes_ahead(world, t
     assert world.kms.count("public_key") == 2
 
 
+def test_a_refused_ciphertext_under_an_algorithm_that_nobody_has_seen_is_told_seldom(world):
+    """To the caller it is his own; the hash may as well be another than the record's, and each costs an operation."""
+    world.version.algorithm = "RSA_DECRYPT_OAEP_2048_SHA1"
+    world.kms.always["public_key"] = DENIED
+    for _ in range(3):
+        with pytest.raises(KeyMaterialRejected):
+            world.unwrap()
+    (line,) = world.lines
+    assert (line["severity"], line["event"], line["version"]) == ("WARNING", "kms_algorithm_unknown", VERSION)
+    assert world.paid == 3
+    world.now += QUIET_SECONDS
+    with pytest.raises(KeyMaterialRejected):
+        world.unwrap()
+    assert world.lines[1] == {**line, "leftOut": 2}
+
+
+def test_a_refused_ciphertext_under_a_key_that_was_seen_is_the_callers_alone(warm):
+    """Also when the key cannot be had any more."""
+    warm.kms.always["public_key"] = DENIED
+    warm.now += 3600
+    with pytest.raises(KeyMaterialRejected):
+        warm.unwrap(wrap(digest="SHA1"))
+    assert (warm.lines, warm.paid) == ([], 1)
+
+
 def test_what_was_not_learnt_is_learnt_later(world):
     world.kms.troubles["public_key"] = [DOWN]
     world.unwrap()

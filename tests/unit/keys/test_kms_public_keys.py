@@ -237,6 +237,57 @@ def test_a_check_ends_at_the_deadline(world):
     assert [call.timeout_seconds for call in world.kms.calls] == [3.0, 3.0, 2.0]
 
 
+# ---- counts
+
+
+def counts(world):
+    found = world.service.public_key_counts()
+    return found.hits, found.misses
+
+
+def test_a_key_from_memory_is_a_hit_and_one_that_is_fetched_a_miss(world):
+    for expected in ((0, 1), (1, 1), (2, 1)):
+        world.service.public_keys([RECORD])
+        assert counts(world) == expected
+    world.now += FRESH
+    world.service.public_key(RECORD)
+    assert counts(world) == (2, 2)
+
+
+def test_an_old_key_is_a_hit_but_for_whoever_tried_to_fetch_another(seen):
+    seen.kms.always["public_key"] = DOWN
+    seen.now += FRESH
+    for expected in ((0, 2), (1, 2)):
+        seen.service.public_key(RECORD)
+        assert counts(seen) == expected
+
+
+def test_a_refusal_without_a_fetch_is_neither(world):
+    world.kms.always["public_key"] = DENIED
+    for _ in range(3):
+        refused(world)
+    assert counts(world) == (0, 1)
+
+
+def test_a_key_that_is_too_old_to_serve_is_no_hit(seen):
+    seen.kms.always["public_key"] = DOWN
+    seen.now += STALE_SECONDS
+    for _ in range(2):
+        refused(seen)
+    assert counts(seen) == (0, 2)
+
+
+def test_who_waits_for_another_s_fetch_has_a_hit(world):
+    assert find_while_another_fetches(world, 20) == (True, MAX_ASKING - 1)
+    assert counts(world) == (MAX_ASKING - 1, 1)
+
+
+def test_whoever_uses_or_checks_a_key_is_not_counted(world):
+    world.unwrap()
+    world.service.check(RECORD)
+    assert counts(world) == (0, 0)
+
+
 # ---- all of them
 
 

@@ -375,6 +375,23 @@ def test_without_kid_so_many_legacy_keys_are_tried_and_no_more(world):
     assert world.budget.spent == ["alice"] * 4
 
 
+@pytest.mark.parametrize(
+    ("remote", "tried"),
+    [
+        ({"tdf-1", "tdf-2"}, ["tdf-1", "tdf-3"]),
+        ({"tdf-2", "tdf-3"}, ["tdf-1", "tdf-2"]),
+        ({"tdf-1", "tdf-2", "tdf-3"}, ["tdf-1"]),
+    ],
+)
+def test_without_kid_one_key_in_cloud_kms_is_tried_and_no_second(world, remote, tried):
+    """The index has no two; the opener does not count on that."""
+    records = (replace(record, kms_version=record.kid if record.kid in remote else None) for record in RECORDS)
+    world.registry = KeyRegistry(tuple(records))
+    world.reject(replace(legacy_kao("tdf-1"), policy_binding=bytes(32)), dialect="opentdf")
+    assert world.keys.unwrapped == tried
+    assert world.counted == (len(tried), 0, 1)
+
+
 def test_without_kid_a_kept_key_is_found_before_any_is_tried(world):
     kao = legacy_kao("tdf-2")
     world.open(kao, dialect="opentdf")

@@ -1,5 +1,6 @@
 """Reading of labels: what is refused as a whole, and RFC 3339 to the letter."""
 
+import time
 from datetime import datetime
 
 import pytest
@@ -30,6 +31,10 @@ def test_optional_members_have_the_strict_default():
     assert (label.coi, label.coi_operator, label.caveats) == (frozenset(), "ALL", frozenset())
     assert label.creation_date is None
     assert label.releasable_to_industry is False
+
+
+def test_a_label_may_name_every_country():
+    assert parse(releasabilityTo=sorted(RULES.countries)).releasability == RULES.countries
 
 
 @pytest.mark.parametrize("policy", [{}, *({"dissem": odd} for odd in (None, [], "SECRET", 1, True, [["a", 1]]))])
@@ -81,6 +86,22 @@ def test_rfc_3339_date_times_are_read(text, iso):
     seconds = parse_date_time(text)
     if iso is not None:
         assert seconds == datetime.fromisoformat(iso).timestamp()
+
+
+@pytest.fixture
+def far_east(monkeypatch):
+    """A machine whose own time is nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_leap_second_is_in_utc_wherever_the_machine_stands(far_east):
+    assert parse_date_time("2016-12-31T23:59:60Z") == 1_483_228_800.0
+    with pytest.raises(ValueError, match="not the last second of a month"):
+        parse_date_time("2016-12-31T23:59:60+09:00")
 
 
 def test_a_fraction_of_any_length_is_read_and_never_counts_as_earlier():

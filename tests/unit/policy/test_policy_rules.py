@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from kas.errors import ConfigError
-from kas.policy.rules import load_rules
+from kas.policy.rules import AuthenticationRule, CaveatRule, CoherenceRule, IndustryRule, load_rules
 from tests.unit.policy.good_policy import ABSENT, CONFIG, RULES
 
 
@@ -57,6 +57,29 @@ def test_shipped_english_terms_are_the_five():
         "SECRET": 3,
         "TOP SECRET": 4,
     }
+
+
+def test_shipped_rules_are_read_as_they_stand():
+    """Every member of the file, anew."""
+    rules = load_rules(CONFIG)
+    assert (rules.levels, rules.countries, rules.clearances) == (RULES.levels, RULES.countries, RULES.clearances)
+    kinds = {"know": "pwd pin kba", "have": "hwk swk otp sms tel sc pop", "are": "fpt face iris retina vbm"}
+    assert rules.authentication == AuthenticationRule(
+        classes={method: kind for kind, methods in kinds.items() for method in methods.split()},
+        count_as_two=frozenset({"mfa"}),
+        two_classes_from=1,
+        aal3_from=4,
+    )
+    assert rules.industry == IndustryRule(frozenset({"GOV", "MIL"}), {"USA": 3, "GBR": 3}, 2)
+    assert rules.coherence == CoherenceRule(
+        exclusive=frozenset({"US-ONLY"}),
+        never_together=(frozenset({"EU-RESTRICTED", "NATO-COSMIC"}), frozenset({"EU-RESTRICTED", "US-ONLY"})),
+        not_together_with_any=tuple(
+            frozenset(pair)
+            for pair in (("CAN-US", "FVEY"), ("GBR-US", "FVEY"), ("AUKUS", "FVEY"), ("NATO-COSMIC", "NATO"))
+        ),
+        caveats={"NOFORN": CaveatRule(frozenset({"US-ONLY"}), frozenset({"USA"}))},
+    )
 
 
 def test_nations_terms_are_read_in_their_normal_form(load_changed):

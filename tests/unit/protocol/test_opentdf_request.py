@@ -44,7 +44,7 @@ def parsed(policy: str | None = None, change: dict[str, Any] | None = None, **to
         "policy": {"id": "p", "body": policy},
         "keyAccessObjects": [{"keyAccessObjectId": "kao-0", "keyAccessObject": kao | (change or {})}],
     }
-    request = {"clientPublicKey": CLIENT_KEY, "requests": [group]} | top
+    request = {"clientPublicKey": CLIENT_KEY, "policy": policy, "requests": [group]} | top
     token = request_token(PROOF_KEY, json.dumps(request), {"iat": NOW, "exp": NOW + 60}, {})
     return parse_request(json.dumps({"signedRequestToken": token}).encode(), LIMITS, key=PROVEN, now=NOW)
 
@@ -168,17 +168,31 @@ def test_other_members_of_a_policy_are_ignored() -> None:
 # ---- Names
 
 
+def two_names(place: str, **parts: Any) -> None:
+    with pytest.raises(InvalidStructure) as refused:
+        parsed(**parts)
+    assert [(fault.field, fault.code) for fault in refused.value.faults] == [(place, "two_names")]
+
+
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "member"),
     [
         ({"keyType": "wrapped"}, "type"),
         ({"wrapped_key": "AAAA"}, "wrappedKey"),
         ({"kasUrl": "https://kas.example/kas"}, "url"),
         ({"policy_binding": "AAAA"}, "policyBinding"),
+        ({"policyBinding": {"alg": "HS256", "algorithm": "HS256", "hash": "AAAA"}}, "policyBinding.alg"),
+        ({"ephemeral_public_key": "AAAA"}, "ephemeralPublicKey"),
     ],
 )
-def test_attack_r15_opentdf_a_member_under_two_of_its_names_is_a_fault(change: dict[str, str], place: str) -> None:
+def test_attack_r15_opentdf_a_member_under_two_of_its_names_is_a_fault(change: dict[str, Any], member: str) -> None:
     """Readers would differ in which of them they see."""
-    with pytest.raises(InvalidStructure) as refused:
-        parsed(change=change)
-    assert [(fault.field, fault.code) for fault in refused.value.faults] == [(place, "two_names")]
+    two_names(f"requests[0].keyAccessObjects[0].keyAccessObject.{member}", change=change)
+    kao = SEALED | {"url": "https://kas.example/kas", "policyBinding": "AAAA"} | change
+    two_names(f"keyAccess.{member}", requests=[], keyAccess=kao)
+
+
+def test_attack_r15_opentdf_a_member_around_a_key_access_object_has_one_name_too() -> None:
+    two_names("clientPublicKey", client_public_key=CLIENT_KEY)
+    group = {"policy": {"id": "p", "body": policy_text()}, "keyAccessObjects": [{}], "key_access_objects": [{}]}
+    two_names("requests[0].keyAccessObjects", requests=[group])
