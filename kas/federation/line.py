@@ -6,8 +6,9 @@ agreed has failed like one that does not answer.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -37,13 +38,16 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``bounds`` are those of an answer's JSON; ``warn`` takes lines for the operator."""
+    """``bounds`` are those of an answer's JSON; ``warn`` takes lines for the operator. Answers are read one by one: before
+    it is found to be beyond its bounds, one takes thirty times its size of memory.
+    """
 
     peer: Peer
     client: Client
     breaker: Breaker
     bounds: JsonBounds
     warn: Callable[[Mapping[str, Any]], None]
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
     def call(
         self, body: bytes, headers: Mapping[str, str], seconds: float, more_values: int, verify: Verify
@@ -76,7 +80,8 @@ class Line:
         status, answer = self.client.post(body, headers, seconds)
         bounds = replace(self.bounds, values=self.bounds.values + more_values)
         try:
-            answered = read_forwarded_answer(answer, bounds)
+            with self.reading:
+                answered = read_forwarded_answer(answer, bounds)
         except ValueError:
             raise _without_results(status) from None  # the cause quotes the answer
         return verify(answered)
