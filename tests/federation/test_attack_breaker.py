@@ -66,6 +66,21 @@ def test_attack_f05_answers_of_a_partner_are_read_one_by_one(monkeypatch: pytest
     assert most == [1] * 8
 
 
+def test_attack_f05_a_partner_that_says_it_did_not_try_has_refused(among_fakes: AmongFakes) -> None:
+    """We asked it to, so the request as a whole is refused, and the record does not say that nothing was tried."""
+    fra = among_fakes.fakes["fra"]
+
+    def refuse(result: dict[str, Any]) -> None:
+        del result["kasWrappedKey"], result["wrapAlg"]
+        result.update(status="error", code="not_attempted", error="No.")
+
+    with fra.answering(fra.spoilt(refuse)):
+        attempt = among_fakes.nations.attempt(at="usa", holders=("fra",))
+        answer = attempt.send()
+    assert answer.status == 403
+    assert [event["code"] for event in attempt.kit.events(answer.headers["X-Request-Id"])] == ["peer_refused"]
+
+
 def test_attack_f05_alternatives_at_one_partner_are_few_calls(among_fakes: AmongFakes) -> None:
     """Each is a call of its own, and all of our callers are one network there."""
     fra = among_fakes.fakes["fra"]
