@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -50,7 +51,8 @@ class Begun:
 @dataclass(frozen=True, slots=True)
 class Line:
     """``calls`` are as many at once as one peer may hold up; ``bounds`` are those of an answer's JSON; ``warn`` takes lines
-    for the operator.
+    for the operator. Answers are read one by one: before it is found to be beyond its bounds, one takes thirty times its size
+    of memory.
     """
 
     peer: Peer
@@ -59,6 +61,7 @@ class Line:
     calls: SideBySideCalls
     bounds: JsonBounds
     warn: Callable[[Mapping[str, Any]], None]
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, body: bytes, headers: Mapping[str, str], seconds: float, verify: Verify) -> Begun:
         """Sends a request on its way, to be answered in so many ``seconds``. Raises PeerUnavailable where nothing is sent."""
@@ -79,7 +82,8 @@ class Line:
         """
         try:
             status, answer = self.client.post(body, headers, seconds, sent)
-            answered = _read(answer, self.bounds)
+            with self.reading:
+                answered = _read(answer, self.bounds)
             results, is_clean = ({}, False) if answered is None else verify(answered)
         except PeerUnavailable as failure:
             self._failed(str(failure))

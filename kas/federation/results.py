@@ -100,10 +100,12 @@ def _is_signed(result: Mapping[str, Any], signature: Mapping[str, Any], find_key
 
 
 def _refusal(result: Mapping[str, Any]) -> type[KaoRefusal] | None:
-    """What a signed error stands for here; a code that we do not have is a refusal all the same."""
+    """What a signed error stands for here; a code that we do not have is a refusal all the same, and so is that nothing
+    was tried: it was asked for, and the modes are ours.
+    """
     return None if result["status"] == "success" else _by_code().get(result["code"], PeerRefused)
 
 
 @cache
 def _by_code() -> Mapping[str, type[KaoRefusal]]:
-    return {leaf.code: leaf for leaf in leaves(KaoRefusal) if issubclass(leaf, KaoRefusal)}
+    return {leaf.code: leaf for leaf in leaves(KaoRefusal) if issubclass(leaf, KaoRefusal) and leaf.status}

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
+import pytest
+
+from kas.errors import PeerUnavailable
+from kas.federation.breaker import Breaker
+from kas.federation.line import Line
+from kas.protocol.bounds import JsonBounds
 from tests.federation.among_fakes import AmongFakes
 from tests.federation.fake_kas import CLOSE, Asked
 from tests.federation.hostile_peer import reply
@@ -27,6 +36,49 @@ def test_attack_f05_a_caller_beyond_his_limit_at_a_partner_is_refused_alone(amon
             assert (answer.status, result["code"]) == (503, "peer_unavailable")
     other = among_fakes.nations.attempt("gbr-topsecret", at="usa", holders=("fra",))
     assert other.send().status == 200
+
+
+def test_attack_f05_answers_of_a_partner_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many large ones at once are not many times the memory of one."""
+    reading, most = [], []
+
+    def read(_answer: bytes, _bounds: JsonBounds) -> NoReturn:
+        reading.append(1)
+        most.append(len(reading))
+        time.sleep(0.02)
+        reading.pop()
+        raise ValueError
+
+    class Client:
+        def post(self, _body: bytes, _headers: object, _seconds: float) -> tuple[int, bytes]:
+            return 200, b""
+
+    monkeypatch.setattr("kas.federation.line.read_forwarded_answer", read)
+    peer: Any = SimpleNamespace(kas_id="kas-fra")
+    line = Line(peer, Client(), Breaker(time.monotonic), JsonBounds(32, 100, 100), lambda _line: None)
+
+    def call(_number: int) -> None:
+        with pytest.raises(PeerUnavailable):
+            line.call(b"", {}, 1.0, 0, lambda _answered: ({}, True))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(8)))
+    assert most == [1] * 8
+
+
+def test_attack_f05_a_partner_that_says_it_did_not_try_has_refused(among_fakes: AmongFakes) -> None:
+    """We asked it to, so the request as a whole is refused, and the record does not say that nothing was tried."""
+    fra = among_fakes.fakes["fra"]
+
+    def refuse(result: dict[str, Any]) -> None:
+        del result["kasWrappedKey"], result["wrapAlg"]
+        result.update(status="error", code="not_attempted", error="No.")
+
+    with fra.answering(fra.spoilt(refuse)):
+        attempt = among_fakes.nations.attempt(at="usa", holders=("fra",))
+        answer = attempt.send()
+    assert answer.status == 403
+    assert [event["code"] for event in attempt.kit.events(answer.headers["X-Request-Id"])] == ["peer_refused"]
 
 
 def test_attack_f05_alternatives_at_one_partner_are_few_calls(among_fakes: AmongFakes) -> None:
