@@ -36,7 +36,6 @@ from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
-from kas.protocol.bounds import JsonBounds
 from kas.ratelimit import Limit, SlidingWindow
 from kas.state.memory import MemoryReplayStore
 from kas.uri import normalise_uri
@@ -139,7 +138,7 @@ class Parts:
         from kas.federation.addresses import is_forbidden_address
         from kas.federation.peer_keys import PeerKeys
         from kas.federation.receiving import ForwardedAuthenticator
-        from kas.federation.wiring import MAX_ANSWER_VALUES, Federation, new_broker
+        from kas.federation.wiring import ANSWER_BOUNDS, Federation, new_broker
 
         fetch = HttpFetcher(
             self.timer,
@@ -162,7 +161,7 @@ class Parts:
             keys=keys,
             signer=self.signer,
             rules=self.files.rules,
-            bounds=JsonBounds(settings.max_json_depth, MAX_ANSWER_VALUES, settings.max_json_string_chars),
+            bounds=ANSWER_BOUNDS,
             deadline_seconds=settings.federation_deadline_seconds,
             allow_loopback_http=settings.local,
             tls=self.cloud.tls,

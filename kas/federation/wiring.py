@@ -23,8 +23,9 @@ from kas.policy.rules import Rules
 from kas.protocol.bounds import JsonBounds
 from kas.seldom import Seldom
 
-# More than metadata in a request of a megabyte can unfold to: else a caller could make an honest answer a bad one.
-MAX_ANSWER_VALUES: Final = 500_000
+# More than metadata in a request of a megabyte can unfold to, and as deep as any service may take them: else a caller could
+# make an honest answer a bad one.
+ANSWER_BOUNDS: Final = JsonBounds(depth=100, values=500_000, string_chars=2**20)
 CALLS_OF_A_PEER: Final = 16  # at once, over all requests: a service that stalls holds up no more threads
 
 

@@ -27,7 +27,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         super().init_process()
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Ends at once, on Ctrl-C for one.
+        """Ends as soon as its threads have, on Ctrl-C for one.
 
         The host's own handler takes the lock of the pool, which the thread that it interrupts may hold: it would wait for
         itself for ever. The end of the process tells the pool's threads as well.

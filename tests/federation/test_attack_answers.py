@@ -262,7 +262,10 @@ def status(said: str, body: bytes = b'{"error":"canary"}', headers: str = "") ->
 
 
 NESTED = (
-    b'{"responses":[{"policyId":"p","results":[{"keyAccessObjectId":"kao-fra-1","x":' + b"[" * 40 + b"]" * 40 + b"}]}]}"
+    b'{"responses":[{"policyId":"p","results":[{"keyAccessObjectId":"kao-fra-1","x":'
+    + b"[" * 120
+    + b"]" * 120
+    + b"}]}]}"
 )
 SHAPES: dict[str, bytes] = {
     "empty": b"",
@@ -300,7 +303,7 @@ def test_attack_f05_results_deeper_than_allowed(among_fakes: AmongFakes) -> None
     fra = among_fakes.fakes["fra"]
 
     def deepen(result: dict[str, Any]) -> None:
-        result["metadata"] = json.loads("[" * 40 + "]" * 40)
+        result["metadata"] = json.loads("[" * 120 + "]" * 120)
 
     with fra.answering(fra.spoilt(deepen)):
         assert_spoilt(among_fakes, "status 200 without results")

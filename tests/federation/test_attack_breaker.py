@@ -13,22 +13,28 @@ import pytest
 
 from kas.errors import PeerUnavailable
 from kas.federation.breaker import Breaker
+from kas.federation.calls import SideBySideCalls
 from kas.federation.line import Line
 from kas.protocol.bounds import JsonBounds
 from tests.federation.among_fakes import AmongFakes
-from tests.federation.fake_kas import CLOSE, Asked
+from tests.federation.fake_kas import CLOSE
 from tests.federation.hostile_peer import reply
 from tests.federation.nations import Nations
 from tests.metadata import with_metadata
 
+TROUBLE_OF_ONE_CALLER = {
+    "limit": (b'{"error":"too_many_requests","code":"rewrap_limit"}', "429 Too Many Requests"),
+    "issuer": (b'{"error":"unavailable","code":"issuer_keys_unavailable"}', "503 Service Unavailable"),
+}
 
-def limited(_asked: Asked) -> bytes:
-    return reply(b'{"error":"too_many_requests","code":"rewrap_limit"}', "429 Too Many Requests", CLOSE)
 
-
-def test_attack_f05_a_caller_beyond_his_limit_at_a_partner_is_refused_alone(among_fakes: AmongFakes) -> None:
-    fra = among_fakes.fakes["fra"]
-    with fra.answering(limited):
+@pytest.mark.parametrize("name", TROUBLE_OF_ONE_CALLER)
+def test_attack_f05_a_caller_with_trouble_of_his_own_at_a_partner_is_refused_alone(
+    among_fakes: AmongFakes, name: str
+) -> None:
+    """He is beyond his limit there, or his issuer is away."""
+    fra, (body, status) = among_fakes.fakes["fra"], TROUBLE_OF_ONE_CALLER[name]
+    with fra.answering(lambda _asked: reply(body, status, CLOSE)):
         for _ in range(6):
             attempt = among_fakes.nations.attempt(at="usa", holders=("fra",))
             answer = attempt.send()
@@ -50,16 +56,18 @@ def test_attack_f05_answers_of_a_partner_are_read_one_by_one(monkeypatch: pytest
         raise ValueError
 
     class Client:
-        def post(self, _body: bytes, _headers: object, _seconds: float) -> tuple[int, bytes]:
+        def post(self, *_: object) -> tuple[int, bytes]:
             return 200, b""
 
     monkeypatch.setattr("kas.federation.line.read_forwarded_answer", read)
     peer: Any = SimpleNamespace(kas_id="kas-fra")
-    line = Line(peer, Client(), Breaker(time.monotonic), JsonBounds(32, 100, 100), lambda _line: None)
+    line = Line(
+        peer, Client(), Breaker(time.monotonic), SideBySideCalls(8), JsonBounds(32, 100, 100), lambda _line: None
+    )
 
     def call(_number: int) -> None:
         with pytest.raises(PeerUnavailable):
-            line.call(b"", {}, 1.0, 0, lambda _answered: ({}, True))
+            line.start(b"", {}, 1.0, lambda _answered: ({}, True)).call.result(10)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, range(8)))
