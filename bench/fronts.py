@@ -49,7 +49,12 @@ async def _serve(certificate: str, upstream: str, count: int) -> None:
 
 
 async def _relay(upstream: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until either side ends."""
+    """Until either side ends, or all of it does."""
+    with contextlib.suppress(asyncio.CancelledError):  # which the streams would complain of, once for each connection
+        await _relay_until_the_end(upstream, reader, writer)
+
+
+async def _relay_until_the_end(upstream: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     host, _, port = upstream.rpartition(":")
     from_upstream, to_upstream = await asyncio.open_connection(host, int(port))
     ways = [asyncio.ensure_future(_pump(reader, to_upstream)), asyncio.ensure_future(_pump(from_upstream, writer))]
