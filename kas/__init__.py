@@ -17,7 +17,7 @@ Where things are (a module imports only from rows below its own)
     files                        what the configured files say
     rewrap, publish_keys         the use cases
     release                      what happens to each key access object
-    federation, rounds           other services; in which order alternatives are tried
+    federation, rounds, recombination  other services; alternatives; splits of one key
     platform                     what clients of OpenTDF ask besides
     health, metrics              whether it can work; what it counts
     events                       what the audit says

@@ -6,7 +6,6 @@ service, and whatever depends on key material has one answer.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -15,8 +14,7 @@ from cryptography.hazmat.primitives import hashes
 
 from kas.cases import Case, Work
 from kas.crypto.metadata import open_metadata
-from kas.crypto.splits import combine
-from kas.crypto.wrapping import Wrap, wrap_to
+from kas.crypto.wrapping import wrap_to
 from kas.dataclass import dataclass
 from kas.datakey import DataKey
 from kas.errors import (
@@ -41,6 +39,7 @@ from kas.protocol.values import (
     Released,
     UnreadablePolicy,
 )
+from kas.recombination import combine_splits, splits_of, without_incomplete
 from kas.uri import is_same_resource
 
 
@@ -90,7 +89,7 @@ class Release:
         """
         # 8, 9, 10.
         permitted = [case for case in batch if self._is_permitted(case, work, peers)]
-        here = _without_incomplete([case for case in permitted if case.peer is None])
+        here = without_incomplete([case for case in permitted if case.peer is None])
         elsewhere = [case for case in permitted if case.peer is not None]
         collect = peers.ask(elsewhere, work) if peers and elsewhere else None
         try:
@@ -208,8 +207,8 @@ class Release:
             for case, data_key in opened:
                 if case.group.mode is not Mode.ALL_OF:
                     case.outcome = Released(wrap(data_key), case.metadata)
-            for splits in _splits(opened):
-                _combine(splits, wrap, work)
+            for splits in splits_of(opened):
+                combine_splits(splits, wrap, work)
 
 
 def _decide(case: Case, work: Work) -> None:
@@ -237,45 +236,3 @@ def _ask(policy: ReadablePolicy, work: Work) -> Decision | PolicyUnavailable:
         return work.decider.decide(principal.claims, principal.caller.subject, principal.issuer, policy, now=work.now)
     except PolicyUnavailable as refusal:
         return refusal
-
-
-def _without_incomplete(cases: Sequence[Case]) -> list[Case]:
-    """Those that can be of use: where one split of a key is refused, the others would be opened in vain."""
-    present = Counter(id(case.group) for case in cases)
-    useful = []
-    for case in cases:
-        if case.group.mode is Mode.ALL_OF and present[id(case.group)] < len(case.group.key_accesses):
-            case.skip()
-        else:
-            useful.append(case)
-    return useful
-
-
-def _splits(opened: Sequence[tuple[Case, DataKey]]) -> list[list[tuple[Case, DataKey]]]:
-    """What has opened of each group of splits, in the order sent."""
-    found: dict[int, list[tuple[Case, DataKey]]] = {}
-    for case, data_key in opened:
-        if case.group.mode is Mode.ALL_OF:
-            found.setdefault(id(case.group), []).append((case, data_key))
-    return list(found.values())
-
-
-def _combine(splits: Sequence[tuple[Case, DataKey]], wrap: Wrap, work: Work) -> None:
-    """All splits make one key, which stands in the first result (ACP-240 §2, ``allOf``); fewer make none."""
-    cases = [case for case, _ in splits]
-    if len(cases) < len(cases[0].group.key_accesses):
-        for case in cases:
-            case.skip()
-        return
-    try:
-        combined = combine([data_key for _, data_key in splits])
-    except KeyMaterialRejected as refusal:
-        for case in cases:
-            case.refuse(refusal, work.journal)
-        return
-    try:
-        cases[0].outcome = Released(wrap(combined), cases[0].metadata, combined=True)
-    finally:
-        combined.wipe()
-    for case in cases[1:]:
-        case.outcome = Released(None, case.metadata)

@@ -40,10 +40,12 @@ from kas.web.federation import REGISTRY, STATUS, federation_routes
 from kas.web.health import READY, health_routes
 from kas.web.limits import edge_limits
 from kas.web.metrics import METRICS, metrics_route
-from kas.web.openapi.route import Deployment, openapi_route
+from kas.web.openapi.deployment import Deployment
+from kas.web.openapi.route import openapi_route
 from kas.web.opentdf import REST_REWRAP, opentdf_routes
+from kas.web.paths import REWRAP
 from kas.web.replies import Route, Routes, recorded
-from kas.web.routes import REWRAP, Mounts, mounts, rewrap_route
+from kas.web.routes import Mounts, mounts, rewrap_route
 
 # Metadata stands so deep in an answer, and an answer has the depth of a request.
 RESULT_DEPTH: Final = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import flask
 
@@ -13,11 +12,8 @@ from kas.rewrap import Exchange, Rewrap
 from kas.web.body import Bounds, read_json_body
 from kas.web.caller import credentials_of, nonce_offer
 from kas.web.health import HEALTH, LIVE, READY
-from kas.web.openapi.route import OPENAPI
+from kas.web.paths import JWKS, OPENAPI, REWRAP
 from kas.web.replies import Reply, Route, Routes, json_reply
-
-REWRAP: Final = "/rewrap"
-JWKS: Final = "/.well-known/jwks.json"
 
 
 def rewrap_route(rewrap: Rewrap, bounds: Bounds) -> Route:

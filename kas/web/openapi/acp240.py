@@ -10,6 +10,7 @@ from kas.crypto.splits import MAX_SPLITS, MIN_SPLITS
 from kas.errors import KasError
 from kas.jose import ALGORITHMS, CURVES
 from kas.protocol.acp240.request import Limits
+from kas.web.openapi.deployment import Deployment
 from kas.web.openapi.pieces import (
     BASE64_32_BYTES,
     BASE64URL_32_BYTES,
@@ -22,7 +23,6 @@ from kas.web.openapi.pieces import (
     text,
     words,
 )
-from kas.web.openapi.route import Deployment
 
 
 def acp240_schemas(deployment: Deployment, kao_refusals: tuple[type[KasError], ...]) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from kas.errors import Internal
 from kas.web.openapi.acp240 import acp240_schemas
+from kas.web.openapi.deployment import Deployment
 from kas.web.openapi.federation import FORWARDED_KAS, federation_schemas
 from kas.web.openapi.headers import HEADERS, NONCE, described_headers, success_headers
 from kas.web.openapi.opentdf import opentdf_schemas
@@ -23,7 +24,6 @@ from kas.web.openapi.refusals import (
     plain_responses,
     refusals_of,
 )
-from kas.web.openapi.route import Deployment
 from kas.web.replies import Routes
 
 _ABOUT: Final = """\

@@ -12,9 +12,8 @@ from kas.web.health import HEALTH, HEALTHZ, LIVE, READY
 from kas.web.metrics import METRICS
 from kas.web.openapi.opentdf import ALGORITHMS
 from kas.web.openapi.pieces import Json, text, words
-from kas.web.openapi.route import OPENAPI
 from kas.web.opentdf import REST_REWRAP
-from kas.web.routes import JWKS, REWRAP
+from kas.web.paths import JWKS, OPENAPI, REWRAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

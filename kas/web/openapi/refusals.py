@@ -12,8 +12,8 @@ from typing import Final
 from kas import errors
 from kas.errors import Denial, InvalidForwarding, KaoRefusal, KasError, leaves
 from kas.protocol.connect import CODES
+from kas.web.openapi.deployment import Deployment
 from kas.web.openapi.pieces import Json, closed, items, ref, text, words
-from kas.web.openapi.route import Deployment
 
 Refusals = tuple[type[KasError], ...]
 

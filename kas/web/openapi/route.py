@@ -10,34 +10,13 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from kas.auth.authenticator import NonceMode
-from kas.dataclass import dataclass
 from kas.encoding import sha256_b64url
-from kas.protocol.acp240.request import Limits
 from kas.publish_keys import Publication
 from kas.web.cacheable import cacheable_route
+from kas.web.openapi.deployment import Deployment
 from kas.web.replies import Route, Routes
 
-OPENAPI: Final = "/openapi.json"
 _MAX_AGE_SECONDS: Final = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """What of the settings a client can tell. ``rewrap_schemes`` are in lower case; ``is_federated`` says whether other
-    services are known, ``decides_elsewhere`` whether another program decides.
-    """
-
-    kas_id: str
-    bases: tuple[str, ...]
-    is_local: bool
-    limits: Limits
-    rewrap_schemes: frozenset[str]
-    rewrap_nonces: NonceMode
-    opentdf_nonces: NonceMode
-    takes_unbound: bool
-    is_federated: bool
-    decides_elsewhere: bool
 
 
 def openapi_route(deployment: Deployment, routes: Callable[[], Routes]) -> Route:

@@ -1,0 +1,9 @@
+"""The paths that more than their own route must know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+REWRAP: Final = "/rewrap"
+JWKS: Final = "/.well-known/jwks.json"
+OPENAPI: Final = "/openapi.json"
