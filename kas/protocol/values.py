@@ -120,8 +120,8 @@ class RewrapRequest:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A success that is more, or less, than one wrapped key. ``wrapped`` is None where the key stands in another result
-    of the group; ``combined`` says that it is one key made of all the splits; ``metadata`` is what was encrypted beside it.
+    """A success. ``wrapped`` is None where the key stands in another result of the group; ``combined`` says that it is one
+    key made of all the splits; ``metadata`` is what was encrypted beside it.
     """
 
     wrapped: WrappedKey | None = None
@@ -137,7 +137,7 @@ class PassedOn:
     refusal: type[KaoRefusal] | None
 
 
-Outcome = WrappedKey | Released | PassedOn | type[KaoRefusal]
+Outcome = Released | PassedOn | type[KaoRefusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +151,12 @@ class KeyAccessResult:
     def refusal(self) -> type[KaoRefusal] | None:
         if isinstance(self.outcome, PassedOn):
             return self.outcome.refusal
-        return None if isinstance(self.outcome, WrappedKey | Released) else self.outcome
+        return None if isinstance(self.outcome, Released) else self.outcome
 
     @property
     def wrapped(self) -> WrappedKey | None:
         """What this service wrapped for the client; None also for a success that carries no key of its."""
-        if isinstance(self.outcome, Released):
-            return self.outcome.wrapped
-        return self.outcome if isinstance(self.outcome, WrappedKey) else None
+        return self.outcome.wrapped if isinstance(self.outcome, Released) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from kas.crypto.wrapping import WrappedKey
 from kas.encoding import b64_encode, canonical_json
 from kas.errors import KaoRefusal, error_members
 from kas.jose import to_jwk
@@ -70,8 +69,7 @@ def _error(refusal: type[KaoRefusal]) -> dict[str, Any]:
     return {"status": "error", "code": refusal.code, "error": refusal.message()}
 
 
-def _success(outcome: WrappedKey | Released) -> dict[str, Any]:
-    released = outcome if isinstance(outcome, Released) else Released(outcome)
+def _success(released: Released) -> dict[str, Any]:
     members: dict[str, Any] = {"status": "success"}
     if released.wrapped is not None:
         members |= {"kasWrappedKey": b64_encode(released.wrapped.ciphertext), "wrapAlg": released.wrapped.algorithm}

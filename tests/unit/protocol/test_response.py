@@ -42,7 +42,7 @@ STANDING = [refusal for refusal in leaves(KaoRefusal) if refusal is not NotAttem
 
 def result(outcome, kao_id="kao-1", sid=None):
     access = KeyAccess(kao_id, WrappedMaterial(b""), "", "", sid, b"", b"", CoveredByRequestToken(), is_supported=True)
-    return KeyAccessResult(access, outcome)
+    return KeyAccessResult(access, Released(outcome) if isinstance(outcome, WrappedKey) else outcome)
 
 
 def answer(*groups):
