@@ -40,7 +40,7 @@ Try:
         what is held by {last_id} is answered 503 peer_unavailable, and its breaker opens after five failures
   make demo-federation        documents of several nations, and what a partner must withstand, on a world of its own
 
-Ctrl-C stops all. One audit line for each key access object and each refused request follows here.
+Ctrl-C stops all. Audit lines follow here: for each key access object, each refused request, each public key handed out.
 """
 
 
