@@ -100,8 +100,10 @@ def _watch(nations: Iterable[Nation], stopping: threading.Event) -> int:
 
 
 def parse_nations(text: str) -> list[str]:
-    """``usa,fra,gbr``: countries in three small letters, each once. Raises ArgumentTypeError."""
+    """``usa,fra,gbr``: two countries or more in three small letters, each once. Raises ArgumentTypeError."""
     nations = text.split(",")
-    if len(set(nations)) != len(nations) or not all(_NATION_NAME.fullmatch(nation) for nation in nations):
-        raise argparse.ArgumentTypeError("nations are three small letters each, a comma between: usa,fra,gbr")
+    if not 1 < len(set(nations)) == len(nations) or not all(_NATION_NAME.fullmatch(nation) for nation in nations):
+        raise argparse.ArgumentTypeError(
+            "nations are two or more, three small letters each, a comma between: usa,fra,gbr"
+        )
     return nations

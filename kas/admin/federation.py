@@ -58,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> str:
     if arguments.id is not None and arguments.id not in federation.kases:
         raise ConfigError(f"{arguments.file.name}.kases: has no entry with the id {arguments.id!r}")
     pairs = list(_pairs(federation, federation.kases if arguments.id is None else (arguments.id,)))
-    lines = [*_table([_HEAD, *(_row(own, peer) for own, peer in pairs)]), *_warnings(pairs)]
+    lines = [*_table([_HEAD, *(_row(own, peer) for own, peer in pairs)]), *_warnings(pairs), *_keys(federation)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -103,6 +103,12 @@ def _warnings(pairs: Iterable[tuple[Peer, Peer]]) -> Iterator[str]:
     for own, peer in pairs:
         if peer.agreement is not None and not peer.agreement.require_client_key_hash:
             yield f"{own.kas_id}, of {peer.kas_id}: {_TRUSTED}"
+
+
+def _keys(federation: Federation) -> Iterator[str]:
+    """Whose signatures count: what two operators read to each other."""
+    for kas_id, peer in federation.kases.items():
+        yield f"{kas_id} signs with {', '.join(sorted(peer.thumbprints))}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

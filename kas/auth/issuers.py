@@ -101,9 +101,9 @@ def _read_issuer(
         accepted_types=frozenset(item.choice(TYPES) for item in node["acceptedTypes"].items()),
         claim_names=_read_claim_names(node["claims"]),
         acr_levels={name: value.integer(1, _MAX_ACR_LEVEL) for name, value in node["acrLevels"].members().items()},
-        countries=frozenset(item.choice(countries) for item in node["countries"].items()),
+        countries=frozenset(_read_name(item, countries) for item in node["countries"].items()),
         clearance_authorities=frozenset(
-            item.choice(countries | authorities) for item in (asserted.items() if asserted else ())
+            _read_name(item, countries | authorities) for item in (asserted.items() if asserted else ())
         ),
         email_domains=frozenset(_read_domain(item) for item in (domains.items() if domains else ())),
         authorization_endpoint=read_url(node.get("authorizationEndpoint")),
@@ -111,6 +111,12 @@ def _read_issuer(
     )
     node.done()
     return entry
+
+
+def _read_name(node: Node, known: frozenset[str]) -> str:
+    """Of a country or an authority; there are too many to list them."""
+    name = node.text()
+    return name if name in known else node.fail("is not one that countries.json or clearances.json has")
 
 
 def _is_for_development(entry: Issuer) -> bool:

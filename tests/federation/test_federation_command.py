@@ -10,6 +10,7 @@ import pytest
 
 from kas.admin.federation import main
 from kas.federation.registry_file import load_federation
+from kas.jose import parse_public_jwk
 from local.processes import ROOT
 from tests.federation.registry_documents import CONFIG, GOOD, RULES, changed, write
 
@@ -19,7 +20,8 @@ TRUSTED = "this partner is trusted with the keys: it may put in a client key of 
 
 def rows(text):
     """The cells of each line of the table."""
-    return [[cell.strip() for cell in line.split("  ") if cell] for line in text.splitlines()]
+    table = [line for line in text.splitlines() if " signs with " not in line]
+    return [[cell.strip() for cell in line.split("  ") if cell] for line in table]
 
 
 def check(capsys, path, *arguments):
@@ -131,3 +133,13 @@ def test_the_example_is_a_registry_of_three_services_for_each_of_them():
         )
         assert len(registry.peers) == 2
         assert all(peer.agreement and peer.agreement.require_client_key_hash for peer in registry.peers.values())
+
+
+def test_it_prints_the_thumbprints_of_every_services_keys(capsys, tmp_path):
+    """Two registries that differ in a key alone print differently."""
+    _, out, _ = check(capsys, write(tmp_path, GOOD), "--id", "kas-usa")
+    said = {line.partition(" signs with ")[0]: line.partition(" signs with ")[2] for line in out.splitlines()}
+    for entry in GOOD["kases"]:
+        keys = entry.get("jwks", {}).get("keys", [])
+        expected = sorted(entry.get("thumbprints", [parse_public_jwk(key).thumbprint for key in keys]))
+        assert said[entry["id"]] == ", ".join(expected)
