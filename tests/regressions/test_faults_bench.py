@@ -18,6 +18,7 @@ from bench.deployment import Client
 from bench.host import BenchFailed, Check, Connection
 from bench.sessions import Document, Session, new_document
 from local.client import Answer, new_proof_key
+from local.client.services import Kas, Services
 from local.processes import free_port
 from tests.host.functions import port_of
 from tests.kit import Kit, policy
@@ -32,13 +33,17 @@ GOOD = {
 
 @pytest.fixture(scope="module")
 def session(kit: Kit) -> Iterator[Session]:
-    one = Session(port_of(kit.base), kit.url, kit.kas_keys(), kit.credentials("usa-secret"), "user")
+    one = Session(port_of(kit.base), Services(kas_of(kit), ()), kit.credentials("usa-secret"), "user")
     with contextlib.closing(one):
         yield one
 
 
+def kas_of(kit: Kit) -> Kas:
+    return Kas("kas-local", kit.base, kit.kas_keys())
+
+
 def document(kit: Kit, **dissem: object) -> Document:
-    return new_document(policy(**dissem), kit.kas_keys(), kit.url, kaos=2)
+    return new_document(policy(**dissem), [kas_of(kit)] * 2)
 
 
 def answering(answer: Answer) -> Callable[..., Answer]:
@@ -52,7 +57,7 @@ def test_fault_24_an_answer_that_releases_its_keys_is_timed(kit: Kit, session: S
 
 def test_fault_24_a_session_whose_request_is_refused_gives_no_figure(kit: Kit, session: Session) -> None:
     """By a decision, or whole; the next good one is timed again."""
-    with pytest.raises(BenchFailed, match=r"^403: .*clearance_insufficient"):
+    with pytest.raises(BenchFailed, match=r"^403, and .*clearance_insufficient"):
         session.open(document(kit, classification="TOP_SECRET"))
     spoilt = document(kit)
     with pytest.raises(BenchFailed, match=r"^400: .*invalid_structure"):
@@ -62,8 +67,9 @@ def test_fault_24_a_session_whose_request_is_refused_gives_no_figure(kit: Kit, s
 
 def test_fault_24_a_session_that_gets_another_key_gives_no_figure(kit: Kit, session: Session) -> None:
     asked = document(kit)
-    with pytest.raises(BenchFailed, match="another key came back"):
-        session.open(dataclasses.replace(asked, data_keys=frozenset({bytes(32)})))
+    others = dict.fromkeys(asked.outcomes, bytes(32))
+    with pytest.raises(BenchFailed, match="not what was wrapped"):
+        session.open(dataclasses.replace(asked, outcomes=others))
 
 
 @pytest.mark.parametrize("ask", GOOD)
