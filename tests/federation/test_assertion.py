@@ -246,3 +246,21 @@ def test_claims_of_another_form(name: str, value: object) -> None:
 def test_length_of_a_hash(name: str, size: int) -> None:
     """43 characters of base64url are SHA-256."""
     refused(assertion(**{name: "x" * size}), ForwardingMalformed, "forwarding_malformed")
+
+
+def test_it_expires_once_more_while_it_is_used() -> None:
+    """What was current when it was verified may not be when it is needed: to both sides of the moment."""
+    verified = verify(made())
+    verified.check_time(verified.expires + LEEWAY_SECONDS - 0.001)
+    with pytest.raises(ForwardingTimeInvalid):
+        verified.check_time(verified.expires + LEEWAY_SECONDS)
+
+
+def test_kid_of_one_character_is_one() -> None:
+    """The shortest there is."""
+    usa = FRA.find("kas-usa")
+    assert usa
+    key = find_peer_key(usa, "kas-usa-key")
+    text = assertion(header={"kid": "k"})
+    verified = verify_assertion(text, registry=FRA, find_key=lambda _, kid: key if kid == "k" else None, now=NOW)
+    assert verified.forwarder == usa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 
@@ -61,6 +62,13 @@ def test_a_good_token_says_who_and_with_which_key():
     assert (verified.issuer, verified.subject, verified.jkt) == (ISSUER, "alice", JKT)
     assert verified.claims == CLAIMS
     assert verified.hash == sha256_b64url(token.encode())
+
+
+def test_an_audience_that_is_asked_for_takes_the_place_of_the_issuers():
+    for aud, refused in (("kas-fra", False), (ISSUER.audience, True)):
+        token = sign_token(KEY, HEADER, CLAIMS | {"aud": aud})
+        with pytest.raises(AudienceMismatch) if refused else contextlib.nullcontext():
+            verify_access_token(token, issuers={ISSUER.issuer: ISSUER}, find_key=find_key, now=NOW, audience="kas-fra")
 
 
 @pytest.mark.parametrize(
