@@ -20,6 +20,9 @@ KAO_FIELDS = _HEAD | {
     "checks",
     "keyOperations",
     "cacheHit",
+    "attempt",
+    "forwardedTo",
+    "via",
 }
 REFUSAL_FIELDS = _HEAD | {"status", "method", "path"}
 
