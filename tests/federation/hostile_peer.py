@@ -8,8 +8,10 @@ import socket
 import ssl
 import struct
 import threading
+from functools import partial
 
-HOST = "127.0.0.1"
+from tests.listening import HOST, listening
+
 OK = {"answer": "good"}
 PAUSE = 0.05
 PIECE = b"x" * 60_000
@@ -166,41 +168,18 @@ BROKEN = {
 }
 
 
-@contextlib.contextmanager
 def hostile_peer(talk, *, certificate=None, cut=0):
     """Gives each connection to ``talk(connection, peer)`` and ends it afterwards; ``certificate`` is a PEM file with its
     key, and then ``talk`` speaks within TLS. The first ``cut`` connections end before a word.
     """
-    with socket.create_server((HOST, 0)) as listener, contextlib.ExitStack() as opened:
-        peer = Peer(listener.getsockname()[1], "http" if certificate is None else "https")
-        wrap = _wrapping(certificate)
+    wrap = _wrapping(certificate)
 
-        def serve(raw):
-            with raw, contextlib.suppress(OSError), wrap(raw) as connection:
+    def serve(raw, peer, number):
+        if number > cut:
+            with wrap(raw) as connection:
                 talk(connection, peer)
 
-        def accept():
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    peer.accepted += 1
-                    if peer.accepted <= cut:
-                        connection.close()
-                        continue
-                    opened.callback(_shut, connection)
-                    threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
-                    threads[-1].start()
-
-        threads = [threading.Thread(target=accept, daemon=True)]
-        threads[0].start()
-        try:
-            yield peer
-        finally:
-            peer.released.set()
-            _shut(listener)
-            opened.close()
-            for thread in threads:
-                thread.join(20)
+    return listening(partial(Peer, scheme="http" if certificate is None else "https"), serve)
 
 
 def _wrapping(certificate):
@@ -209,8 +188,3 @@ def _wrapping(certificate):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return lambda connection: context.wrap_socket(connection, server_side=True)
-
-
-def _shut(connection):
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -13,8 +13,7 @@ from google.cloud import kms_v1
 from google.protobuf import json_format
 
 from tests.google.project import UNWRAP
-
-HOST = "127.0.0.1"
+from tests.listening import HOST, listening
 
 
 class Scripted:
@@ -73,35 +72,9 @@ BAD_FRAMING = (
 )
 
 
-@contextlib.contextmanager
 def scripted(talk, port=0):
     """Gives each connection to ``talk(connection, server)``, and ends it afterwards."""
-    with socket.create_server((HOST, port)) as listener, contextlib.ExitStack() as opened:
-        server = Scripted(listener.getsockname()[1])
-
-        def serve(connection):
-            with connection, contextlib.suppress(OSError):
-                talk(connection, server)
-
-        def accept():
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    server.accepted += 1
-                    opened.callback(shut, connection)
-                    threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
-                    threads[-1].start()
-
-        threads = [threading.Thread(target=accept, daemon=True)]
-        threads[0].start()
-        try:
-            yield server
-        finally:
-            server.released.set()
-            shut(listener)
-            opened.close()
-            for thread in threads:
-                thread.join(20)
+    return listening(Scripted, lambda connection, server, _: talk(connection, server), port)
 
 
 @contextlib.contextmanager
@@ -113,11 +86,6 @@ def full():
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname())
         yield f"{HOST}:{listener.getsockname()[1]}"
-
-
-def shut(connection):
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def answering(*answers):
