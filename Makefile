@@ -29,7 +29,7 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/policy/dissem.py,kas/policy/entitlements.py,kas/policy/labels.py,kas/policy/rules.py,$\
 	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
-ATTACKS := tests/attacks/ tests/opentdf/ tests/regressions/
+ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/ # and what makes the halves equal
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
 .PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms \
