@@ -13,7 +13,7 @@ from typing import Final
 import flask
 
 from kas.config import Settings
-from kas.cost.prices import load_prices
+from kas.cost.marginal import new_tariff
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
@@ -21,7 +21,6 @@ from kas.events import public_key_event
 from kas.google.cloud import Cloud
 from kas.health import Check, Readiness, keys_usable, one_holds
 from kas.journal import Journal
-from kas.keys.tariff import new_tariff
 from kas.parts import Clock, Parts, addresses
 from kas.platform import Platform
 from kas.protocol.acp240.request import Limits, RequestParser
@@ -120,7 +119,6 @@ def _edge(parts: Parts) -> Edge:
         cors=Cors(settings.cors_origins),
         meter=parts.meter,
         tariff=new_tariff(
-            load_prices(),
             parts.files.registry.records,
             protection_level=settings.kms_protection_level,
             vcpu=settings.instance_vcpu,

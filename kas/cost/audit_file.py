@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from kas.cost.marginal import billed, instance_second
+from kas.cost.marginal import billed
 from kas.cost.prices import Prices
 from kas.cost.scenario import ENVELOPE_BYTES, OPERATION_LOG_BYTES, REQUEST_LOG_BYTES, Scenario
 from kas.dataclass import dataclass
@@ -122,7 +122,7 @@ def explained(usage: Usage, scenario: Scenario, prices: Prices) -> float:
     A line has the whole time of a request by then, here it is the sum of its stages; so some of them differ by an
     interval of 100 ms.
     """
-    second = instance_second(prices, scenario.locations[0], vcpu=scenario.vcpu, memory_gib=scenario.memory_gib)
+    second = prices.instance_second(scenario.locations[0], vcpu=scenario.vcpu, memory_gib=scenario.memory_gib)
     operation = 0.0 if scenario.key == "sealed" else prices.operation(scenario.key, scenario.protection)
     time = sum(billed(seconds) for seconds in usage.seconds.values())
     return usage.requests * prices.request + time * second + usage.operations * operation

@@ -48,6 +48,7 @@ def draw(scenario: Scenario, prices: Prices, path: Path) -> None:
         _draw_architecture(axes, scenario, prices, architecture, order)
     _draw_steps(axes, scenario, prices)
     _label(axes, scenario, prices)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png", dpi=_DPI)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from kas.cost.marginal import operation_kind
 from kas.dataclass import dataclass
 
 FILE: Final = Path(__file__).with_name("prices.json")
@@ -50,20 +51,19 @@ class Prices:
         """One key operation of Cloud KMS. ``key`` is ``rsa-2048``, ``rsa-3072``, ``rsa-4096`` or ``aes``, ``protection``
         ``hsm`` or ``software``.
         """
-        return self[f"kms.operations.{_kind(key, protection)}"] / _TEN_THOUSAND
+        return self[f"kms.operations.{operation_kind(key, protection)}"] / _TEN_THOUSAND
 
     def version(self, key: str, protection: str) -> float:
         """One key version of Cloud KMS for a month."""
-        return self[f"kms.version.{_kind(key, protection)}"]
+        return self[f"kms.version.{operation_kind(key, protection)}"]
+
+    def instance_second(self, location: str, *, vcpu: float, memory_gib: float) -> float:
+        """A second in which an instance answers somebody."""
+        return self.tier_factor(location) * (vcpu * self["run.cpu"] + memory_gib * self["run.memory"])
 
     def tier_factor(self, location: str) -> float:
         """What Cloud Run's processor and memory cost there, of what they cost in tier 1."""
         return self["run.tier2"] if self.tiers.get(location) == 2 else 1.0  # noqa: PLR2004 - the name of the tier
-
-
-def _kind(key: str, protection: str) -> str:
-    """In software all keys have one price, in an HSM larger ones another."""
-    return "hsm.large" if protection == "hsm" and key in {"rsa-3072", "rsa-4096"} else protection
 
 
 def load_prices(path: Path = FILE) -> Prices:
