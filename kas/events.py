@@ -1,4 +1,5 @@
-"""What the audit says: one event for each key access object, and one for each request that is refused as a whole.
+"""What the audit says: one event for each key access object and for each policy that is explained, and one for each request
+that is refused as a whole.
 
 Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
 ACP-240's terms:
@@ -8,18 +9,23 @@ ACP-240's terms:
 - ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
 - ENCRYPT: a public key to wrap with was handed out.
 - DATA_SHARED: another service released a key, and it was passed on.
+
+An explanation has none: nothing was asked for, and nothing is released.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kas.dataclass import dataclass
 from kas.errors import ClientKeyUnbound, KaoRefusal, KaoSignatureInvalid, KasError, KeyMaterialRejected
 from kas.journal import Journal
 from kas.policy.decision import Decision
+
+if TYPE_CHECKING:
+    from kas.protocol.explain import Explanation  # whoever asks for none does not pay for it
 
 _INTEGRITY: Final = (KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound)
 _SERVER_FAULT: Final = 500
@@ -65,7 +71,7 @@ def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[s
         "attempt": outcome.attempt,
         "forwardedTo": outcome.forwarded_to,
         "via": list(outcome.via),
-        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+        "latencyMs": _latency(journal),
     }
 
 
@@ -78,7 +84,22 @@ def refusal_event(journal: Journal, refusal: type[KasError], *, now: float) -> M
         "status": refusal.status,
         "method": journal.method,
         "path": journal.path,
-        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+        "latencyMs": _latency(journal),
+    }
+
+
+def explain_event(journal: Journal, explanation: Explanation, *, now: float) -> Mapping[str, Any]:
+    """The event of a policy about which its caller was told what is decided. It is of no category: nothing was asked for."""
+    refusal = explanation.refusal
+    return {
+        **_head("explain", journal, None, now),
+        "category": None,
+        "outcome": "permit" if refusal is None else "deny",
+        "code": None if refusal is None else refusal.code,
+        "dialect": explanation.asked.dialect,
+        "policyHash": explanation.asked.policy_hash,
+        "checks": {line.name: line.refusal is None for line in explanation.checks},
+        "latencyMs": _latency(journal),
     }
 
 
@@ -103,6 +124,10 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
         "subject": None if caller is None else caller.subject,
         "client": None if caller is None else caller.client,
     }
+
+
+def _latency(journal: Journal) -> dict[str, float]:
+    return {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()}
 
 
 def _released(outcome: KaoOutcome) -> str:

@@ -7,8 +7,8 @@ Runs in the parent process, before the host forks its worker.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
 
 import flask
 
@@ -43,9 +43,12 @@ from kas.web.metrics import METRICS, metrics_route
 from kas.web.openapi.deployment import Deployment
 from kas.web.openapi.route import openapi_route
 from kas.web.opentdf import REST_REWRAP, opentdf_routes
-from kas.web.paths import REWRAP
+from kas.web.paths import EXPLAIN, REWRAP
 from kas.web.replies import Route, Routes, recorded
-from kas.web.routes import Mounts, mounts, rewrap_route
+from kas.web.routes import Mounts, explain_route, mounts, rewrap_route
+
+if TYPE_CHECKING:
+    from kas.explain import Explain
 
 # Metadata stands so deep in an answer, and an answer has the depth of a request.
 RESULT_DEPTH: Final = 5
@@ -87,6 +90,7 @@ def assemble(parts: Parts) -> Service:
         _edge(parts),
         mounts(
             rewrap=rewrap_route(rewraps.acp240(), bounds),
+            explain=_explain(parts, bounds),
             jwks=recorded(jwks, record_public_key),
             health=_health(parts),
             opentdf=opentdf_routes(
@@ -100,6 +104,29 @@ def assemble(parts: Parts) -> Service:
             describe=partial(openapi_route, _deployment(settings)),
         ),
     )
+
+
+def _explain(parts: Parts, bounds: Bounds) -> Route:
+    """A bound token under DPoP, nonces and the caller's limit as for rewraps; the engine is theirs."""
+    settings, files = parts.settings, parts.files
+    authenticator = parts.authenticator(EXPLAIN, nonce_mode=settings.rewrap_dpop_nonce, limit=parts.rewrap_limit)
+
+    @cache  # two first requests at once may each make it: it is the same
+    def explain() -> Explain:
+        from kas.explain import Explain
+        from kas.findings.finder import Finder
+        from kas.protocol.explain import ExplainParser  # whoever does not ask does not pay
+
+        return Explain(
+            authenticator=authenticator,
+            parser=ExplainParser(_limits(settings), _opentdf_limits(settings)),
+            engine=parts.engine,
+            finder=Finder(files.rules, files.definitions, parts.allow_empty_policy),
+            audit=parts.audit,
+            clock=parts.clock,
+        )
+
+    return explain_route(explain, authenticator, bounds)
 
 
 def _edge(parts: Parts) -> Edge:
