@@ -14,7 +14,7 @@ Where things are (a module imports only from rows below its own)
     admin                        commands of an operator; the service imports none of it
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
-    files                        what the configured files say
+    files, request_limits        what the configured files say; the bounds of requests
     rewrap, explain, publish_keys  the use cases
     release                      what happens to each key access object
     federation, rounds, recombination  other services; alternatives; splits of one key

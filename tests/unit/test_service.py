@@ -22,7 +22,8 @@ from kas.fetch import FetchError
 from kas.parts import Parts, addresses
 from kas.protocol.acp240.request import Limits
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
-from kas.service import Service, _limits, _opentdf_limits, _Rewraps, build_service
+from kas.request_limits import acp240_limits, opentdf_limits
+from kas.service import Service, _Rewraps, build_service
 from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS, clock, unwrap_key
@@ -250,7 +251,7 @@ def test_kas_req_021_production_answers_over_tls_only(tmp_path: Path) -> None:
 
 def test_every_limit_is_its_setting(tmp_path: Path) -> None:
     """No two are swapped, none is forgotten."""
-    limits = dataclasses.asdict(_limits(settings(tmp_path, **LIMIT_SETTINGS)))
+    limits = dataclasses.asdict(acp240_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "groups": 11,
         "kaos": 12,
@@ -267,7 +268,7 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
 
 def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
     """The same settings; a policy comes in base64 there, four characters for three bytes."""
-    limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
+    limits = dataclasses.asdict(opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "json": {"depth": 13, "values": 1013, "string_chars": 2013},
         "groups": 11,
