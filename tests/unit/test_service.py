@@ -207,8 +207,9 @@ OPENTDF = {
 @pytest.mark.parametrize(
     ("mount", "paths"),
     [
-        ("everything", {"/rewrap", "/.well-known/jwks.json", "/openapi.json"} | HEALTH | OPENTDF),
+        ("everything", {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json"} | HEALTH | OPENTDF),
         ("rewrap", {"/rewrap", "/"}),
+        ("explain", {"/explain", "/"}),
         ("public_keys", {"/.well-known/jwks.json", "/"}),
         ("health", HEALTH | {"/", "/live", "/ready"}),
     ],
@@ -219,7 +220,7 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
     assert set(routes.prefixes) == (SERVICES if mount == "everything" else set())
-    everywhere = {"/rewrap", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    everywhere = {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 
