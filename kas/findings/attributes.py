@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kas.errors import AttributeUnknown
 from kas.findings.subject import completeness, issuer_finding
-from kas.findings.words import MAX_ITEMS, NONE, NOTHING, finding, listed
+from kas.findings.words import MAX_ITEMS, NONE, NOTHING, finding, listed, shown
 from kas.policy.attribute_decision import MAX_POLICY_FQNS, Requester
 from kas.policy.attributes import Definition, Rule, parse_fqn
 from kas.policy.entitlements import is_met
@@ -71,7 +71,7 @@ def _sorted_out(fqns: Sequence[str], definitions: Mapping[str, Definition]) -> t
 
 def _demand(policy: AttributePolicy, *, allow_empty_policy: bool) -> Finding:
     needed = NOTHING if allow_empty_policy else "a policy with an attribute or a recipient"
-    return finding(needed, f"{len(policy.attributes)} attribute values, {len(policy.dissem)} recipients")
+    return finding(needed, f"attribute values: {len(policy.attributes)}; recipients: {len(policy.dissem)}")
 
 
 def _lacking(values: _Values, definitions: Mapping[str, Definition]) -> str:
@@ -82,7 +82,7 @@ def _lacking(values: _Values, definitions: Mapping[str, Definition]) -> str:
 
 def _excluding(values: _Values, definitions: Mapping[str, Definition]) -> str:
     pairs = [pair for name, found in values.items() for pair in definitions[name].never_together if pair <= {*found}]
-    return listed(" and ".join(sorted(pair)) for pair in pairs)
+    return "; ".join(" and ".join(map(shown, sorted(pair))) for pair in pairs) or NONE
 
 
 def _entitlement(

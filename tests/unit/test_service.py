@@ -220,7 +220,9 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
     assert set(routes.prefixes) == (SERVICES if mount == "everything" else set())
-    everywhere = {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    everywhere = (
+        {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    )
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 
