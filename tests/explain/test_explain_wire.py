@@ -256,12 +256,12 @@ def test_attack_r11_explain_no_question_costs_a_key_operation(strict: Kit) -> No
 
 def test_an_answer_holds_no_more_than_its_bounds(kit: Kit) -> None:
     """Of long lists only the beginning is said again, and nothing that turns a line round."""
-    hostile = ["\u202e\U0001f512" + "é" * 60 + str(number) for number in range(300)]
+    hostile = ["\u202e\U0001f512" + "é" * 60 + str(number) for number in range(100)]
     label = policy(COI=hostile, releasabilityTo=["USA"])
-    attributes = policy_text([f"https://{'x' * 60}.example/attr/a/value/{n}" for n in range(300)], hostile)
+    attributes = policy_text([f"https://{'x' * 60}.example/attr/a/value/{n}" for n in range(100)], hostile)
     answer = Question.of(kit, "usa-secret", *[label, attributes] * 4).send()
     assert answer.status == 200
-    assert len(answer.body) < 200_000
+    assert len(answer.body) < 100_000
     checks = [check for one in answer.json()["explanations"] for check in one["checks"]]
     assert max(len(check[side]) for check in checks for side in ("needed", "found")) <= 1000
     assert not any("\u202e" in json.dumps(check, ensure_ascii=False) for check in checks)
