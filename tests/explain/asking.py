@@ -16,6 +16,7 @@ from typing import Any
 from local.client import Answer, ProofKey, new_proof_key
 from local.client.explain import build_questions
 from local.client.proofs import make_proof
+from tests.canaries import CANARIES
 from tests.kit import Kit, policy
 
 Json = dict[str, Any]
@@ -75,6 +76,14 @@ class Question:
         proof = [("DPoP", self.proof)] if self.proof else []
         body = json.dumps(self.request).encode() if self.body is None else self.body
         return self.kit.http("POST", self.url, [*own, *proof, *self.headers], body)
+
+
+def head_of(question: Question, *more: str) -> bytes:
+    """The head of a POST with a proof of its own; the body is the test's to send."""
+    credentials = [("Authorization", f"{question.scheme} {question.token}"), ("DPoP", question.make_proof())]
+    CANARIES.keep_credentials(credentials)
+    lines = ["POST /explain HTTP/1.1", "Host: kas", *(f"{name}: {value}" for name, value in credentials)]
+    return ("\r\n".join([*lines, f"Content-Type: {question.content_type}", *more]) + "\r\n\r\n").encode()
 
 
 def explained(question: Question) -> list[Json]:

@@ -12,13 +12,15 @@ import pytest
 from local.client import Answer
 from tests.attacks.limit_requests import limited, limits_of
 from tests.attacks.proof_requests import released
-from tests.explain.asking import Json, Question, explained, explained_one
+from tests.explain.asking import Json, Question, explained, explained_one, head_of
 from tests.host.functions import connect, receive, refused_in_form
+from tests.host.test_stalls import answers_of, heads, stalled
 from tests.kit import Attempt, Kit, policy, refused, running_kit
 from tests.opentdf.pieces import policy_text
 
 PAGE = "https://page.example"
 QUOTA = 6
+LENGTH = "Content-Length: 60000"
 
 
 @pytest.fixture(scope="module")
@@ -165,18 +167,18 @@ def test_attack_z04_explain_a_body_past_the_limit(kit: Kit) -> None:
 
 
 def test_attack_z03_explain_a_body_that_does_not_come(strict: Kit) -> None:
-    question = asking(strict, "slow")
-    lines = [
-        "POST /explain HTTP/1.1",
-        "Host: kas",
-        f"Authorization: DPoP {question.token}",
-        f"DPoP: {question.make_proof()}",
-        "Content-Type: application/json",
-        "Content-Length: 100",
-    ]
     with connect(strict.base) as connection:
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n{").encode())
+        connection.sendall(head_of(asking(strict, "slow"), "Content-Length: 100") + b"{")
         refused_in_form(receive(connection, "POST"), 408, "request_timeout")
+
+
+def test_attack_z03_explain_slow_bodies_have_the_places_of_rewraps(kit: Kit) -> None:
+    """Eight of one caller are waited for, whichever of the two they are for."""
+    attempt, question = kit.attempt(), Question.of(kit)
+    texts = [*heads(attempt, 4, LENGTH), *(head_of(question, LENGTH) for _ in range(5))]
+    with stalled(kit, *(text + b"{" for text in texts)) as connections:
+        (answer,) = answers_of(connections, 1)
+        refused_in_form(answer, 503, "too_many_bodies")
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,12 @@ def test_unexpected_errors_are_caught_in_three_places() -> None:
     assert sorted(found) == ["kas.federation.line", "kas.keys.flights", "kas.web.edge"]
 
 
+def test_decisions_are_asked_for_in_one_place() -> None:
+    """What explains decides as what releases does; the rule bites."""
+    assert [name for module in [*KAS, *MAIN] for name in rules.decisions(module)] == ["kas.engine"]
+    assert rules.decisions(Module("kas.explain", "engine.for_request().decide(claims)")) == ["kas.explain"]
+
+
 @pytest.mark.parametrize("clause", BROAD_SAMPLES)
 def test_rule_about_broad_excepts_bites(clause: str) -> None:
     """Bare, by name, and within a tuple."""
