@@ -337,8 +337,9 @@ def test_published_keys_are_public(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "nonces"), [("require", 1), ("offer", 1), ("off", 0)])
-def test_nonce_setting_reaches_the_route(tmp_path: Path, mode: str, nonces: int) -> None:
+@pytest.mark.parametrize("path", ["/rewrap", "/explain"])
+def test_nonce_setting_reaches_the_route(tmp_path: Path, mode: str, nonces: int, path: str) -> None:
     """Every answer of the route offers the next one, refusals included, unless nonces are off."""
     service = production(tmp_path, KAS_REWRAP_DPOP_NONCE=mode)
-    answer = ask(service, service.mounts.everything, "POST", "/rewrap")
+    answer = ask(service, service.mounts.everything, "POST", path)
     assert len(answer.headers.getlist("DPoP-Nonce")) == nonces
