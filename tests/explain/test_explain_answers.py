@@ -246,3 +246,10 @@ def test_many_policies_of_both_vocabularies_are_answered_in_order(kit: Kit) -> N
     asked = [policy(), policy_text(attributes("TOP_SECRET")), policy(COI=["EU"]), policy_text(attributes("SECRET"))] * 5
     found = explained(Question.of(kit, "usa-secret", *asked))
     assert [one["decision"] for one in found] == ["permit", "deny", "deny", "permit"] * 5
+
+
+def test_a_policy_that_demands_nothing_is_explained_as_the_deployment_has_it(kit: Kit) -> None:
+    """Local mode lets it pass."""
+    one = explained_one(Question.of(kit, "usa-secret", policy_text()))
+    assert one["decision"] == "permit"
+    assert check(one, "policy") == ("nothing", "attribute values: 0; recipients: 0")
