@@ -2,15 +2,13 @@
 that is refused as a whole.
 
 Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
-ACP-240's terms:
+ACP-240's terms, null for an explanation, by which nothing is asked for or released:
 
 - DECRYPT: a key was released.
 - ACCESS_DENIED: it was not, and the reason is who asks, what the policy says, or what the request lacks.
 - ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
 - ENCRYPT: a public key to wrap with was handed out.
 - DATA_SHARED: another service released a key, and it was passed on.
-
-An explanation has none: nothing was asked for, and nothing is released.
 """
 
 from __future__ import annotations
@@ -126,12 +124,12 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
     }
 
 
-def _latency(journal: Journal) -> dict[str, float]:
-    return {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()}
-
-
 def _released(outcome: KaoOutcome) -> str:
     return "DECRYPT" if outcome.forwarded_to is None else "DATA_SHARED"
+
+
+def _latency(journal: Journal) -> dict[str, float]:
+    return {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()}
 
 
 def _category(refusal: type[KaoRefusal]) -> str:

@@ -23,22 +23,22 @@ GOOD: dict[str, Any] = {
 }
 
 
-def session(pair, client_id: str) -> Session:
-    return Session(Http(), pair.kas.base, Credentials(f"{pair.provider.base}/token", client_id, "dev"), time.time)
+def session(pair, http: Http, client_id: str) -> Session:
+    return Session(http, pair.kas.base, Credentials(f"{pair.provider.base}/token", client_id, "dev"), time.time)
 
 
-def test_a_caller_is_told_what_would_be_decided(pair):
+def test_a_caller_is_told_what_would_be_decided(pair, http):
     """About several policies at once; the challenge for a nonce is answered on the way."""
-    asking = session(pair, "gbr-topsecret")
+    asking = session(pair, http, "gbr-topsecret")
     denied, permitted = asking.explain(LABEL, {"dissem": {**LABEL["dissem"], "releasabilityTo": ["GBR"]}})
     assert (denied.is_permitted, denied.code) == (False, "country_not_releasable")
     assert denied.failed == (Check("releasability", passed=False, needed="one of USA", found="GBR"),)
     assert (permitted.is_permitted, permitted.code, permitted.sentence, permitted.failed) == (True, "", "", ())
 
 
-def test_a_refusal_of_the_question_is_told_as_one(pair):
+def test_a_refusal_of_the_question_is_told_as_one(pair, http):
     with pytest.raises(RewrapRefused) as refusal:
-        session(pair, "usa-secret").explain()
+        session(pair, http, "usa-secret").explain()
     assert (refusal.value.status, refusal.value.code) == (400, "invalid_structure")
 
 

@@ -69,8 +69,8 @@ def test_a_refusal_that_does_not_come_or_has_another_reason_is_counted(pair):
     assert demo.stage.failures == 2
 
 
-def test_an_explanation_of_another_decision_is_counted(pair):
-    demo = Demo(Stage(colour=False), pair, Http())
+def test_an_explanation_of_another_decision_is_counted(pair, http):
+    demo = Demo(Stage(colour=False), pair, http)
     demo.explains("country_not_releasable", "gbr-topsecret")
     assert demo.stage.failures == 0
     demo.explains("clearance_insufficient", "gbr-topsecret")
