@@ -40,7 +40,6 @@ TIME = "2026-09-21T14:13:20.250Z"
 CALLER = Caller("https://idp.example", "alice", "reader")
 INTEGRITY = {KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound}
 WHO = {"requestId": "request-1", "issuer": "https://idp.example", "subject": "alice", "client": "reader"}
-ASKED = Asked("opentdf", UnreadablePolicy(), "h" * 43)
 NOBODY = {"requestId": "request-1", "issuer": None, "subject": None, "client": None}
 
 
@@ -159,6 +158,9 @@ def test_refused_request_names_whose_token_was_genuine() -> None:
 def test_severity_of_a_refused_request(leaf: Any, severity: str) -> None:
     """Our own failures are errors."""
     assert refusal_event(journal(), leaf, now=NOW)["severity"] == severity
+
+
+ASKED = Asked("opentdf", UnreadablePolicy(), "h" * 43)
 
 
 @pytest.mark.parametrize(
