@@ -124,7 +124,7 @@ def make_certificates(folder: Path, *names: str) -> tuple[Path, Path]:
     authority = (
         _draft(authority_name, authority_name, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(own_id, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -132,7 +132,7 @@ def make_certificates(folder: Path, *names: str) -> tuple[Path, Path]:
     server = (
         _draft(server_name, authority_name, server_key.public_key())
         .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -168,7 +168,7 @@ def _draft(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,

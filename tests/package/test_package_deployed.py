@@ -10,9 +10,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from bench.host import members
 from local.google_world import ACP240_VERSION, OPENTDF_VERSION
 from tests.attacks.rewrap_answers import released
 from tests.kms.google_kit import DECRYPT
@@ -21,7 +23,9 @@ from tests.opentdf.tdf_client import TdfAttempt
 from tests.package import buildpack, rooms
 from tests.package.deployment import ISSUER, Deployed, deployed, placed
 
-SECRET_TO_USA = [f"https://kas.example/attr/{value}" for value in ("classification/value/SECRET", "releasability/value/USA")]
+SECRET_TO_USA = [
+    f"https://kas.example/attr/{value}" for value in ("classification/value/SECRET", "releasability/value/USA")
+]
 CACHE_TAG = sys.implementation.cache_tag
 TOKEN = {"claims": {"iss": ISSUER}}
 
@@ -80,7 +84,10 @@ def compiled_at_start(image) -> list[str]:
     done = rooms.run(image, ["python", "-v", "-P", "-c", LOADED])
     assert done.returncode == 0, done.stderr[-1000:]
     loaded = re.findall(rf"code object from '?({image.folder}/[^\s']+)", done.stderr)
-    assert f"{image.folder}/kas/service.py" in loaded or f"{image.folder}/kas/__pycache__/service.{CACHE_TAG}.pyc" in loaded
+    assert (
+        f"{image.folder}/kas/service.py" in loaded
+        or f"{image.folder}/kas/__pycache__/service.{CACHE_TAG}.pyc" in loaded
+    )
     return [path for path in loaded if path.endswith(".py")]
 
 
@@ -96,3 +103,15 @@ def test_without_the_variable_of_the_build_each_start_compiles_everything(functi
     compiled = compiled_at_start(placed(stale, around))
     assert {"/workspace/main.py", "/workspace/kas/service.py"} <= set(compiled)
     assert len(compiled) > 50
+
+
+@pytest.mark.skipif(not rooms.IS_ROOT, reason="only root can become another user")
+def test_it_is_nobody_in_particular(running):
+    users = {
+        line
+        for pid in members(running.service.process.pid)
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+        if line.startswith(("Uid:", "CapEff:"))
+    }
+    number = running.image.user.partition(":")[0]
+    assert users == {"Uid:" + 4 * f"\t{number}", "CapEff:\t0000000000000000"}
