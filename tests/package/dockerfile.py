@@ -79,12 +79,10 @@ def _run(image: Image, step: Step, _context: Path, _images: Mapping[str, Image])
 
 
 def _copy(image: Image, step: Step, context: Path, images: Mapping[str, Image]) -> None:
-    *options, target = step.words
-    if options[0].startswith("--from="):
-        origin = images[options.pop(0).removeprefix("--from=")].root
-    else:
-        origin = context
-    for name in options:
+    *names, target = step.words
+    is_of_image = names[0].startswith("--from=")
+    origin = images[names.pop(0).removeprefix("--from=")].root if is_of_image else context
+    for name in names:
         _copy_one(origin / name.lstrip("/"), image.root / target.lstrip("/"), is_folder=target.endswith("/"))
 
 
