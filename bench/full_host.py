@@ -14,8 +14,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # without importing what it comes from
-    from kas.datakey import DataKey
     from kas.cache import TtlCache
+    from kas.datakey import DataKey
     from kas.ratelimit import SlidingWindow
     from kas.state.memory import MemoryReplayStore
 

@@ -104,7 +104,10 @@ def acp240_client(deployment: Deployment, port: int, number: int) -> Client:
         ciphertexts: dict[bytes, str] = {}
         request = build_request(
             receiving.jwk,
-            [(policy, [_acp240_kao(policy, name, expected[name], keys, ciphertexts) for name in of]) for policy, of in groups],
+            [
+                (policy, [_acp240_kao(policy, name, expected[name], keys, ciphertexts) for name in of])
+                for policy, of in groups
+            ],
             key,
         )
 
@@ -141,7 +144,11 @@ def opentdf_client(deployment: Deployment, port: int, number: int) -> Client:
             kaos = [
                 {
                     "keyAccessObjectId": name,
-                    "keyAccessObject": {**carried[expected[name]], **own, "policyBinding": bind(expected[name], policy)},
+                    "keyAccessObject": {
+                        **carried[expected[name]],
+                        **own,
+                        "policyBinding": bind(expected[name], policy),
+                    },
                 }
                 for name in names
             ]
