@@ -28,6 +28,7 @@ SECRET = [
     "config/service-account.json",
     "deploy.env",
     "id_rsa",
+    "kas/.draft.py",
     "kas/.env",
     "kas/.ipynb_checkpoints/config.py",
     "kas/__pycache__/config.cpython-313.pyc",
