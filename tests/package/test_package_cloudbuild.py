@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from local.processes import ROOT
+from tests.package.buildpack import BUILD_VARIABLES
 from tests.package.dockerfile import stages
 
 PATH = ROOT / "cloudbuild.yaml"
@@ -131,13 +133,23 @@ def test_the_file_that_it_runs_and_the_rules_that_it_names_exist():
 def test_gcloud_reads_it(tmp_path):
     """Its own reader, which refuses what the schema has not."""
     sdk = Path(GCLOUD).resolve().parent.parent
-    env = {"PYTHONPATH": f"{sdk}/lib:{sdk}/lib/third_party", "HOME": str(tmp_path)}
-    python = next(iter(sdk.glob("platform/bundledpythonunix/bin/python3")))
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{sdk}/lib:{sdk}/lib/third_party", "HOME": str(tmp_path)}
+    found = subprocess.run(
+        [GCLOUD, "info", "--format=value(basic.python_location)"], capture_output=True, text=True, timeout=60
+    )
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(TEXT.replace("timeout: 120s", "timeuot: 120s"), "utf-8")
     read, refused = (
-        subprocess.run([python, "-c", PARSER, path], env=env, capture_output=True, text=True, timeout=60)
+        subprocess.run([found.stdout.strip(), "-c", PARSER, path], env=env, capture_output=True, text=True, timeout=60)
         for path in (PATH, wrong)
     )
     assert read.stdout.split() == list(STEPS), read.stderr
     assert "timeuot" in refused.stderr
+
+
+@pytest.mark.xfail(not DEPLOY.exists(), reason="deploy.sh is not there yet", strict=True)
+def test_the_build_of_a_deployment_writes_bytecode_that_stays_good():
+    """As `test_package_deployed` shows that it has to."""
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "deploy").glob("*.sh"))
+    (variable,) = BUILD_VARIABLES.items()
+    assert f"--set-build-env-vars={'='.join(variable)}" in text
