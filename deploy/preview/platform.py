@@ -27,6 +27,11 @@ _MINUTE: Final = 60.0
 
 def stored(day: Happened) -> Store:
     """Everything that the queries of dashboard and alerts may ask for."""
+    return Store(all_series(day))
+
+
+def all_series(day: Happened) -> list[Series]:
+    """The same, to be stored with more."""
     entries = [
         entry_of(
             line,
@@ -38,7 +43,7 @@ def stored(day: Happened) -> Store:
         for at, stream, line in day.lines
     ]
     ours = [one for metric in log_metrics() for one in of_log_metric(metric, points(metric, entries))]
-    return Store([*ours, *_cloud_run(day), *_cloud_kms(day)])
+    return [*ours, *_cloud_run(day), *_cloud_kms(day)]
 
 
 def _cloud_run(day: Happened) -> list[Series]:
