@@ -15,8 +15,9 @@ def main() -> int:
     if len(sys.argv) != 2:  # noqa: PLR2004 - the file
         sys.stderr.write("usage: python -m deploy.preview OUT.png\n")
         return 2
-    day = simulated_day()
-    draw(dashboard(), stored(day), day, Path(sys.argv[1]))
+    out, day = Path(sys.argv[1]), simulated_day()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draw(dashboard(), stored(day), day, out)
     return 0
 
 

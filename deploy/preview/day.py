@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from deploy.preview.definitions import EXAMPLE
+from deploy.preview.log_metrics import Stream
 
 MIDNIGHT: Final = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
 DAY: Final = 86400.0
@@ -39,7 +40,7 @@ class Happened:
     milliseconds); spans in which an instance is kept.
     """
 
-    lines: list[tuple[float, str, str]] = field(default_factory=list)
+    lines: list[tuple[float, Stream, str]] = field(default_factory=list)
     requests: list[tuple[float, int, float]] = field(default_factory=list)
     starts: list[tuple[float, float]] = field(default_factory=list)
     key_operations: list[tuple[float, int, float]] = field(default_factory=list)

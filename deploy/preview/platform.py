@@ -35,7 +35,7 @@ def all_series(day: Happened) -> list[Series]:
     entries = [
         entry_of(
             line,
-            "stdout" if stream == "stdout" else "stderr",
+            stream,
             service=EXAMPLE["SERVICE"],
             project=EXAMPLE["PROJECT"],
             received=datetime.fromtimestamp(at, UTC).isoformat(),

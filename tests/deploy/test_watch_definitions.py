@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 import deploy.preview.promql as tree
+from deploy.preview.day import simulated_day
 from deploy.preview.definitions import FOLDER, conditions, dashboard, log_metrics, policies
+from deploy.preview.log_metrics import entry_of, points
 from kas.errors import leaves
 from local.processes import ROOT
 from tests.deploy.watch_queries import (
@@ -205,18 +208,40 @@ def test_a_policy_points_at_its_place_in_the_document() -> None:
         assert policy["documentation"]["content"].endswith(f'See `docs/WATCHING.md`, "{title}".')
 
 
-def test_at_most_as_many_series_as_cost_nothing() -> None:
-    """150 MiB a month and billing account: a point each minute, of 8 bytes, or 80 where it is a distribution. A pilot has far
-    fewer, since a series without lines writes nothing.
-    """
-    a_month = 60 * 24 * 31
-    distributions = [metric for metric in log_metrics() if metric.is_distribution]
-    assert [metric.name for metric in distributions] == ["kas_request_cost"]
-    most = 2 * 80 * a_month  # of two events
-    most += (
-        8 * a_month * (len(CODES) * 2 + len(CODES) + 40)
-    )  # of each code: both dialects, refusals; events and partners
-    assert most < 150 * 2**20
+FREE_MIB = 150
+A_MONTH = 60 * 24 * 31  # minutes
+
+
+def test_log_based_metrics_stay_far_below_what_is_free() -> None:
+    """A point of a counter is 8 bytes, of a distribution 80; there is at most one a minute of each series."""
+    day, written, kept = simulated_day(), 0, 0
+    entries = [
+        entry_of(line, stream, service="kas-usa", project="p", received=datetime.fromtimestamp(at, UTC).isoformat())
+        for at, stream, line in day.lines
+    ]
+    for metric in log_metrics():
+        found = points(metric, entries)
+        size = 80 if metric.is_distribution else 8
+        written += size * len({(tuple(point.labels.items()), point.time // 60) for point in found}) * 31
+        kept += size * len({tuple(point.labels.items()) for point in found}) * A_MONTH
+    assert f"A pilot writes {written / 2**20:.1f} MiB;" in DOCUMENT
+    assert f"a point every minute, {kept / 2**20:.0f} MiB." in DOCUMENT
+    assert kept < FREE_MIB * 2**20
+
+
+def test_the_cost_of_alerts_is_that_of_the_files() -> None:
+    """Every query asks for some series at every evaluation."""
+    asked = [
+        one["conditionPrometheusQueryLanguage"]
+        for policy in policies().values()
+        for one in policy["conditions"]
+        if "conditionPrometheusQueryLanguage" in one
+    ]
+    returned = sum(
+        len(tree.selectors(tree.parse(one["query"], 60))) * A_MONTH * 60 / int(one["evaluationInterval"][:-1])
+        for one in asked
+    )
+    assert f"some ${0.35 * returned / 1e6:.2f} a month" in DOCUMENT
 
 
 @pytest.mark.parametrize("name", sorted(queries()))
