@@ -27,7 +27,7 @@ Line = dict[str, Any]
 KINDS: dict[str, tuple[str, Callable[[Line], bool]]] = {
     "kas_key_accesses": ("stdout", lambda line: line["event"] == "rewrap"),
     "kas_refusals": ("stdout", lambda line: line["event"] == "refusal"),
-    "kas_request_cost": ("stdout", lambda line: "costMicroUsd" in line),
+    "kas_request_cost": ("stdout", lambda line: line.get("costMicroUsd") is not None),
     "kas_operator_lines": ("stderr", lambda line: "event" in line),
 }
 METRICS = {metric.name: metric for metric in log_metrics()}
