@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, Callable[[Line], bool]]] = {
     "kas_request_cost": ("stdout", lambda line: line.get("costMicroUsd") is not None),
     "kas_operator_lines": ("stderr", lambda line: "event" in line),
 }
+IN_KMS = {"kms_integrity", "kms_protection_level"}
 METRICS = {metric.name: metric for metric in log_metrics()}
 
 
@@ -124,6 +125,7 @@ def test_the_worlds_wrote_what_they_were_driven_to(production: Written, partner:
         ("start", "WARNING"),
         ("kms_unavailable", "ERROR"),
         ("kms_integrity", "CRITICAL"),
+        ("kms_protection_level", "CRITICAL"),
         ("key_budget_low", "WARNING"),
         ("readiness", "WARNING"),
     }
@@ -190,12 +192,10 @@ def matches(policy: str, entry: Entry) -> bool:
 def test_an_integrity_failure_is_any_line_that_tells_of_one_and_no_other(production: Written, partner: Written) -> None:
     found = []
     for stream, line, entry in lines(production, partner):
-        is_one = (
-            line.get("category") == "ACCESS_MODIFIED" if stream == "stdout" else line.get("event") == "kms_integrity"
-        )
+        is_one = line.get("category") == "ACCESS_MODIFIED" if stream == "stdout" else line.get("event") in IN_KMS
         assert matches("integrity", entry) is is_one, line
         found += [line.get("code") or line["event"]] if is_one else []
-    assert set(found) == {"key_material_rejected", "kms_integrity"}
+    assert set(found) == {"key_material_rejected", *IN_KMS}
 
 
 def test_the_notification_of_one_names_the_request_and_nobody(production: Written) -> None:

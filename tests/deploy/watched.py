@@ -83,9 +83,11 @@ def drive_production(production: Production) -> None:
 
 
 def _refused_by_kms(production: Production, keys: Iterator[Attempt]) -> None:
-    """Permission is missing once; then every plaintext is corrupted on the way."""
+    """Permission is missing once; then the key is not in an HSM, and every plaintext is corrupted on the way."""
     control = production.google.control
     control.fail("PERMISSION_DENIED", method=DECRYPT)
+    next(keys).send()
+    control.corrupt("response.protection_level", method=DECRYPT)
     next(keys).send()
     control.corrupt("response.plaintext", method=DECRYPT, times=None)
     next(keys).send()
