@@ -175,7 +175,7 @@ def test_every_axis_says_what_it_counts_and_a_price_is_in_dollars() -> None:
             assert "USD" in title
 
 
-def test_what_the_issue_of_watching_asks_for_is_there() -> None:
+def test_what_must_be_watched_is_there() -> None:
     """In the words of the tiles and the names of the alerts."""
     assert policies().keys() == {
         "errors", "latency", "denials", "kms", "integrity", "key-budget", "traffic", "daily-cost", "uptime",
