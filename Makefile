@@ -92,7 +92,7 @@ attacks: $(READY)
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy main.py kas local bench
+	$(BIN)/mypy main.py kas local bench deploy
 
 fuzz:
 	@PYTHON=$(PYTHON) tests/fuzz/setup.sh
