@@ -32,7 +32,7 @@ try:
     _SERVICE = build_service(_SETTINGS, clock=time.time, timer=time.perf_counter, cloud=_CLOUD)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
-fit_into_host(_SERVICE.edge.refuse)
+fit_into_host(_SERVICE.edge.refuse, _SERVICE.end)
 
 
 @functions_framework.http

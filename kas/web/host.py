@@ -18,9 +18,9 @@ from kas.web.worker import choose_bounded_worker
 Refuse = Callable[[KasError, flask.Request], flask.Response]
 
 
-def fit_into_host(refuse: Refuse) -> None:
+def fit_into_host(refuse: Refuse, at_end: Callable[[], None] = lambda: None) -> None:
     """Changes the application that is importing us, and the worker that will run it; outside one there is nothing to do.
-    ``refuse`` answers in our form.
+    ``refuse`` answers in our form, ``at_end`` is called in the worker before its process ends.
     """
 
     def refuse_unrouted() -> flask.Response | None:
@@ -47,7 +47,7 @@ def fit_into_host(refuse: Refuse) -> None:
     app.before_request(refuse_unrouted)
     app.register_error_handler(HTTPException, not_found)
     app.register_error_handler(500, internal)
-    choose_bounded_worker()
+    choose_bounded_worker(at_end)
 
 
 def _run(filename: str) -> flask.Response:

@@ -6,6 +6,7 @@ choice of the worker to gunicorn's default, and that is what is replaced here, b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -45,6 +46,13 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         return goes_on
 
 
-def choose_bounded_worker() -> None:
-    """Makes it the worker of whatever host this process starts."""
+def choose_bounded_worker(at_end: Callable[[], None]) -> None:
+    """Makes it the worker of whatever host this process starts. ``at_end`` is called in its main thread, when it has ended in
+    order: no signal handler of the host's is on the stack then, and none of the locks that requests take is held there.
+    """
+
+    def worker_exit(_arbiter: Any, _worker: Any) -> None:
+        at_end()
+
     gunicorn.config.WorkerClass.default = BoundedWorker
+    gunicorn.config.WorkerExit.default = staticmethod(worker_exit)
