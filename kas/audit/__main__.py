@@ -19,12 +19,14 @@ from kas.audit.keys import load_keys, load_registry
 from kas.audit.read import read_log
 from kas.audit.reconcile import WINDOW_SECONDS, Reconciliation, readers
 from kas.audit.times import Period, seconds_of
+from kas.audit.trail import counted
 from kas.audit.verify import Verification
 from kas.errors import ConfigError
 
 _WHOLE: Final = 0
 _WRONG: Final = 1
 _UNREADABLE: Final = 2
+_NOTHING: Final = "nothing was changed or cut that a checkpoint covers"
 
 
 def new_parser() -> argparse.ArgumentParser:
@@ -88,13 +90,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     faults = [f"fault: {fault}" for fault in verdict.faults]
     if verdict.untold:
         faults.append(f"fault: {verdict.untold} more are not told")
-    count = f"{verdict.lines} lines of {len(verdict.processes)} processes, {verdict.others} values of other kinds"
-    _say([*verdict.processes, *verdict.notes, *faults, f"{count}: {_verdict(len(verdict.faults) + verdict.untold)}"])
+    count = f"{counted(verdict.lines, 'line')} of the trail, {verdict.others} of others"
+    summary = counted(len(verdict.faults) + verdict.untold, "fault") if faults else _NOTHING
+    _say([*verdict.processes, *verdict.notes, *faults, f"{count}: {summary}"])
     return _WRONG if faults else _WHOLE
-
-
-def _verdict(faults: int) -> str:
-    return f"{faults} faults" if faults else "nothing was changed or cut that the checkpoints cover"
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:

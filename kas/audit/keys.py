@@ -85,11 +85,11 @@ def load_registry(path: Path) -> KeyRegistry:
     """From a key index, or from an env.yaml with the setting ``KAS_KEYS``. Raises ConfigError."""
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        setting = _SETTING.search(text)
+        if setting is not None:
+            text = json.loads(setting[2]) if setting[2] else setting[1].replace("''", "'")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read") from error
-    setting = _SETTING.search(text)
-    if setting is not None:
-        text = json.loads(setting[2]) if setting[2] else setting[1].replace("''", "'")
     if not text.strip():
         raise ConfigError(f"{path}: has no key index")
     index = read_index(text, path.parent, takes_files=True)

@@ -7,8 +7,8 @@ are replaced by their hash.
 
 The lines of a process are a chain (`kas.audit.chain`), begun at its first line, after the fork: a worker that is forked again
 begins another. Checkpoints are lines between them, since the processor is ours during requests only: one before the first
-line, one after so many lines or so many seconds, one at an orderly end. A line that cannot be written whole is refused, takes
-its number, and the next one says so.
+line, one after each request while requests are few, one after so many lines in any case, one at an orderly end. A line that
+cannot be written whole is refused, takes its number, and the next one says so.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from kas.events import Reason, checkpoint_event
 from kas.journal import Trace
 
 STDOUT: Final = 1
-# What a checkpoint leaves uncovered at most, until the next line: so many lines, of so many seconds.
-EVERY_LINES: Final = 16
-EVERY_SECONDS: Final = 1.0
+EVERY_LINES: Final = 16  # a checkpoint in any case: so many at most are covered by none
+# One after each request, but of many requests no more than so many at once and then one in a second: signing costs more
+# than the rest of a line.
+AT_ONCE: Final = 8
 _WAIT_SECONDS: Final = 1.0  # for the line of another thread
 _MAX_TEXT_BYTES: Final = 260
 _HASHED: Final = "sha256:"
@@ -76,8 +77,9 @@ class AuditLog:
         self._lost = _Count()  # lines since then that were not
         self._is_torn = False
         self._is_closed = False
-        self._since = 0  # lines since the last checkpoint, which was at
-        self._checked_at = 0.0
+        self._since = 0  # lines since the last checkpoint
+        self._allowance = float(AT_ONCE)  # checkpoints after requests, at the time of the timer
+        self._allowed_at = 0.0
 
     def record(self, events: Sequence[Mapping[str, Any]], trace: Trace | None = None) -> None:
         """Writes the events of one request, in their order. Raises AuditUnavailable when one cannot be written whole."""
@@ -86,7 +88,6 @@ class AuditLog:
             with self._turn():
                 if not self._hash:
                     self._write_checkpoint("start")
-                    self._checked_at = float("-inf")  # what comes now is followed by one as well
                 self._append({**event, **members})
                 if self._is_due(is_last=number == len(events)):
                     # The event is on record; where this is not, the next line is followed by another.
@@ -114,9 +115,10 @@ class AuditLog:
             self._lock.release()
 
     def _is_due(self, *, is_last: bool) -> bool:
-        """A request that comes alone is covered whole."""
-        is_late = self._timer() - self._checked_at >= EVERY_SECONDS
-        return self._since >= EVERY_LINES or (is_last and is_late)
+        now = self._timer()
+        self._allowance = min(AT_ONCE, self._allowance + now - self._allowed_at)
+        self._allowed_at = now
+        return self._since >= EVERY_LINES or (is_last and self._allowance >= 1)
 
     def _write_checkpoint(self, reason: Reason) -> None:
         signer = self._signer
@@ -124,7 +126,7 @@ class AuditLog:
             checkpoint_event(reason, kas=signer.kas, kid=signer.kid, revision=self._revision, now=self._clock()),
             is_checkpoint=True,
         )
-        self._since, self._checked_at = 0, self._timer()
+        self._since, self._allowance = 0, max(0.0, self._allowance - 1)
 
     def _append(self, event: Mapping[str, Any], *, is_checkpoint: bool = False) -> None:
         lost = self._lost.value

@@ -97,9 +97,9 @@ class Trail:
 
     def _ending(self) -> Iterator[str]:
         if not self._held:
-            yield f"process {self._lines.name}: no checkpoint of it holds: nobody vouches for it, lines {len(self._ordered)}"
+            yield f"process {self._lines.name}: no checkpoint of it holds: nobody vouches for its {counted(len(self._ordered), 'line')}"
         elif self._tail and self._held[-1].held == _END:
-            yield f"{self._tail[0].text}: it comes after the end of its process, and with it {len(self._tail) - 1} more"
+            yield f"{self._tail[0].text}: it comes after the end of its process, the first of {len(self._tail)}"
         elif sum(not line.link.lost for line in self._tail) > EVERY_LINES:
             yield (
                 f"process {self._lines.name}: {len(self._tail)} lines follow its last checkpoint, and it makes another after "
@@ -115,18 +115,22 @@ class Trail:
         """In one line."""
         first, last, tail = self._ordered[0].link, self._ordered[-1].link, self._tail
         says = [
-            f"process {self._lines.name}{self._lines.maker}: {len(self._ordered)} lines, {first.time} to {last.time}",
-            f"{len(self._held)} checkpoints hold",
+            f"process {self._lines.name}{self._lines.maker}: {counted(len(self._ordered), 'line')}, {first.time} to {last.time}",
+            f"{counted(len(self._held), 'checkpoint')} held",
         ]
         if self._lines.repeated:
-            says.append(f"{self._lines.repeated} lines there twice")
+            says.append(f"{counted(self._lines.repeated, 'line')} repeated")
         if self.lost:
-            says.append(f"{self.lost} that could not be written")
+            says.append(f"{counted(self.lost, 'line')} could not be written")
         if tail:
-            says.append(f"the last {len(tail)} covered by none, from line {tail[0].link.number} on")
+            says.append(f"covered by none from line {tail[0].link.number} on")
         is_ended = not tail and self._held[-1].held == _END
         says.append("ended in order" if is_ended else "what may have followed is not known")
         return ", ".join(says)
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _named(first: int, last: int) -> str:

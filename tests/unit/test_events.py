@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from kas.audit import AuditLog
 from kas.descriptor import MAX_LINE_BYTES
 from kas.errors import (
     AuditUnavailable,
@@ -28,9 +26,10 @@ from kas.errors import (
 )
 from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
 from kas.federation.registry_file import MAX_DEPTH
-from kas.journal import Caller
+from kas.journal import Caller, Trace
 from kas.opa.answer import MAX_CHECKS
 from kas.policy.decision import Check, Decision
+from tests.trails import audit_log, events_of
 from tests.unit.journals import journal
 
 NOW = 1_790_000_000.25
@@ -182,15 +181,18 @@ def test_time_has_milliseconds_and_is_utc(now: float) -> None:
 
 def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     """Whatever a caller chose is as long as a line shows it; the stages and checks are all there."""
-    text = "x" * 298
+    text = "x" * 258
     stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "forward", "sign")
     entry = journal(caller=Caller(text, text, text), seconds=dict.fromkeys(stages, 12345.678901), path=text)
     checks = tuple(Check(f"{number:x<40}", CoiNotSatisfied) for number in range(MAX_CHECKS + 1))
     decided = {"policy_id": text, "policy_hash": "h" * 43, "kao_id": text, "kid": text, "decision": Decision(checks)}
     decided |= {"via": tuple(f"{number:k<64}" for number in range(MAX_DEPTH)), "forwarded_to": "k" * 64}
     lines: list[bytes] = []
-    log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
-    log.record(kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW))
-    log.record(refusal_event(entry, NotFound, now=NOW))
+    log = audit_log(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
+    log.record(
+        [kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW)],
+        Trace("t" * 32, "s" * 16, is_sampled=True),
+    )
+    log.record([refusal_event(entry, NotFound, now=NOW)])
     assert max(len(line) for line in lines) < MAX_LINE_BYTES
-    assert [json.loads(line)["subject"] for line in lines] == [text, text]
+    assert [event["subject"] for event in events_of(lines)] == [text, text]
