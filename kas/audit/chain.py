@@ -88,9 +88,9 @@ def read_link(line: Mapping[str, Any], *, is_whole: bool) -> Link:
     _text(chain, "lifted", _SHORT_HASH)
     return Link(
         process=_text(chain, "process", _PROCESS),
-        number=_count(chain.get("number"), least=1),
+        number=read_count(chain.get("number"), least=1),
         previous=_text(chain, "previous", _PREVIOUS),
-        lost=_count(chain.get("lost", 0), least=0),
+        lost=read_count(chain.get("lost", 0), least=0),
         time=_text(chain, "time", _TIME),
         hash=_text(chain, "hash", _HASH),
         signature=signature,
@@ -105,8 +105,8 @@ def _text(chain: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
     return value
 
 
-def _count(value: object, *, least: int) -> int:
-    """Cloud Logging keeps numbers as doubles."""
+def read_count(value: object, *, least: int) -> int:
+    """A whole number, which Cloud Logging keeps as a double. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise ValueError("not a whole number")
     if not least <= value <= MAX_EXACT_INTEGER:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, Final
 
-from kas.audit.chain import Link, read_link
+from kas.audit.chain import Link, read_count, read_link
 from kas.audit.read import Found, Place
 from kas.audit.times import Period, Span, seconds_of
 from kas.dataclass import dataclass
@@ -59,16 +59,16 @@ class Audited:
         try:
             link = read_link(line, is_whole=False)
             time = seconds_of(link.time)
-        except ValueError:
+            count = read_count(line["keyOperations"], least=0) if line.get("event") == "rewrap" else 0
+        except (KeyError, ValueError):
             self.unread += 1
             return
         if self._is_repeated(link) or time not in self.period:
             return
         self.span.note(time)
         self.lost += link.lost
-        count = line.get("keyOperations")
-        if line.get("event") == "rewrap" and isinstance(count, int | float) and 0 < count <= MAX_OPERATIONS:
-            self._add_operations(line, found.place, time, int(count))
+        if count:
+            self._add_operations(line, found.place, time, min(count, MAX_OPERATIONS))
 
     def _is_repeated(self, link: Link) -> bool:
         """Cloud Logging may deliver an entry twice."""
