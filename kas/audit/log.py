@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from kas.audit.chain import PROCESS_BYTES, link
@@ -37,6 +39,8 @@ AT_ONCE: Final = 8
 _WAIT_SECONDS: Final = 1.0  # for the line of another thread
 _MAX_TEXT_BYTES: Final = 260
 _HASHED: Final = "sha256:"
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def draw_process() -> str:
@@ -146,7 +150,7 @@ class AuditLog:
         self._lost.add(-lost)
 
     def _write_line(self, line: Mapping[str, Any]) -> None:
-        data = json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
+        data = _ENCODER.encode(line).encode("ascii") + b"\n"
         is_short = len(data) <= MAX_LINE_BYTES  # events are made so that it is
         data = b"\n" + data if self._is_torn else data  # ends what was written of the line before
         try:
@@ -192,8 +196,6 @@ def _shorten(value: Any) -> Any:
 
 
 def _is_long(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # lone surrogates, of which no reader makes the same
+    if not text.isascii() and _LONE_SURROGATE.search(text):  # of which no two readers make the same
         return True
-    return len(json.dumps(text)) > _MAX_TEXT_BYTES
+    return len(encode_basestring_ascii(text)) > _MAX_TEXT_BYTES
