@@ -35,7 +35,19 @@ def test_fault_22_every_key_access_object_leaves_an_event(kit: Kit) -> None:
     assert {event["subject"] for event in events} == {"usa-secret"}
 
 
-HEAD = {"severity", "time", "event", "requestId", "issuer", "subject", "client", "category", "code", "latencyMs"}
+HEAD = {
+    "severity",
+    "time",
+    "event",
+    "requestId",
+    "issuer",
+    "subject",
+    "client",
+    "category",
+    "code",
+    "latencyMs",
+    "chain",
+}
 REFUSED = HEAD | {"status", "method", "path"}
 OUTCOME = HEAD | {"outcome", "dialect", "policyId", "policyHash", "kaoId", "kid", "checks", "keyOperations", "cacheHit"}
 OUTCOME |= {"attempt", "forwardedTo", "via"}

@@ -357,6 +357,9 @@ def test_only_a_period_is_compared(sides: Sides) -> None:
     assert sides.surplus("--from", start, "--to", text_of(NOW + 1000.2)) == []
     assert len(sides.surplus("--from", start)) == 2
     assert len(sides.surplus("--to", end)) == 1
+    sides.events, sides.entries = [at(470), at(1000)], [decrypt(1000.5), decrypt(1530)]
+    assert len(sides.surplus()) == 2
+    assert sides.surplus("--from", start, "--to", end) == []
 
 
 @pytest.mark.parametrize("time", ["now", "2026-09-21", "2026-09-21T14:13:20", ""])

@@ -194,6 +194,18 @@ def test_a_changed_line_is_named(verifier: Verifier, change: dict[str, Any]) -> 
     ]
 
 
+def test_a_changed_checkpoint_holds_no_more(verifier: Verifier) -> None:
+    """Though its signature is one over the hash that it claims; nothing it says is believed."""
+    lines = process()
+    faults = verifier.faults([changed(lines[0], kas="kas-eve"), *lines[1:8], changed(lines[8], reason="due")])
+    assert [fault.rpartition(": ")[2] for fault in faults] == [
+        *["it was changed, its hash is another line's"] * 2,
+        "it is the first, and no checkpoint that holds",
+    ]
+    assert "of kas-usa" in verifier.said[0]
+    assert "1 checkpoint held, covered by none from line 4 on" in verifier.said[0]
+
+
 def test_a_changed_line_of_an_export_is_named(verifier: Verifier) -> None:
     entries = exported(process())
     entries[2]["jsonPayload"]["kaoId"] = "another"
@@ -236,8 +248,9 @@ def test_an_invented_line_beside_a_genuine_one_is_said(verifier: Verifier) -> No
     (after,) = verifier.faults([*lines, data])
     assert "there is another line with this number, log line 5" in after
     assert len(verifier.faults([data, *lines])) == 2  # whose place is whose, only the next line shows
-    unsound = changed(lines[4], outcome="refused")
-    assert len(verifier.faults([unsound, *lines])) == 2
+    unsound = json.loads(changed(lines[4], outcome="refused"))
+    unsound["chain"]["hash"] = "x" * 43
+    assert len(verifier.faults([json.dumps(unsound).encode() + b"\n", *lines])) == 2
     assert not any("does not follow" in line for line in verifier.said)
 
 
@@ -295,6 +308,17 @@ def test_a_line_that_was_made_unreadable_is_missing_and_said(verifier: Verifier,
     faults = verifier.faults(lines)
     assert f"log line {number}: it looks like a line of the trail, and cannot be read" in faults
     assert len(faults) == (1 if number == 9 else 2)
+
+
+@pytest.mark.parametrize("place", [0, 1, -2])
+def test_a_last_line_that_has_lost_a_byte_is_said(verifier: Verifier, place: int) -> None:
+    """No other line knows of it, but it still looks like one."""
+    *others, last = process()
+    broken = bytearray(last)
+    del broken[place]
+    assert verifier.faults([*others, bytes(broken)]) == [
+        "log line 9: it looks like a line of the trail, and cannot be read"
+    ]
 
 
 def test_an_unreadable_line_is_no_excuse_where_none_was_lost(verifier: Verifier) -> None:
@@ -461,7 +485,7 @@ def test_without_a_key_nothing_is_verified(verifier: Verifier) -> None:
         (b'[{"insertId": "1"} x]', "beyond entry 1"),
         (b'[{"a": "\xff"}]', "beyond entry 0"),
         (b"[" + b'{"a":' * 100_000, "beyond entry 0"),
-        (b'[{"insertId": "1"}, {"a": "' + b"x" * (2**21), "beyond entry 1"),
+        (b'[{"insertId": "1"}, {"a": "' + b"x" * (2**21) + b'"}]', "beyond entry 1"),
     ],
 )
 def test_an_array_that_is_no_array_to_its_end_cannot_be_read(verifier: Verifier, content: bytes, why: str) -> None:
