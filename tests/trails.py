@@ -5,15 +5,18 @@ same lines as Cloud Logging exports them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kas.audit.keys import CheckpointKeys
 from kas.audit.log import AuditLog
+from kas.audit.read import read_log
+from kas.audit.verify import Verification
 from kas.crypto.signatures import ResultSigner
-from kas.jose import to_jwk
+from kas.jose import parse_public_jwk, to_jwk
 
 NOW = 1_790_000_000.0
 TIME = "2026-09-21T14:13:20.000Z"
@@ -112,6 +115,16 @@ def as_struct(value: Any) -> Any:
     if isinstance(value, list):
         return [as_struct(item) for item in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def faults_in(log: Path, jwks: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of the trail of a service that publishes these keys. There is one."""
+    keys = {jwk["kid"]: parse_public_jwk(jwk) for jwk in jwks["keys"] if jwk["use"] == "sig"}
+    verification = Verification(CheckpointKeys(keys))
+    verification.add(read_log(log))
+    verdict = verification.verdict(is_part=False)
+    assert verdict.lines > 1
+    return verdict.faults
 
 
 def jwks_file(folder: Path, *signers: ResultSigner) -> Path:

@@ -24,7 +24,7 @@ from kas.errors import (
     UnknownKey,
     leaves,
 )
-from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
+from kas.events import EVENTS, KaoOutcome, checkpoint_event, kao_event, public_key_event, refusal_event
 from kas.federation.registry_file import MAX_DEPTH
 from kas.journal import Caller, Trace
 from kas.opa.answer import MAX_CHECKS
@@ -177,6 +177,27 @@ def test_time_has_milliseconds_and_is_utc(now: float) -> None:
     time = public_key_event(journal(), now=now)["time"]
     assert len(time) == len(TIME)
     assert time.endswith("Z")
+
+
+def test_every_kind_of_event_is_listed() -> None:
+    """By the list a line is known for one of the audit, whatever else has become of it."""
+    checkpoint = checkpoint_event("due", kas="kas-usa", kid="sig-1", revision="", now=NOW)
+    made = [
+        kao_event(journal(), outcome(None), now=NOW),
+        refusal_event(journal(), NotFound, now=NOW),
+        public_key_event(journal(), now=NOW),
+        checkpoint,
+    ]
+    assert tuple(event["event"] for event in made) == EVENTS
+    assert checkpoint == {
+        "severity": "INFO",
+        "time": TIME,
+        "event": "checkpoint",
+        "reason": "due",
+        "kas": "kas-usa",
+        "kid": "sig-1",
+        "revision": None,
+    }
 
 
 def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
