@@ -36,7 +36,8 @@ EVERY_LINES: Final = 16  # a checkpoint in any case: so many at most are covered
 # One after each request, but of many requests no more than so many at once and then one in a second: signing costs more
 # than the rest of a line.
 AT_ONCE: Final = 8
-_WAIT_SECONDS: Final = 1.0  # for the line of another thread
+_WAIT_SECONDS: Final = 1.0  # for the lines of other threads, while none is taken
+_MAX_WAITS: Final = 10
 _MAX_TEXT_BYTES: Final = 260
 _HASHED: Final = "sha256:"
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -107,8 +108,8 @@ class AuditLog:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Alone with the chain. Nobody waits long: where lines are not taken, others have waited before."""
-        if not self._lock.acquire(timeout=_WAIT_SECONDS):
+        """Alone with the chain."""
+        if not self._wait():
             self._lost.add(1)
             raise AuditUnavailable
         try:
@@ -117,6 +118,16 @@ class AuditLog:
             yield
         finally:
             self._lock.release()
+
+    def _wait(self) -> bool:
+        """Whether it is our turn. Nobody waits long where lines are not taken; where they are, the many of others come first."""
+        for _ in range(_MAX_WAITS):
+            before = self._number
+            if self._lock.acquire(timeout=_WAIT_SECONDS):
+                return True
+            if self._number == before:
+                break
+        return False
 
     def _is_due(self, *, is_last: bool) -> bool:
         now = self._timer()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -345,6 +346,26 @@ def test_nobody_waits_long_for_a_line_of_another_that_is_not_taken(monkeypatch: 
         first.result()
     record(log, 3)
     assert [(chain["number"], chain.get("lost", 0)) for chain in pen.chains()] == [(1, 0), (2, 0), (4, 1), (5, 0)]
+
+
+def test_whoever_comes_behind_many_lines_that_are_taken_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than for one that is not."""
+    monkeypatch.setattr(audit_module, "_WAIT_SECONDS", 0.05)
+    begun = threading.Event()
+    pen = Pen()
+
+    def write(data: bytes) -> int:
+        begun.set()
+        time.sleep(0.02)
+        return pen.write(data)
+
+    log = frugal(audit_log(write))
+    with ThreadPoolExecutor(1) as pool:
+        many = pool.submit(log.record, [rewrap(number) for number in range(12)])
+        assert begun.wait(10)
+        record(log, 100)
+        many.result()
+    assert [chain.get("lost", 0) for chain in pen.chains()] == [0] * len(pen.chains())
 
 
 def test_a_process_is_named_at_its_first_line_and_not_before() -> None:
