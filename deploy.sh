@@ -46,9 +46,29 @@ END
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$HERE"
-for part in run options project keys secrets function traffic watch tls13 verbs rotate destroy; do
-	# shellcheck source=/dev/null
-	source "deploy/$part.sh"
-done
+# shellcheck source=deploy/run.sh
+source deploy/run.sh
+# shellcheck source=deploy/options.sh
+source deploy/options.sh
+# shellcheck source=deploy/project.sh
+source deploy/project.sh
+# shellcheck source=deploy/keys.sh
+source deploy/keys.sh
+# shellcheck source=deploy/secrets.sh
+source deploy/secrets.sh
+# shellcheck source=deploy/function.sh
+source deploy/function.sh
+# shellcheck source=deploy/traffic.sh
+source deploy/traffic.sh
+# shellcheck source=deploy/watch.sh
+source deploy/watch.sh
+# shellcheck source=deploy/tls13.sh
+source deploy/tls13.sh
+# shellcheck source=deploy/verbs.sh
+source deploy/verbs.sh
+# shellcheck source=deploy/rotate.sh
+source deploy/rotate.sh
+# shellcheck source=deploy/destroy.sh
+source deploy/destroy.sh
 
 main "$@"

@@ -29,7 +29,6 @@ step_keys() {
 }
 
 read_versions() { # KEY
-	local answer
 	found kms keys versions list "--key=$1" "--keyring=$RING" "--location=$REGION" \
 		'--format=value(name,state,algorithm)' || return 1
 	VERSIONS[$1]=$ANSWER
@@ -61,7 +60,8 @@ await_version() { # KEY
 }
 
 assume_version() { # KEY: in a plan, what apply will have made
-	local algorithm="RSA_DECRYPT_OAEP_${KEY_ALGORITHM#rsa-}_$(hash_of "$1")"
+	local algorithm
+	algorithm=RSA_DECRYPT_OAEP_${KEY_ALGORITHM#rsa-}_$(hash_of "$1")
 	VERSIONS[$1]="$KEYS/$1/cryptoKeyVersions/1"$'\tENABLED\t'"${algorithm^^}"
 }
 
