@@ -51,8 +51,15 @@ def effective(settings: Mapping[str, str], facts: str, deployed: Deployed, optio
         "KAS_NONCE_SECRET": reference(nonce, options["project"]),
         "KAS_GCP_PROJECT": options["project"],
         "KAS_TRUSTED_PROXY_HOPS": options["hops"],
+        "KAS_INSTANCE_VCPU": options["cpu"],
+        "KAS_INSTANCE_MEMORY_MIB": str(mebibytes(options["memory"])),
         "THREADS": options["threads"],
     }
+
+
+def mebibytes(memory: str) -> int:
+    """Of a size as gcloud takes it: 512Mi, 1Gi."""
+    return int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
 
 
 def answer(settings: Mapping[str, str], deployed: Deployed, options: Options) -> Iterator[str]:

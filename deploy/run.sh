@@ -39,7 +39,7 @@ head_step() {
 shown() { # a command as a shell takes it
 	local word line=''
 	for word; do
-		printf -v word '%q' "$word"
+		[[ $word =~ ^[A-Za-z0-9_./:=@%+,-]+$ ]] || word=${word@Q}
 		line+=" ${word//"$WORK"/\"\$WORK\"}"
 	done
 	printf '%s' "${line# }"

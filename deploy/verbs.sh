@@ -61,13 +61,16 @@ deploy_steps() {
 }
 
 show_price() {
-	local flags=() secrets=$([[ $SEALED_EC == yes ]] && printf 3 || printf 2) alerts=(deploy/alerts/*.json)
+	local flags=() alerts=(deploy/alerts/*.json)
 	[[ $TLS13 == no ]] || flags=(--tls13)
 	say '#'
-	python3 -m kas.cost --requests "$REQUESTS_PER_DAY" --dialects "${DIALECTS// /,}" --key "$KEY_ALGORITHM" \
-		--protection "$PROTECTION" --sealed-ec "$SEALED_EC" --nations "$NATION" --secrets "$secrets" --vcpu "$CPU" \
-		--memory-mib "$(in_mib "$MEMORY")" --alert-conditions "${#alerts[@]}" "${flags[@]}" 2>"$WORK/said" |
-		sed 's/^/# /' || say "# the monthly cost cannot be told: $(said | tail -n 1)"
+	if python3 -m kas.cost --requests "$REQUESTS_PER_DAY" --dialects "${DIALECTS// /,}" --key "$KEY_ALGORITHM" \
+		--protection "$PROTECTION" --sealed-ec "$SEALED_EC" --nations "$NATION" --vcpu "$CPU" \
+		--memory-mib "$(in_mib "$MEMORY")" --alert-conditions "${#alerts[@]}" "${flags[@]}" >"$WORK/cost" 2>"$WORK/said"; then
+		sed -n '/^At this traffic/q; s/^/# /p' "$WORK/cost"
+	else
+		say "# the monthly cost cannot be told: $(said | tail -n 1)"
+	fi
 }
 
 in_mib() {
