@@ -63,7 +63,7 @@ rotate_secrets() {
 	signing=$(newest_secret "$SIGNING")
 	deployed=$(deployed_version secret "$NONCE")
 	if [[ $(values_of "$nonce") == 1 && $nonce == "$deployed" && $WAITING == - ]]; then
-		change_with "$NEW_NONCE_SECRET; printf ,; $(access "$nonce")" secrets versions add "$NONCE" --data-file=-
+		change_with "{ $NEW_NONCE_SECRET; printf ,; $(access "$nonce"); }" secrets versions add "$NONCE" --data-file=-
 		nonce=$((nonce + 1))
 	fi
 	if ((nonce > deployed)) && [[ $(values_of "$nonce") == 2 && $signing == "$(deployed_version secret "$SIGNING")" ]]; then
@@ -80,7 +80,7 @@ drop_old_nonce() {
 	[[ $(values_of "$nonce") == 2 ]] || return 0
 	change_with "$(access "$nonce") | cut -d , -f 1 | tr -d '\\n'" secrets versions add "$NONCE" --data-file=-
 	finish_rotation
-	say '# versions of secrets from before stay enabled, so that a rollback starts; from the seventh on each is $0.06 a month'
+	say "# versions of secrets from before stay enabled, so that a rollback starts; from the seventh on each is \$0.06 a month"
 }
 
 access() { # VERSION: the command that prints it

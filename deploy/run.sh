@@ -119,7 +119,7 @@ attempt() { # VALUE for standard input, COMMAND…: again, while Google does not
 	shift
 	for ((attempt = 1; ; attempt++)); do
 		if printf '%s' "$value" | "$@" 2>&1 >/dev/null | tee "$WORK/said" >&2; then return; fi
-		[[ $(said) =~ $UNSETTLED ]] && ((attempt < ATTEMPTS)) || failed "$@"
+		if [[ ! $(said) =~ $UNSETTLED ]] || ((attempt == ATTEMPTS)); then failed "$@"; fi
 		sleep "$SETTLE_SECONDS"
 	done
 }

@@ -2,12 +2,10 @@
 # A load balancer that takes TLS 1.3 and nothing older, in front of a service whose own address is off. It costs about
 # $18.25 a month, whatever is asked of it. Its parts hang together in this order.
 
-TLS13_PRICE='a load balancer is $18.25 a month, whatever is asked of it'
-
 step_tls13() {
 	[[ $TLS13 == yes ]] || return 0
 	step 'load balancer for TLS 1.3' 'you need roles/compute.loadBalancerAdmin and roles/compute.securityAdmin, or roles/owner'
-	say "# $TLS13_PRICE"
+	say "# a load balancer is \$18.25 a month, whatever is asked of it"
 	global addresses || make_global addresses --ip-version=IPV4
 	found compute network-endpoint-groups describe "$SERVICE" "--region=$REGION" '--format=value(name)' ||
 		change compute network-endpoint-groups create "$SERVICE" "--region=$REGION" \

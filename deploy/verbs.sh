@@ -119,11 +119,11 @@ status() {
 	for key in acp240 opentdf seal; do
 		found kms keys versions list "--key=$key" "--keyring=$RING" "--location=$REGION" \
 			'--format=value(name.basename(),state,algorithm,protectionLevel)' || continue
-		sed "s/^/key $key version /" <<<"$ANSWER"
+		say "key $key version ${ANSWER//$'\n'/$'\n'key $key version }"
 	done
 	for key in "$SIGNING" "$NONCE" "$SEALED"; do
 		found secrets versions list "$key" '--format=value(name.basename(),state)' || continue
-		sed "s/^/secret $key version /" <<<"$ANSWER"
+		say "secret $key version ${ANSWER//$'\n'/$'\n'secret $key version }"
 	done
 	count_of 'alert policies' alpha monitoring policies list "--filter=userLabels.kas_service=$SERVICE"
 	count_of 'uptime checks' monitoring uptime list-configs "--filter=userLabels.kas_service=$SERVICE"

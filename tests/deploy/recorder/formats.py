@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 
-def show(resources: list[Any], flags: dict[str, str]) -> str:
-    """What gcloud prints of one resource, or of several."""
+def show(resources: list[Any], flags: dict[str, str], *, is_list: bool) -> str:
+    """What gcloud prints of one resource, or of a list."""
     form = flags.get("format", "")
     if "flatten" in flags:
         resources = [flat for one in resources for flat in _flatten(one, flags["flatten"])]
     if form == "json":
-        return json.dumps(resources[0])
+        return json.dumps(resources if is_list else resources[0])
     if form.startswith("json("):
         name = form[5:-1]
         return json.dumps({name: resources[0][name]} if name in resources[0] else {})

@@ -58,7 +58,9 @@ class Project:
             handler = HANDLERS.get(" ".join(call.words[:length]))
             if handler is not None:
                 found = handler(self, call)
-                return found if isinstance(found, str) else show(found, call.flags) if "format" in call.flags else ""
+                if isinstance(found, str) or "format" not in call.flags:
+                    return found if isinstance(found, str) else ""
+                return show(found, call.flags, is_list="list" in call.words)
         raise LookupError(" ".join(call.words))
 
 
