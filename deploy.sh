@@ -66,6 +66,10 @@ source deploy/watch.sh
 source deploy/tls13.sh
 # shellcheck source=deploy/verbs.sh
 source deploy/verbs.sh
+# shellcheck source=deploy/smoke.sh
+source deploy/smoke.sh
+# shellcheck source=deploy/report.sh
+source deploy/report.sh
 # shellcheck source=deploy/rotate.sh
 source deploy/rotate.sh
 # shellcheck source=deploy/destroy.sh

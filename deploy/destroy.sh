@@ -32,8 +32,7 @@ confirm() {
 remove_balancer() {
 	local kind
 	step 'load balancer' 'you need roles/compute.loadBalancerAdmin and roles/compute.securityAdmin, or roles/owner'
-	found services list --enabled '--format=value(config.name)' || ANSWER=''
-	grep -qx compute.googleapis.com <<<"$ANSWER" || return 0
+	has_interface compute || return 0
 	for kind in forwarding-rules target-https-proxies ssl-policies ssl-certificates url-maps backend-services; do
 		! global "$kind" || change compute "$kind" delete "$SERVICE" --global
 	done

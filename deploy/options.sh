@@ -80,11 +80,13 @@ check_profile() {
 }
 
 check_keys() {
-	local dialect
-	[[ -n $DIALECTS ]] || refuse 'DIALECTS is acp240, opentdf or both'
+	local dialect found=''
 	for dialect in $DIALECTS; do
 		[[ $dialect == acp240 || $dialect == opentdf ]] || refuse "DIALECTS knows acp240 and opentdf, not '$dialect'"
+		[[ " $found " == *" $dialect "* ]] || found+=" $dialect"
 	done
+	DIALECTS=${found# }
+	[[ -n $DIALECTS ]] || refuse 'DIALECTS is acp240, opentdf or both'
 	[[ $KEY_ALGORITHM =~ ^rsa-(2048|3072|4096)$ ]] || refuse "KEY_ALGORITHM is such as rsa-2048, not '$KEY_ALGORITHM'"
 	[[ $PROTECTION == hsm || $PROTECTION == software ]] || refuse "PROTECTION is hsm or software, not '$PROTECTION'"
 	[[ $SEALED_EC == yes || $SEALED_EC == no ]] || refuse "SEALED_EC is yes or no, not '$SEALED_EC'"

@@ -23,7 +23,6 @@ need_tools() {
 	for tool in gcloud python3 openssl sha256sum; do
 		command -v "$tool" >/dev/null || stop "$tool is not installed"
 	done
-	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop 'python3 is older than 3.11'
 	[[ -f config/issuers.json ]] ||
 		stop 'config/issuers.json is missing: cp config/issuers.example.json config/issuers.json, and put your issuers into it'
 }
@@ -46,6 +45,11 @@ step_interfaces() {
 		grep -qx "$name.googleapis.com" <<<"$ANSWER" || wanted+=("$name.googleapis.com")
 	done
 	((${#wanted[@]} == 0)) || change services enable "${wanted[@]}"
+}
+
+has_interface() { # NAME
+	found services list --enabled '--format=value(config.name)' || return 1
+	grep -qx "$1.googleapis.com" <<<"$ANSWER"
 }
 
 # Two accounts: the service's own, and one that builds, so that neither is the project's default one, which may do more.

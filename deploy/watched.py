@@ -15,24 +15,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.render import RenderError, render
+from kas.cost.prices import load_prices
 
-PRICES: Final = Path(__file__).resolve().parent.parent / "kas" / "cost" / "prices.json"
 CONTENT: Final = "kas_content"
 
 
 def prices(options: Mapping[str, str]) -> dict[str, str]:
     """What an instance's second, a request and a key operation cost, at list price."""
-    document = json.loads(PRICES.read_text("utf-8"))
-    price = {name: entry["value"] for name, entry in document["prices"].items()}
-    factor = price["run.tier2"] if document["tiers"][options["REGION"]] == 2 else 1
-    memory = int(options["MEMORY"][:-2]) / (1024 if options["MEMORY"].endswith("Mi") else 1)
-    level = f"kms.operations.{options['PROTECTION']}"
-    if options["PROTECTION"] == "hsm" and options["KEY_ALGORITHM"] != "rsa-2048":
-        level += ".large"
+    known, memory = load_prices(), options["MEMORY"]
+    gib = int(memory[:-2]) / (1024 if memory.endswith("Mi") else 1)
+    second = known.instance_second(options["REGION"], vcpu=int(options["CPU"]), memory_gib=gib)
     return {
-        "USD_PER_INSTANCE_SECOND": f"{factor * (int(options['CPU']) * price['run.cpu'] + memory * price['run.memory']):.9f}",
-        "USD_PER_REQUEST": f"{price['run.requests'] / 1e6:.9f}",
-        "USD_PER_KEY_OPERATION": f"{price[level] / 1e4:.9f}",
+        "USD_PER_INSTANCE_SECOND": f"{second:.9f}",
+        "USD_PER_REQUEST": f"{known.request:.9f}",
+        "USD_PER_KEY_OPERATION": f"{known.operation(options['KEY_ALGORITHM'], options['PROTECTION']):.9f}",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +30,13 @@ class Project:
 
     def __init__(self) -> None:
         self.state: dict[str, dict[str, Any]] = {}
-        self.policies: dict[str, Json] = {"project": {"bindings": [OWNER], "etag": "e0", "version": 1}}
+        self.policies: dict[str, Json] = {"project": {"bindings": [OWNER], "etag": "BwXhqDVh0wA=", "version": 1}}
         self.enabled: set[str] = set()
         self.secrets: dict[str, dict[int, str]] = {}
         self.pending = 0  # questions until a new key version is made
         self.generating: dict[str, int] = {}
         self.more_files: list[str] = []
+        self.account = "admin@example.com"
         self.numbers = 0
 
     def kind(self, name: str) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def set_project_policy(project: Project, call: Call) -> list[Any]:
     asked = json.loads(Path(call.words[2:][1]).read_text("utf-8"))
     if asked.get("etag") != project.policies["project"]["etag"]:
         raise Fault("ABORTED: there were concurrent policy changes")
-    project.policies["project"] = {**asked, "etag": f"e{project.next_number()}"}
+    project.policies["project"] = {**asked, "etag": base64.b64encode(str(project.next_number()).zfill(8).encode()).decode()}
     return []
 
 
@@ -141,7 +143,7 @@ def enable(project: Project, call: Call) -> list[Any]:
 
 HANDLERS: dict[str, Handler] = {
     "config get-value": lambda project, call: f"{NAME}\n",
-    "auth list": lambda project, call: [{"account": "admin@example.com"}],
+    "auth list": lambda project, call: [{"account": project.account}],
     "auth print-access-token": lambda project, call: "canary-access-token\n",
     "projects describe": lambda project, call: [{"projectNumber": NUMBER}],
     "billing projects describe": lambda project, call: [

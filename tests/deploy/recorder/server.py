@@ -1,7 +1,7 @@
 """The recorder: what the stand-in for gcloud on the PATH asks, it notes and answers from a project that it keeps.
 
 It is told apart from the real one by nothing that deploy.sh looks at. `Recorder.fail` decides of each command whether it
-fails, before it has its effect or after: an answer may be lost on the way.
+fails, in one of the ways of `REFUSALS`, or "after" it has had its effect: an answer may be lost on the way.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ import contextlib
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tests.deploy.recorder.call import Call, Fault
 from tests.deploy.recorder.project import Project
 
-REFUSAL = "ERROR: (gcloud) PERMISSION_DENIED: refused for the test"
+REFUSAL = "ERROR: (gcloud) PERMISSION_DENIED: refused for the test\n"
+REFUSALS = {
+    "before": REFUSAL,
+    "unsettled": "ERROR: (gcloud) PERMISSION_DENIED: it has not been used in project or it is disabled. SERVICE_DISABLED\n",
+    "absent": "ERROR: (gcloud) NOT_FOUND: there is no such thing\n",
+}
 
 
 class Recorder:
@@ -36,8 +40,8 @@ class Recorder:
         with self.lock:
             self.calls.append(call)
             when = self.fail(call)
-            if when == "before":
-                return 1, "", REFUSAL
+            if when in REFUSALS:
+                return 1, "", REFUSALS[when]
             try:
                 out = self.project.run(call)
             except Fault as fault:
@@ -85,10 +89,3 @@ def recording(project: Project) -> Iterator[Recorder]:
             thread.join()
 
 
-def bin_folder(path: Path) -> Path:
-    """A folder for the PATH, with gcloud and a python in it."""
-    path.mkdir(parents=True, exist_ok=True)
-    stand_in = Path(__file__).with_name("gcloud")
-    for name in ("gcloud", "python"):
-        (path / name).symlink_to(stand_in)
-    return path
