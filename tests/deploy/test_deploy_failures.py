@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -43,13 +44,20 @@ def until_done(deployment: Deployment, *words: str) -> int:
     raise AssertionError("it never ends")
 
 
+NUMBERED = ("alertPolicies", "dashboards", "channels", "uptime", "budgets")
+
+
 def comparable(deployment: Deployment) -> object:
-    """What is there; numbers that Google chose, and how many revisions there were, differ between two histories."""
-    state, policies, enabled, secrets = deployment.project.snapshot()
+    """What is there, without the numbers that Google chose, the marks over them, and how many revisions there were."""
+    state, *rest = deployment.project.snapshot()
     state.pop("revisions")
-    text = re.sub(r"(kas-usa-)\d{5}(-abc)|(?<=[a-zA-Z]/)\d+(?=\")", "#", repr([state, policies, enabled, secrets]))
-    text = re.sub(r"(?<=notificationChannels/)\d+|'kas_content': '\w+'|(?<=Policies/)\d+|(?<=Configs/)\d+", "#", text)
-    return re.sub(r"(?<=dashboards/)\d+|(?<=budgets/)\d+|kas_content=\w+|'kas_[0-9a-f]{12}'", "#", text)
+    texts = {kind: sorted(_plain(thing) for thing in state.pop(kind, {}).values()) for kind in NUMBERED}
+    return [texts, _plain(state), *(_plain(one) for one in rest)]
+
+
+def _plain(thing: object) -> str:
+    text = json.dumps(thing, sort_keys=True)
+    return re.sub(r"(?<=kas-usa-)\d{5}|/\d+(?=\")|(?<=kas_content\": \")\w+|(?<=kas_content=)\w+|kas_[0-9a-f]{12}", "#", text)
 
 
 @pytest.mark.parametrize("turn", TURNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.deploy.recorder.call import Call, Fault
@@ -17,8 +18,14 @@ def _key(project: Any, call: Call) -> dict[str, Any]:
     return project.kind("kms keys")[name]
 
 
+def made(number: int) -> str:
+    """When a version was made: the first long ago, those of rotations just now."""
+    return "2025-01-01T00:00:00Z" if number == 1 else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def _version(key: dict[str, Any], number: int) -> dict[str, Any]:
-    return {"name": f"{key['name']}/cryptoKeyVersions/{number}", "state": "ENABLED", **key["template"]}
+    own = {"name": f"{key['name']}/cryptoKeyVersions/{number}", "state": "ENABLED", "createTime": made(number)}
+    return {**own, **key["template"]}
 
 
 def create_key(project: Any, call: Call) -> list[Any]:
@@ -97,7 +104,7 @@ def _add(project: Any, name: str, value: str) -> None:
         raise Fault("INVALID_ARGUMENT: a secret must not be empty")
     versions = _secret(project, name)["versions"]
     full = f"projects/123456789012/secrets/{name}/versions/{len(versions) + 1}"
-    versions.append({"name": full, "state": "ENABLED"})
+    versions.append({"name": full, "state": "ENABLED", "createTime": made(len(versions) + 1)})
     project.secrets.setdefault(name, {})[len(versions)] = value
 
 

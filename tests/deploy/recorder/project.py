@@ -20,7 +20,7 @@ OWNER = {"role": "roles/owner", "members": ["user:admin@example.com"]}
 # What is named by its first word after the verb, kept as the flags say, without a rule of its own.
 PLAIN = (
     *("kms keyrings", "compute addresses", "compute url-maps"),
-    *("compute network-endpoint-groups", "compute ssl-certificates"),
+    *("compute network-endpoint-groups", "compute backend-services", "compute ssl-certificates"),
     *("compute target-https-proxies", "compute forwarding-rules", "compute ssl-policies"),
 )
 
