@@ -110,6 +110,13 @@ choose_edge() {
 	HOPS=1 INGRESS=internal-and-cloud-load-balancing DEFAULT_URL=no
 }
 
+check_tools() {
+	local tool
+	for tool in gcloud python3 openssl sha256sum; do
+		command -v "$tool" >/dev/null || refuse "$tool is not installed"
+	done
+}
+
 check_options() {
 	derive_names
 	[[ $SERVICE =~ ^[a-z][a-z0-9-]{0,47}[a-z0-9]$ ]] || refuse "SERVICE is not a name of a service: '$SERVICE'"

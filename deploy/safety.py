@@ -23,6 +23,7 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
     1. Nobody can choose the address that he is counted as.
     2. The service runs in production mode.
     3. With state in memory one process remembers every proof, and accepts none of another.
+    4. It knows whose tokens it takes.
     """
     check_edge(int(options["hops"]), options["ingress"], options["default_url"])
     hops = settings.get("KAS_TRUSTED_PROXY_HOPS", "0")
@@ -35,6 +36,9 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
         raise Refused("KAS_MODE must be production")
     if options["state"] == "memory":
         _check_memory(settings, options)
+    issuers = Path(settings.get("KAS_ISSUERS_PATH", "config/issuers.json"))
+    if not issuers.exists():
+        raise Refused(f"{issuers} is missing: cp config/issuers.example.json {issuers}, and put your issuers into it")
 
 
 def check_edge(hops: int, ingress: str, default_url: str) -> None:

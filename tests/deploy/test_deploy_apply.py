@@ -258,9 +258,9 @@ def test_another_source_is_built_and_gets_the_traffic_when_it_has_started(deploy
 
 
 def test_a_file_that_a_setting_names_and_that_is_not_sent_is_refused(deployment):
-    text = (deployment.tree / "env.yaml").read_text("utf-8").replace("config/issuers.json", "config/other.json")
+    text = (deployment.tree / "env.yaml").read_text("utf-8").replace("config/issuers.json", "config/labels.json")
     (deployment.folder / "env.yaml").write_text(text, "utf-8")
     done = deployment.run("apply", ENV_FILE=str(deployment.folder / "env.yaml"))
     assert done.status == 1
-    assert "KAS_ISSUERS_PATH names config/other.json, which is not there or which .gcloudignore does not" in done.err
+    assert "KAS_ISSUERS_PATH names config/labels.json, which is not there or which .gcloudignore does not" in done.err
     assert "run services" not in " ".join(call.line() for call in done.changes)

@@ -385,6 +385,14 @@ def test_what_nations_share_stays_while_one_of_them_does(deployed):
     assert "kas-build@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
 
 
+def test_what_another_service_of_the_nation_needs_stays(deployed):
+    deployed.ok("apply", SERVICE="kas-usa-staging")
+    done = deployed.ok("destroy", "--yes", "--secrets", SERVICE="kas-usa-staging")
+    assert list(deployed.project.kind("run services")) == ["kas-usa"]
+    assert "# roles, secrets and account stay: another service of usa has them" in done.out
+    assert deployed.ok("apply").changes == []
+
+
 def test_apply_after_destroy_ends_where_it_was(deployed, finished):
     deployed.ok("destroy", "--yes")
     deployed.ok("apply")

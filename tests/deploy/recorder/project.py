@@ -37,6 +37,8 @@ class Project:
         self.generating: dict[str, int] = {}
         self.more_files: list[str] = []
         self.account = "admin@example.com"
+        self.seen: list[Json] = []  # what a smoke test measures
+        self.log: list[Json] = []
         self.numbers = 0
 
     def kind(self, name: str) -> dict[str, Any]:
@@ -149,6 +151,7 @@ HANDLERS: dict[str, Handler] = {
     "billing projects describe": lambda project, call: [
         {"billingAccountName": "billingAccounts/0X0X0X-0X0X0X-0X0X0X", "billingEnabled": True}
     ],
+    "logging read": lambda project, call: json.dumps(project.log),
     "services list": lambda project, call: [{"config": {"name": name}} for name in sorted(project.enabled)],
     "services enable": enable,
     "projects set-iam-policy": set_project_policy,
