@@ -60,7 +60,7 @@ derive_names() {
 
 derive_account_names() { # once the project is known
 	ACCOUNT=kas-$NATION@$PROJECT.iam.gserviceaccount.com
-	BUILDER=kas-build@$PROJECT.iam.gserviceaccount.com
+	BUILDER=kas-image@$PROJECT.iam.gserviceaccount.com
 	KEYS=projects/$PROJECT/locations/$REGION/keyRings/$RING/cryptoKeys
 }
 

@@ -25,7 +25,7 @@ class Google:
 
     @property
     def settings(self) -> dict[str, str]:
-        """gcloud's own variables that say where its interfaces are."""
+        """Gcloud's own variables that say where its interfaces are."""
         names = ("COMPUTE", "MONITORING")
         return {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}": f"{self.base}/{name.lower()}/" for name in names}
 

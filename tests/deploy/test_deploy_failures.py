@@ -11,7 +11,6 @@ import pytest
 from tests.deploy.conftest import Deployment
 from tests.deploy.recorder.call import Call
 
-
 # Each step fails in one of two ways; EVERY_FAILURE=1 has it fail in the other as well, in another run.
 TURNS = (0, 1) if os.environ.get("EVERY_FAILURE") else (0,)
 
@@ -57,7 +56,9 @@ def comparable(deployment: Deployment) -> object:
 
 def _plain(thing: object) -> str:
     text = json.dumps(thing, sort_keys=True)
-    return re.sub(r"(?<=kas-usa-)\d{5}|/\d+(?=\")|(?<=kas_content\": \")\w+|(?<=kas_content=)\w+|kas_[0-9a-f]{12}", "#", text)
+    return re.sub(
+        r"(?<=kas-usa-)\d{5}|/\d+(?=\")|(?<=kas_content\": \")\w+|(?<=kas_content=)\w+|kas_[0-9a-f]{12}", "#", text
+    )
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -75,10 +76,13 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(deployment):
     done = deployment.run("apply")
     assert done.status == 1
     said = [line.strip() for line in done.err.splitlines() if line.strip()]
+    command = (
+        "gcloud kms keys create acp240 --keyring=kas-usa --location=us-central1 --purpose=asymmetric-encryption"
+        " --protection-level=hsm --default-algorithm=rsa-decrypt-oaep-2048-sha256 --project=my-project"
+    )
     assert said[-6:] == [
         'deploy.sh: the step "keys" failed',
-        "command: gcloud kms keys create acp240 --keyring=kas-usa --location=us-central1 --purpose=asymmetric-encryption"
-        " --protection-level=hsm --default-algorithm=rsa-decrypt-oaep-2048-sha256 --project=my-project",
+        f"command: {command}",
         "reason:  ERROR: (gcloud) PERMISSION_DENIED: refused for the test",
         *said[-3:],
     ]

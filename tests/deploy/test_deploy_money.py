@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,8 +77,13 @@ FACTS = [
     "secret\tDESTROYED",
 ]
 OPTIONS = {
-    **{"region": "europe-west2", "cpu": "1", "memory": "512Mi", "key": "rsa-2048", "protection": "hsm"},
-    **{"alerts": "9", "balancer": "no"},
+    "region": "europe-west2",
+    "cpu": "1",
+    "memory": "512Mi",
+    "key": "rsa-2048",
+    "protection": "hsm",
+    "alerts": "9",
+    "balancer": "no",
 }
 NOTHING = dict.fromkeys(spent.QUANTITIES, 0.0)
 
@@ -117,7 +121,9 @@ def test_a_load_balancer_costs_by_the_hour():
     assert costs(balancer="yes")["Load balancer", "rule"] == pytest.approx(18.25 / 2)
 
 
-@pytest.mark.parametrize(("now", "begin", "part"), [(1767225600 + 43_200, 1767225600, 1 / 62), (1798718400, 1796083200, 30.5 / 31)])
+@pytest.mark.parametrize(
+    ("now", "begin", "part"), [(1767225600 + 43_200, 1767225600, 1 / 62), (1798718400, 1796083200, 30.5 / 31)]
+)
 def test_a_month_is_one_of_utc(now, begin, part):
     """2026-01-01T12:00 and 2026-12-31T12:00."""
     assert spent.month_of(now) == (begin, pytest.approx(part))
@@ -157,7 +163,14 @@ def test_measure_reads_the_services_own_lines_of_the_same_requests(deployed, goo
     kinds = ["first", *["alive"] * 2, *["warm"] * 3, *["cached"] * 3]
     deployed.project.seen = [{"kind": kind, "id": f"r{number}", "ms": 50.0} for number, kind in enumerate(kinds)]
     deployed.project.log = [
-        {"jsonPayload": {"event": "rewrap", "requestId": f"r{number}", "latencyMs": {"unwrap": 7.0}, "cacheHit": number > 6}}
+        {
+            "jsonPayload": {
+                "event": "rewrap",
+                "requestId": f"r{number}",
+                "latencyMs": {"unwrap": 7.0},
+                "cacheHit": number > 6,
+            }
+        }
         for number in range(3, 9)
     ]
     done = deployed.ok("smoke", "--measure", **google.settings)

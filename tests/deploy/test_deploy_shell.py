@@ -39,7 +39,10 @@ def test_only_what_shows_or_asks_runs_gcloud():
         (path.name, line.strip().split(" ", 1)[0])
         for path in SCRIPTS
         for line in path.read_text("utf-8").splitlines()
-        if "gcloud " in line and not line.lstrip().startswith("#") and "$(gcloud" not in line and "shown gcloud" not in line
+        if "gcloud " in line
+        and not line.lstrip().startswith("#")
+        and "$(gcloud" not in line
+        and "shown gcloud" not in line
     }
     assert {name for name, word in direct if word == "gcloud"} == {"function.sh"}, "which lists what would be sent"
 
@@ -95,7 +98,11 @@ def test_what_is_interrupted_leaves_no_private_folder(deployment):
         "SETTLE_SECONDS": "30",
     }
     with subprocess.Popen(
-        [deployment.tree / "deploy.sh", "apply"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+        [deployment.tree / "deploy.sh", "apply"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
     ) as process:
         assert process.stdout is not None
         while b"# key ring" not in process.stdout.readline():

@@ -51,7 +51,10 @@ def test_with_credentials_it_opens_a_key_in_each_dialect(kit):
         "ok  opentdf: a data key was wrapped and released",
     ]
     released = [json.loads(line) for line in kit.log.read_text("utf-8").splitlines() if '"released"' in line]
-    assert [(line["dialect"], line["outcome"]) for line in released[-2:]] == [("acp240", "released"), ("opentdf", "released")]
+    assert [(line["dialect"], line["outcome"]) for line in released[-2:]] == [
+        ("acp240", "released"),
+        ("opentdf", "released"),
+    ]
 
 
 def test_a_dialect_that_is_not_served_is_not_asked_for(kit):
@@ -93,7 +96,10 @@ def test_what_is_measured_stands_beside_the_targets(kit, tmp_path):
     rows = {row[:34].strip(): row[34:].split(maxsplit=2) for row in measured.table(seen, audited, 3, "812")}
     assert rows["mean of 3 starts in a week"] == ["812", "<", "3000"]
     assert rows["hit rate, repeats"][:2] == ["100", "%"]
-    operations = {kind: {audited[one["id"]]["keyOperations"] for one in seen if one["kind"] == kind} for kind in ("warm", "cached")}
+    operations = {
+        kind: {audited[one["id"]]["keyOperations"] for one in seen if one["kind"] == kind}
+        for kind in ("warm", "cached")
+    }
     assert operations == {"warm": {1}, "cached": {0}}
     for kind, target in (("warm", "< 100"), ("cached", "< 10")):
         for share in (50, 95, 99):
@@ -108,9 +114,7 @@ def test_what_the_services_own_lines_do_not_say_is_not_known(kit):
     assert sum("not known" in row for row in rows) == 8
 
 
-@pytest.mark.parametrize(
-    ("share", "value"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100), (0.0, 1)]
-)
+@pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100), (0.0, 1)])
 def test_a_percentile_is_one_of_the_values(share, value):
     assert measured.percentile([float(one) for one in range(100, 0, -1)], share) == value
 

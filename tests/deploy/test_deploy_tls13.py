@@ -32,7 +32,9 @@ def google() -> Iterator[Google]:
 def finished_closed(tree, tmp_path_factory) -> tuple[Recorder, Google]:
     """A deployment behind a load balancer, whose certificate is ready. Nobody changes it."""
     with recording(Project()) as recorder, google_http() as google:
-        deployment = Deployment(tree, tmp_path_factory.mktemp("closed"), recorder, {"DOMAIN": DOMAIN, **google.settings})
+        deployment = Deployment(
+            tree, tmp_path_factory.mktemp("closed"), recorder, {"DOMAIN": DOMAIN, **google.settings}
+        )
         deployment.ok("apply", "--tls13")
     recorder.project.kind("compute ssl-certificates")["kas-usa"]["managed"] = {"status": "ACTIVE"}
     return recorder, google

@@ -238,7 +238,12 @@ def test_a_nation_has_its_own_region_ring_account_secrets_and_service(deployment
     keys = json.loads(environment["KAS_KEYS"])["unwrapKeys"]
     assert {key["kid"] for key in keys} == {f"{nation}-acp240-1", f"{nation}-opentdf-1", f"{nation}-ec-1"}
     assert keys[0]["kms"].startswith(f"projects/my-project/locations/{region}/keyRings/kas-{nation}/")
-    regions = {call.flags[name] for call in deployment.recorder.changes for name in ("region", "location") if name in call.flags}
+    regions = {
+        call.flags[name]
+        for call in deployment.recorder.changes
+        for name in ("region", "location")
+        if name in call.flags
+    }
     assert regions == {region}
 
 
@@ -259,7 +264,7 @@ def test_by_cloud_functions_every_setting_is_explicit_too(deployment):
     flags = deploys[-1].flags
     assert {"gen2", "trigger-http", "allow-unauthenticated", "serve-all-traffic-latest-revision"} <= flags.keys()
     assert (flags["concurrency"], flags["max-instances"], flags["min-instances"]) == ("32", "1", "0")
-    assert (flags["runtime"], flags["entry-point"], flags["cpu"], flags["memory"]) == ("python313", "kas", "1", "512Mi")
+    assert (flags["runtime"], flags["entry-point"], flags["cpu"], flags["memory"]) == ("python313", "kas", "1", "640Mi")
     assert flags["ingress-settings"] == "all"
     assert deployment.environment["KAS_PUBLIC_BASES"].split(",") == [
         "https://kas-usa-123456789012.us-central1.run.app",
@@ -298,7 +303,10 @@ def test_another_address_for_alerts_replaces_the_first(deployed):
 def test_an_alert_of_an_earlier_release_goes_and_a_changed_one_is_made_anew(deployed):
     policies = deployed.project.kind("alertPolicies")
     labels = {"kas_service": "kas-usa", "kas_content": "0"}
-    policies["projects/1/alertPolicies/old"] = {"name": "projects/1/alertPolicies/old", "userLabels": {**labels, "kas_alert": "old"}}
+    policies["projects/1/alertPolicies/old"] = {
+        "name": "projects/1/alertPolicies/old",
+        "userLabels": {**labels, "kas_alert": "old"},
+    }
     theirs = {"name": "projects/1/alertPolicies/theirs", "userLabels": {"kas_service": "kas-fra", "kas_alert": "old"}}
     policies[theirs["name"]] = theirs
     done = deployed.ok("apply", DAILY_ALERT="5")
@@ -382,7 +390,7 @@ def test_what_nations_share_stays_while_one_of_them_does(deployed):
     deployed.ok("destroy", "--yes")
     assert deployed.project.kind("budgets")
     assert deployed.project.kind("metrics")
-    assert "kas-build@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
+    assert "kas-image@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
 
 
 def test_what_another_service_of_the_nation_needs_stays(deployed):

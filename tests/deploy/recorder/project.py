@@ -50,7 +50,9 @@ class Project:
 
     def snapshot(self) -> Json:
         """What is there, without what no two projects share."""
-        policies = {name: [policy.get("bindings"), policy.get("auditConfigs")] for name, policy in self.policies.items()}
+        policies = {
+            name: [policy.get("bindings"), policy.get("auditConfigs")] for name, policy in self.policies.items()
+        }
         secrets = {name: len(versions) for name, versions in self.secrets.items()}
         return json.loads(json.dumps([self.state, policies, sorted(self.enabled), secrets], sort_keys=True))
 
@@ -134,7 +136,10 @@ def set_project_policy(project: Project, call: Call) -> list[Any]:
     asked = json.loads(Path(call.words[2:][1]).read_text("utf-8"))
     if asked.get("etag") != project.policies["project"]["etag"]:
         raise Fault("ABORTED: there were concurrent policy changes")
-    project.policies["project"] = {**asked, "etag": base64.b64encode(str(project.next_number()).zfill(8).encode()).decode()}
+    project.policies["project"] = {
+        **asked,
+        "etag": base64.b64encode(str(project.next_number()).zfill(8).encode()).decode(),
+    }
     return []
 
 

@@ -167,7 +167,9 @@ def uploaded(project: Any, call: Call) -> str:
 
 
 def add_backend(project: Any, call: Call) -> list[Any]:
-    project.kind("compute backend-services")[call.words[3]]["backends"] = [{"group": call.flags["network-endpoint-group"]}]
+    project.kind("compute backend-services")[call.words[3]]["backends"] = [
+        {"group": call.flags["network-endpoint-group"]}
+    ]
     return []
 
 
