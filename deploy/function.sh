@@ -2,6 +2,8 @@
 # The function: what is uploaded, the settings it starts with, and whether what is deployed is both already. What Google
 # has is compared with what is wanted, setting by setting, so that a change made elsewhere is seen too.
 
+# Files of an image are of 1980: bytecode that names another time would be made again at each cold start (docs/CONTAINER.md).
+BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 SOURCE='' READY='' DIFFERENCES='' WAITS=no
 
 step_repository() {
@@ -116,7 +118,7 @@ deploy_source() {
 		return
 	fi
 	run_flags
-	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates \
+	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates "$BYTECODE" \
 		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "--labels=kas-source=$SOURCE" "${FLAGS[@]}"
 	WAITS=$READY READY=yes
 }
@@ -134,7 +136,7 @@ deploy_settings() { # the same source with other settings: nothing is built
 deploy_function() {
 	service_flags
 	change functions deploy "$SERVICE" --gen2 --runtime=python313 --entry-point=kas --source=. --trigger-http \
-		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic \
+		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic "$BYTECODE" \
 		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
 		"--docker-repository=projects/$PROJECT/locations/$REGION/repositories/$REPOSITORY" \
 		--serve-all-traffic-latest-revision "--update-labels=kas-source=$SOURCE" "${FLAGS[@]}"
