@@ -1,0 +1,86 @@
+"""What answers at `run.app`: the front end that lets a request in, or not, and passes it on to a process of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import random
+from typing import Final
+
+from local.processes import StartFailed
+from local.rehearsal.resources import Json
+from local.rehearsal.run_revisions import launch_of
+from local.rehearsal.run_services import INGRESS, INVOKER_OFF, SERVICES, is_on, settled, urls_of
+from local.rehearsal.wire import Reply, Request
+from local.rehearsal.world import World
+
+_OWN: Final = frozenset({"connection", "host", "x-forwarded-for", "x-forwarded-proto", "forwarded", "content-length"})
+_CALLER: Final = "203.0.113.7"
+_TIMEOUT_SECONDS: Final = 60
+_TAGGED: Final = "---"
+_ANYONE: Final = "allUsers"
+
+
+class Functions:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def answer(self, request: Request) -> Reply:
+        """404 for an address that there is not or that is closed, 403 without the right to invoke, 503 if nothing runs."""
+        tag, _, host = request.host.rpartition(_TAGGED)
+        with self._world.lock:
+            service = self._find(host)
+            if service is None:
+                return _page(404, "Page not found")
+            if not self._is_open(service):
+                return _page(403, "Your client does not have permission to get URL from this server.")
+            revision = self._route(service, tag)
+            if revision is None:
+                return _page(404, "Page not found")
+            launch = launch_of(self._world, revision)
+        try:
+            return _pass_on(self._world.fleet.address(launch), request)
+        except (StartFailed, OSError, http.client.HTTPException):
+            return _page(503, "Service Unavailable")
+
+    def _find(self, host: str) -> Json | None:
+        for service in self._world.resources.all(SERVICES).values():
+            is_public = service["metadata"]["annotations"][INGRESS] == "all"
+            if is_public and f"https://{host}" in urls_of(self._world, service):
+                return service
+        return None
+
+    def _is_open(self, service: Json) -> bool:
+        metadata = service["metadata"]
+        region = metadata["labels"]["cloud.googleapis.com/location"]
+        name = f"{self._world.project.name}/locations/{region}/services/{metadata['name']}"
+        is_off = is_on(metadata, INVOKER_OFF)
+        return is_off or self._world.access.has_role(name, _ANYONE, "roles/run.invoker")
+
+    def _route(self, service: Json, tag: str) -> str | None:
+        """The revision of a tag, or one by the shares of the traffic."""
+        settled(self._world, service)
+        targets = service["spec"]["traffic"]
+        chosen = [one for one in targets if one.get("tag") == tag] if tag else targets
+        weights = [1 if tag else int(one.get("percent", 0)) for one in chosen]
+        if not chosen or not any(weights):
+            return None
+        (target,) = random.choices(chosen, weights)  # noqa: S311 - a share of the traffic is no secret
+        return str(target.get("revisionName") or service.get("ready", service["latest"]))
+
+
+def _pass_on(address: str, request: Request) -> Reply:
+    headers = {name: value for name, value in request.headers.items() if name not in _OWN}
+    before = request.headers.get("x-forwarded-for")
+    headers["X-Forwarded-For"] = f"{before},{_CALLER}" if before else _CALLER
+    headers |= {"X-Forwarded-Proto": "https", "Forwarded": f'for="{_CALLER}";proto=https', "Host": request.host}
+    query = "&".join(f"{name}={value}" for name, value in request.query)
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)) as connection:
+        connection.request(request.verb, f"{request.path}?{query}" if query else request.path, request.body, headers)
+        response = connection.getresponse()
+        return Reply(response.status, response.read(), dict(response.getheaders()))
+
+
+def _page(status: int, text: str) -> Reply:
+    page = f"<html><head><title>{status}</title></head><body>{text}</body></html>"
+    return Reply(status, page.encode("ascii"), {"Content-Type": "text/html; charset=UTF-8"})

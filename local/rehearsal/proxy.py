@@ -1,0 +1,150 @@
+"""A proxy on loopback for clients that use Google's own names: every tunnel ends here, in a TLS server of that name.
+
+What is not stood in for is refused at CONNECT, and remembered: a rehearsal in which anything was asked for beyond the
+stand-in has failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from local.processes import HOST
+from local.rehearsal.authority import Authority
+from local.rehearsal.wire import Reply, Request
+
+MAX_BODY_BYTES: Final = 64 * 2**20
+Front = Callable[[Request], Reply]
+_OWN_HEADERS: Final = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
+_TLS_PORT: Final = "443"
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running one. ``refused`` are names that somebody wanted to reach, and requests that a front failed at."""
+
+    port: int
+    authority: Authority
+    refused: list[str]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, port: int, find_front: Callable[[str], Front | None], authority: Authority) -> None:
+        super().__init__((HOST, port), _Outer)
+        self.find_front = find_front
+        self.authority = authority
+        self.refused: list[str] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error of ours; what a front raises is answered as 500 before it comes here."""
+
+
+class _Outer(BaseHTTPRequestHandler):
+    """The proxy's own port: CONNECT and nothing else."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 300
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.rpartition(":")
+        front = self.server.find_front(host) if port == _TLS_PORT else None
+        if front is None:
+            self.server.refused.append(self.path)
+            self.send_error(403, "Not stood in for")
+            return
+        self.send_response(200, "Connection established")
+        self.end_headers()
+        serve_tls(self, host, front, self.server.authority)
+
+    def _refuse(self) -> None:
+        self.server.refused.append(self.path)
+        self.send_error(403, "Only tunnels")
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815 - names of the standard library
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the standard library's
+        """The journal says what was asked."""
+
+
+def serve_tls(outer: BaseHTTPRequestHandler, host: str, front: Front, authority: Authority) -> None:
+    """Serves one connection to its end, as the server of ``host``."""
+    outer.close_connection = True
+    with contextlib.suppress(ssl.SSLError, OSError):
+        connection = authority.context_for(host).wrap_socket(outer.connection, server_side=True)
+        handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
+        handler(connection, outer.client_address, outer.server)
+        connection.unwrap()
+
+
+class _Inner(BaseHTTPRequestHandler):
+    """Inside a tunnel."""
+
+    server: _Server
+    host: str
+    front: Front
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    timeout = 300
+
+    def _dispatch(self) -> None:
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        query = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        request = Request(self.command, self.host, parts.path, query, headers, self._read_body())
+        try:
+            reply = type(self).front(request)
+        except Exception as error:  # noqa: BLE001 - the edge: what a front has not foreseen is told, here and at the end
+            # No 500, after which gcloud would ask again for a minute.
+            reply = Reply(400, f"The stand-in failed: {error!r}".encode(), {"Content-Type": "text/plain"})
+            self.server.refused.append(f"{self.command} {self.host}{self.path}: {error!r}")
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            if name.lower() not in _OWN_HEADERS:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _dispatch  # noqa: N815 - as above
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        length = int(self.headers.get("Content-Length", "0"))
+        if length > MAX_BODY_BYTES:
+            raise ValueError("the body is too large")
+        return self.rfile.read(length)
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as above
+        """As outside."""
+
+
+@contextlib.contextmanager
+def proxy(port: int, find_front: Callable[[str], Front | None], authority: Authority) -> Iterator[Proxy]:
+    """Runs until the end; ``find_front`` answers who stands in for a name, if anybody does."""
+    with _Server(port, find_front, authority) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield Proxy(server.server_port, authority, server.refused)
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,115 @@
+"""A rehearsal's surroundings: the stand-in behind the proxy, somebody who has logged in, and the environment in which
+gcloud and everything else finds Google here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.processes import HOST
+from local.rehearsal.answer import Answering
+from local.rehearsal.authority import Authority
+from local.rehearsal.definitions import load_definitions
+from local.rehearsal.functions_front import Functions
+from local.rehearsal.keys import Keys
+from local.rehearsal.proxy import Front, Proxy, proxy
+from local.rehearsal.table import HANDLES
+from local.rehearsal.tokens import REFRESH_TOKEN, Tokens
+from local.rehearsal.world import LEAD, World, new_world
+
+GCLOUD: Final = shutil.which("gcloud")
+_GOOGLE: Final = ".googleapis.com"
+_FUNCTIONS: Final = ".run.app"
+
+
+class NoGcloud(Exception):
+    """The rehearsal is one of gcloud, which is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """``environment`` is whole: what runs in it meets nothing but the stand-in."""
+
+    world: World
+    proxy: Proxy
+    environment: Mapping[str, str]
+
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """What a command prints and how it ends; ``more`` are variables."""
+        env = {**self.environment, **more}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=900, check=False)
+
+
+@contextlib.contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """Everything that it writes is in ``folder``. Raises NoGcloud."""
+    if GCLOUD is None:
+        raise NoGcloud("gcloud is not installed")
+    folder.chmod(0o700)
+    authority = Authority(folder / "authority.pem")
+    world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
+    try:
+        with proxy(0, _fronts(world), authority) as running:
+            one = Stage(world, running, _environment(folder, running))
+            _log_in(one)
+            yield one
+    finally:
+        world.fleet.stop()
+
+
+def _fronts(world: World) -> Callable[[str], Front | None]:
+    administration, keys, tokens = Answering(world, HANDLES), Keys(world), Tokens(world)
+    functions = Functions(world)
+
+    def find(host: str) -> Front | None:
+        if host in {"cloudkms.googleapis.com", "secretmanager.googleapis.com"}:
+            return keys.answer
+        if host == "oauth2.googleapis.com":
+            return tokens.answer
+        if host.endswith(_FUNCTIONS):
+            return functions.answer
+        return administration.answer if host.endswith(_GOOGLE) else None
+
+    return find
+
+
+def _environment(folder: Path, running: Proxy) -> dict[str, str]:
+    trust, address = str(running.authority.trust), f"http://{HOST}:{running.port}"
+    home = folder / "home"
+    home.mkdir()
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(folder),
+        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": trust,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1",
+        "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": HOST,
+        "CLOUDSDK_PROXY_PORT": str(running.port),
+        "HTTPS_PROXY": address,
+        "https_proxy": address,
+        "NO_PROXY": HOST,
+        "no_proxy": HOST,
+        "SSL_CERT_FILE": trust,
+        "CURL_CA_BUNDLE": trust,
+        "REQUESTS_CA_BUNDLE": trust,
+    }
+
+
+def _log_in(one: Stage) -> None:
+    """As `gcloud auth login` leaves it, without the browser."""
+    done = one.run("gcloud", "auth", "activate-refresh-token", LEAD, REFRESH_TOKEN)
+    if done.returncode:
+        raise NoGcloud(f"gcloud does not log in: {done.stderr}")
