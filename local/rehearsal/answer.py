@@ -48,6 +48,10 @@ class Call:
 Handle = Callable[[World, Call], Any]
 
 
+class WrongAnswer(Exception):
+    """The stand-in's own mistake: its answer is not one of this method."""
+
+
 @dataclass(slots=True)
 class _Note:
     method: str
@@ -111,7 +115,10 @@ class Answering:
             answer = self.handles[method.name](self.world, call)
         if isinstance(answer, Reply):
             return answer
-        self.world.definitions.check_answer(method, answer)
+        try:
+            self.world.definitions.check_answer(method, answer)
+        except GoogleError as error:
+            raise WrongAnswer(f"{method.name}: {error.message}") from error
         return json_reply(answer)
 
     def _find(self, request: Request) -> tuple[Method, dict[str, str]]:

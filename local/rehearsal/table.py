@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from local.rehearsal import builds, observing, paying, projects, run_services, service_accounts, storage
+from local.rehearsal import builds, compute, observing, paying, projects, run_services, service_accounts, storage
 from local.rehearsal.answer import Handle
 from local.rehearsal.standard import merged
 
@@ -17,4 +17,5 @@ HANDLES: Final[Mapping[str, Handle]] = merged(
     run_services.HANDLES,
     observing.HANDLES,
     paying.HANDLES,
+    compute.HANDLES,
 )
