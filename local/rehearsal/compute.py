@@ -92,8 +92,8 @@ def _links(value: Json, fields: tuple[str, ...]) -> list[str]:
     for field in fields:
         first, _, rest = field.partition(".")
         held: Any = value.get(first)
-        for one in held if isinstance(held, list) else [held] if held else []:
-            found.append(one[rest] if rest else one)
+        several = held if isinstance(held, list) else [held] if held else []
+        found.extend(one[rest] if rest else one for one in several)
     return found
 
 

@@ -37,6 +37,8 @@ INTERFACES: Final = (
     "serviceusage/v1",
     "storage/v1",
 )
+# What the interface takes and this gcloud has no word for.
+_NEWER: Final = {"compute/v1": {"SslPolicy.MinTlsVersionValueValuesEnum": "TLS_1_3"}}
 _DUMP: Final = Path(__file__).with_name("definitions_dump.py")
 # Parameters of every call.
 _SYSTEM: Final = frozenset({"alt", "$alt", "prettyPrint", "key", "quotaUser", "fields", "uploadType", "$.xgafv"})
@@ -148,6 +150,9 @@ def load_definitions(gcloud: Path) -> Definitions:
     root = gcloud.resolve().parent.parent
     command = [sys.executable, "-I", "-B", str(_DUMP), str(root), *INTERFACES]
     described = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=120).stdout)
+    for interface, enumerations in _NEWER.items():
+        for name, value in enumerations.items():
+            described[interface]["types"][name]["values"].append(value)
     methods = [
         _method(interface, name, one, urlsplit(found["base"]).path)
         for interface, found in described.items()

@@ -1,8 +1,9 @@
-"""What answers at `run.app`: the front end that lets a request in, or not, and passes it on to a process of ours."""
+"""What answers at `run.app` and `cloudfunctions.net`: the front end that lets a request in, or not, and passes it on to a process of ours."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import random
 from typing import Final
@@ -10,7 +11,8 @@ from typing import Final
 from local.processes import StartFailed
 from local.rehearsal.resources import Json
 from local.rehearsal.run_revisions import launch_of
-from local.rehearsal.run_services import INGRESS, INVOKER_OFF, SERVICES, is_on, settled, urls_of
+from local.rehearsal.run_services import SERVICES, service_name
+from local.rehearsal.run_view import INGRESS, INVOKER_OFF, is_on, settled, urls_of
 from local.rehearsal.wire import Reply, Request
 from local.rehearsal.world import World
 
@@ -42,6 +44,21 @@ class Functions:
             return _pass_on(self._world.fleet.address(launch), request)
         except (StartFailed, OSError, http.client.HTTPException):
             return _page(503, "Service Unavailable")
+
+    def answer_function(self, request: Request) -> Reply:
+        """Under the older address, of a project's functions together: the name of one comes first in the path."""
+        region, name, rest = self._parts(request)
+        with self._world.lock:
+            full = service_name(self._world, region, name)
+            if not self._world.resources.has(SERVICES, full):
+                return _page(404, "Page not found")
+            host = urls_of(self._world, self._world.resources.find(SERVICES, full))[0].removeprefix("https://")
+        return self.answer(dataclasses.replace(request, host=host, path=f"/{rest}"))
+
+    def _parts(self, request: Request) -> tuple[str, str, str]:
+        region = request.host.partition(f"-{self._world.project.id}.")[0]
+        name, _, rest = request.path.lstrip("/").partition("/")
+        return region, name, rest
 
     def _find(self, host: str) -> Json | None:
         for service in self._world.resources.all(SERVICES).values():

@@ -84,7 +84,9 @@ class LongRunning:
         self._polls = polls
 
     def start(self, api: str, name: str, shown: Json, finish: Callable[[], Json]) -> Json:
-        """``finish`` gives what else the operation says at its end: ``done`` with a ``response`` or an ``error``."""
+        """``finish`` gives what else the operation says at its end: ``done`` with a ``response`` or an ``error``. Where
+        that is not the end, ``done`` is False.
+        """
         self._running[api, name] = _Running(self._polls, {"name": name, **shown}, finish)
         return self._running[api, name].shown
 
@@ -97,7 +99,10 @@ class LongRunning:
             one.remaining -= 1
             return one.shown
         if one.done is None:
-            one.done = {**one.shown, **one.finish()}
+            result = one.finish()
+            if result.get("done") is False:
+                return {**one.shown, **result}
+            one.done = {**one.shown, **result}
         return one.done
 
 

@@ -5,14 +5,19 @@ gcloud and everything else finds Google here.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local.google.control import Control
+from local.google.metadata import Metadata
+from local.google.rest import RestServer
 from local.processes import HOST
 from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
@@ -22,11 +27,10 @@ from local.rehearsal.keys import Keys
 from local.rehearsal.proxy import Front, Proxy, proxy
 from local.rehearsal.table import HANDLES
 from local.rehearsal.tokens import REFRESH_TOKEN, Tokens
-from local.rehearsal.world import LEAD, World, new_world
+from local.rehearsal.uploads import Uploads
+from local.rehearsal.world import LEAD, PROJECT_ID, World, new_world
 
 GCLOUD: Final = shutil.which("gcloud")
-_GOOGLE: Final = ".googleapis.com"
-_FUNCTIONS: Final = ".run.app"
 
 
 class NoGcloud(Exception):
@@ -56,8 +60,8 @@ def stage(folder: Path) -> Iterator[Stage]:
     authority = Authority(folder / "authority.pem")
     world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
     try:
-        with proxy(0, _fronts(world), authority) as running:
-            one = Stage(world, running, _environment(folder, running))
+        with _keys_by_http(world) as keys, proxy(0, _fronts(world), authority) as running:
+            one = Stage(world, running, {**_environment(folder, running), "SEALED_KEYS_OPTIONS": keys})
             _log_in(one)
             yield one
     finally:
@@ -65,19 +69,38 @@ def stage(folder: Path) -> Iterator[Stage]:
 
 
 def _fronts(world: World) -> Callable[[str], Front | None]:
-    administration, keys, tokens = Answering(world, HANDLES), Keys(world), Tokens(world)
-    functions = Functions(world)
+    administration, keys = Answering(world, HANDLES), Keys(world)
+    fronts: dict[str, Front] = {
+        "cloudkms.googleapis.com": keys.answer,
+        "secretmanager.googleapis.com": keys.answer,
+        "oauth2.googleapis.com": Tokens(world).answer,
+        "storage.googleapis.com": Uploads(world, administration).answer,
+    }
+    kinds: dict[str, Front] = {
+        ".googleapis.com": administration.answer,
+        ".run.app": Functions(world).answer,
+        ".cloudfunctions.net": Functions(world).answer_function,
+    }
 
     def find(host: str) -> Front | None:
-        if host in {"cloudkms.googleapis.com", "secretmanager.googleapis.com"}:
-            return keys.answer
-        if host == "oauth2.googleapis.com":
-            return tokens.answer
-        if host.endswith(_FUNCTIONS):
-            return functions.answer
-        return administration.answer if host.endswith(_GOOGLE) else None
+        own = (front for end, front in kinds.items() if host.endswith(end))
+        return fronts.get(host) or next(own, None)
 
     return find
+
+
+@contextlib.contextmanager
+def _keys_by_http(world: World) -> Iterator[str]:
+    """Cloud KMS and Secret Manager without TLS, for what does not go through a proxy: the arguments that say so."""
+    with RestServer(0, 0, world.keys, Metadata(world.cloud), Control(world.cloud)) as rest:
+        thread = threading.Thread(target=rest.serve_forever, daemon=True)
+        thread.start()
+        try:
+            base = f"http://{HOST}:{rest.server_port}"
+            yield f"--kms-endpoint {base} --secrets-endpoint {base}"
+        finally:
+            rest.shutdown()
+            thread.join()
 
 
 def _environment(folder: Path, running: Proxy) -> dict[str, str]:
@@ -109,7 +132,15 @@ def _environment(folder: Path, running: Proxy) -> dict[str, str]:
 
 
 def _log_in(one: Stage) -> None:
-    """As `gcloud auth login` leaves it, without the browser."""
+    """As `gcloud auth login` and `gcloud auth application-default login` leave it, without the browser."""
     done = one.run("gcloud", "auth", "activate-refresh-token", LEAD, REFRESH_TOKEN)
     if done.returncode:
         raise NoGcloud(f"gcloud does not log in: {done.stderr}")
+    credentials = {
+        "type": "authorized_user",
+        "client_id": "rehearsal",
+        "client_secret": "",
+        "refresh_token": REFRESH_TOKEN,
+    }
+    path = Path(one.environment["CLOUDSDK_CONFIG"]) / "application_default_credentials.json"
+    path.write_text(json.dumps({**credentials, "quota_project_id": PROJECT_ID}), "utf-8")

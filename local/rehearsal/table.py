@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from local.rehearsal import builds, compute, observing, paying, projects, run_services, service_accounts, storage
+from local.rehearsal import (
+    builds,
+    compute,
+    functions,
+    observing,
+    paying,
+    projects,
+    run_services,
+    service_accounts,
+    storage,
+)
 from local.rehearsal.answer import Handle
 from local.rehearsal.standard import merged
 
@@ -15,6 +25,7 @@ HANDLES: Final[Mapping[str, Handle]] = merged(
     storage.HANDLES,
     builds.HANDLES,
     run_services.HANDLES,
+    functions.HANDLES,
     observing.HANDLES,
     paying.HANDLES,
     compute.HANDLES,
