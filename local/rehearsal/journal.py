@@ -8,7 +8,7 @@ from typing import Final
 
 # Methods that read, though their verb is not GET: last words of their names.
 _READING: Final = frozenset(
-    {"getIamPolicy", "testIamPermissions", "getAncestry", "search", "wait", "Encrypt", "Decrypt"}
+    {"getIamPolicy", "testIamPermissions", "getAncestry", "search", "wait", "Encrypt", "Decrypt", "AsymmetricDecrypt"}
 )
 _READING_METHODS: Final = frozenset({"logging.entries.list", "oauth2.token"})
 

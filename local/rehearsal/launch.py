@@ -48,12 +48,15 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """``trust`` is the PEM file of our authority, for what the service fetches by https; logs are in ``folder``."""
+    """``trust`` is the PEM file of our authority, for what the service fetches by https; logs are in ``folder``;
+    ``places`` are settings that say where Google is, in every process.
+    """
 
     cloud: Cloud
     answering: Answering
     folder: Path
     trust: Path
+    places: dict[str, str] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _metadata: dict[str, RestServer] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -111,8 +114,7 @@ class Fleet:
             "SSL_CERT_FILE": str(self.trust),
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
-            "KAS_KMS_ENDPOINT": f"http://{metadata}",
-            "KAS_SECRETS_ENDPOINT": f"http://{metadata}",
+            **self.places,
         }
 
     def _metadata_of(self, account: str) -> RestServer:

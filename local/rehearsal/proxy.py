@@ -7,7 +7,8 @@ stand-in has failed.
 from __future__ import annotations
 
 import contextlib
-import ssl
+import dataclasses
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,20 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away is no error of ours; what a front raises is answered as 500 before it comes here."""
 
 
+class _Direct(_Server):
+    """Without a proxy before it: one name, on a port of its own."""
+
+    def __init__(self, host: str, front: Front, authority: Authority) -> None:
+        super().__init__(0, lambda _: front, authority)
+        self.host = host
+        self.front = front
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's own thread."""
+        del client_address
+        serve_tls(request, self, HOST, lambda asked: self.front(dataclasses.replace(asked, host=self.host)))
+
+
 class _Outer(BaseHTTPRequestHandler):
     """The proxy's own port: CONNECT and nothing else."""
 
@@ -65,7 +80,8 @@ class _Outer(BaseHTTPRequestHandler):
             return
         self.send_response(200, "Connection established")
         self.end_headers()
-        serve_tls(self, host, front, self.server.authority)
+        self.close_connection = True
+        serve_tls(self.connection, self.server, host, front)
 
     def _refuse(self) -> None:
         self.server.refused.append(self.path)
@@ -77,14 +93,13 @@ class _Outer(BaseHTTPRequestHandler):
         """The journal says what was asked."""
 
 
-def serve_tls(outer: BaseHTTPRequestHandler, host: str, front: Front, authority: Authority) -> None:
+def serve_tls(connection: socket.socket, server: _Server, host: str, front: Front) -> None:
     """Serves one connection to its end, as the server of ``host``."""
-    outer.close_connection = True
-    with contextlib.suppress(ssl.SSLError, OSError):
-        connection = authority.context_for(host).wrap_socket(outer.connection, server_side=True)
+    with contextlib.suppress(OSError):
+        secured = server.authority.context_for(host).wrap_socket(connection, server_side=True)
         handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
-        handler(connection, outer.client_address, outer.server)
-        connection.unwrap()
+        handler(secured, secured.getpeername(), server)
+        secured.unwrap()
 
 
 class _Inner(BaseHTTPRequestHandler):
@@ -138,13 +153,26 @@ class _Inner(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def proxy(port: int, find_front: Callable[[str], Front | None], authority: Authority) -> Iterator[Proxy]:
+def proxy(find_front: Callable[[str], Front | None], authority: Authority) -> Iterator[Proxy]:
     """Runs until the end; ``find_front`` answers who stands in for a name, if anybody does."""
-    with _Server(port, find_front, authority) as server:
+    with _running(_Server(0, find_front, authority)) as server:
+        yield Proxy(server.server_port, authority, server.refused)
+
+
+@contextlib.contextmanager
+def listener(host: str, front: Front, authority: Authority) -> Iterator[str]:
+    """For what goes through no proxy: an https origin on loopback, at which ``front`` answers as ``host``."""
+    with _running(_Direct(host, front, authority)) as server:
+        yield f"https://{HOST}:{server.server_port}"
+
+
+@contextlib.contextmanager
+def _running(server: _Server) -> Iterator[_Server]:
+    with server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield Proxy(server.server_port, authority, server.refused)
+            yield server
         finally:
             server.shutdown()
             thread.join()

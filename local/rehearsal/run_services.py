@@ -103,7 +103,7 @@ def _release(world: World, kept: Json, body: Json, member: str) -> None:
     metadata["annotations"][_OPERATION] = new_id()
     metadata["annotations"].setdefault(INGRESS, "all")
     traffic = body["spec"].get("traffic") or [{"latestRevision": True, "percent": ALL}]
-    check_traffic(world, traffic)
+    check_traffic(world, traffic, template.get("metadata", {}).get("name", ""))
     if template != kept["spec"].get("template"):
         region = metadata["labels"]["cloud.googleapis.com/location"]
         number = kept.get("count", 0) + 1

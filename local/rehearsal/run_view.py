@@ -25,13 +25,14 @@ _OWN: Final = frozenset({"latest", "ready", "count"})
 ALL: Final = 100
 
 
-def check_traffic(world: World, traffic: list[Json]) -> None:
+def check_traffic(world: World, traffic: list[Json], coming: str) -> None:
+    """``coming`` is the name of the revision that is being made, if it was given one. Raises GoogleError."""
     if sum(int(target.get("percent", 0)) for target in traffic) != ALL:
         raise invalid("The traffic must add up to 100 percent.")
     for target in traffic:
         if bool(target.get("latestRevision")) == bool(target.get("revisionName")):
             raise invalid("Traffic goes either to a revision by name or to the latest.")
-        if target.get("revisionName"):
+        if target.get("revisionName") not in {None, coming}:
             find_revision(world, target["revisionName"])
         if not _TAG.fullmatch(target.get("tag", "a")):
             raise invalid(f"The tag {target['tag']} is not valid.")

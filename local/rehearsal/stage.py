@@ -9,27 +9,25 @@ import json
 import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.google.control import Control
-from local.google.metadata import Metadata
-from local.google.rest import RestServer
 from local.processes import HOST
 from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
 from local.rehearsal.definitions import load_definitions
 from local.rehearsal.functions_front import Functions
 from local.rehearsal.keys import Keys
-from local.rehearsal.proxy import Front, Proxy, proxy
+from local.rehearsal.proxy import Front, Proxy, listener, proxy
 from local.rehearsal.table import HANDLES
 from local.rehearsal.tokens import REFRESH_TOKEN, Tokens
 from local.rehearsal.uploads import Uploads
 from local.rehearsal.world import LEAD, PROJECT_ID, World, new_world
 
+_KMS: Final = "cloudkms.googleapis.com"
+_SECRETS: Final = "secretmanager.googleapis.com"
 GCLOUD: Final = shutil.which("gcloud")
 
 
@@ -59,48 +57,43 @@ def stage(folder: Path) -> Iterator[Stage]:
     folder.chmod(0o700)
     authority = Authority(folder / "authority.pem")
     world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
+    fronts = _Fronts(world)
     try:
-        with _keys_by_http(world) as keys, proxy(0, _fronts(world), authority) as running:
-            one = Stage(world, running, {**_environment(folder, running), "SEALED_KEYS_OPTIONS": keys})
+        with (
+            proxy(fronts.find, authority) as running,
+            listener(_KMS, fronts.keys.answer, authority) as kms,
+            listener(_SECRETS, fronts.keys.answer, authority) as secrets,
+        ):
+            world.fleet.places.update({"KAS_KMS_ENDPOINT": kms, "KAS_SECRETS_ENDPOINT": secrets})
+            options = f"--kms-endpoint {kms} --secrets-endpoint {secrets}"
+            one = Stage(world, running, {**_environment(folder, running), "SEALED_KEYS_OPTIONS": options})
             _log_in(one)
             yield one
     finally:
         world.fleet.stop()
 
 
-def _fronts(world: World) -> Callable[[str], Front | None]:
-    administration, keys = Answering(world, HANDLES), Keys(world)
-    fronts: dict[str, Front] = {
-        "cloudkms.googleapis.com": keys.answer,
-        "secretmanager.googleapis.com": keys.answer,
-        "oauth2.googleapis.com": Tokens(world).answer,
-        "storage.googleapis.com": Uploads(world, administration).answer,
-    }
-    kinds: dict[str, Front] = {
-        ".googleapis.com": administration.answer,
-        ".run.app": Functions(world).answer,
-        ".cloudfunctions.net": Functions(world).answer_function,
-    }
+class _Fronts:
+    """Who answers under which name."""
 
-    def find(host: str) -> Front | None:
-        own = (front for end, front in kinds.items() if host.endswith(end))
-        return fronts.get(host) or next(own, None)
+    def __init__(self, world: World) -> None:
+        administration, functions = Answering(world, HANDLES), Functions(world)
+        self.keys = Keys(world)
+        self._names: dict[str, Front] = {
+            _KMS: self.keys.answer,
+            _SECRETS: self.keys.answer,
+            "oauth2.googleapis.com": Tokens(world).answer,
+            "storage.googleapis.com": Uploads(world, administration).answer,
+        }
+        self._ends: dict[str, Front] = {
+            ".googleapis.com": administration.answer,
+            ".run.app": functions.answer,
+            ".cloudfunctions.net": functions.answer_function,
+        }
 
-    return find
-
-
-@contextlib.contextmanager
-def _keys_by_http(world: World) -> Iterator[str]:
-    """Cloud KMS and Secret Manager without TLS, for what does not go through a proxy: the arguments that say so."""
-    with RestServer(0, 0, world.keys, Metadata(world.cloud), Control(world.cloud)) as rest:
-        thread = threading.Thread(target=rest.serve_forever, daemon=True)
-        thread.start()
-        try:
-            base = f"http://{HOST}:{rest.server_port}"
-            yield f"--kms-endpoint {base} --secrets-endpoint {base}"
-        finally:
-            rest.shutdown()
-            thread.join()
+    def find(self, host: str) -> Front | None:
+        own = (front for end, front in self._ends.items() if host.endswith(end))
+        return self._names.get(host) or next(own, None)
 
 
 def _environment(folder: Path, running: Proxy) -> dict[str, str]:
