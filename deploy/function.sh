@@ -134,7 +134,7 @@ deploy_settings() { # the same source with other settings: nothing is built
 deploy_function() {
 	service_flags
 	change functions deploy "$SERVICE" --gen2 --runtime=python313 --entry-point=kas --source=. --trigger-http \
-		--allow-unauthenticated --ingress-settings=all --security-level=secure-always --runtime-update-policy=automatic \
+		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic \
 		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
 		"--docker-repository=projects/$PROJECT/locations/$REGION/repositories/$REPOSITORY" \
 		--serve-all-traffic-latest-revision "--update-labels=kas-source=$SOURCE" "${FLAGS[@]}"

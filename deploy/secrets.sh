@@ -30,7 +30,8 @@ make_secret() { # SECRET PIPELINE
 
 read_secret() { # SECRET
 	found secrets versions list "$1" '--format=value(name,state)' || return 1
-	SECRETS[$1]=$ANSWER
+	# The list shows the number alone, whatever name it is asked for.
+	SECRETS[$1]=$(sed -E "s|^([0-9]+)\t|projects/$NUMBER/secrets/$1/versions/\1\t|" <<<"$ANSWER")
 }
 
 read_made_secret() { # SECRET, or in a plan what apply will have made

@@ -1,4 +1,4 @@
-"""What watches: log-based metrics, dashboards, alert policies, uptime checks and whom they tell."""
+"""Cloud Monitoring: dashboards, alert policies, uptime checks and whom they tell, and figures of what runs here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Final
 
 from local.google.status import GoogleError, invalid
 from local.rehearsal.answer import Call, Handle
+from local.rehearsal.logs import METRIC_KIND
 from local.rehearsal.resources import Json
 from local.rehearsal.standard import Collection, given_id, merged
 from local.rehearsal.world import World
 
-_METRICS: Final = "logging.projects.metrics"
-_METRIC_NAME: Final = re.compile(r"[A-Za-z0-9_\-.,+!*',()%/]{1,100}")
 _CONDITIONS: Final = (
     "conditionThreshold",
     "conditionAbsent",
@@ -24,8 +23,11 @@ _CONDITIONS: Final = (
 )
 _LAYOUTS: Final = ("gridLayout", "mosaicLayout", "rowLayout", "columnLayout")
 _USER_METRIC: Final = re.compile(r'logging\.googleapis\.com/user/([^"\s]+)')
+_METRIC: Final = re.compile(r'metric\.type\s*=\s*"([^"]+)"')
+_METHOD: Final = re.compile(r'resource\.labels\.method=monitoring\.regex\.full_match\("([^"]+)"\)')
 _PERIODS: Final = ("60s", "300s", "600s", "900s")
 _MINUTE: Final = 60
+_LEAST_REGIONS: Final = 3
 
 
 def exactly_one(value: Json, names: Iterable[str], what: str) -> str:
@@ -33,52 +35,6 @@ def exactly_one(value: Json, names: Iterable[str], what: str) -> str:
     if len(found) != 1:
         raise invalid(f"{what} must have exactly one of {', '.join(names)}.")
     return found[0]
-
-
-# ---- Logging
-
-
-def metric_id(world: World, call: Call) -> str:
-    return str(call.body.get("name", ""))
-
-
-def check_metric(world: World, name: str, value: Json) -> Json:
-    """Labels and what they are extracted by belong together; a value needs a distribution to go to."""
-    own = name.partition("/metrics/")[2]
-    if not _METRIC_NAME.fullmatch(own) or not value.get("filter"):
-        raise invalid("A log-based metric needs a name and a filter.")
-    descriptor = value.get("metricDescriptor", {})
-    described = {label["key"] for label in descriptor.get("labels", [])}
-    if described != set(value.get("labelExtractors", {})):
-        raise invalid("Each label of the descriptor must have an extractor, and no other.")
-    is_distribution = descriptor.get("valueType") == "DISTRIBUTION"
-    if is_distribution != ("valueExtractor" in value):
-        raise invalid("A value extractor goes with a value type of DISTRIBUTION, and with no other.")
-    if descriptor.get("metricKind", "DELTA") != "DELTA":
-        raise invalid("The metric kind must be DELTA.")
-    kept = {"metricKind": "DELTA", "valueType": "INT64", **descriptor, "type": f"logging.googleapis.com/user/{own}"}
-    kept["name"] = f"{name.partition('/metrics/')[0]}/metricDescriptors/{kept['type']}"
-    return {**value, "name": own, "metricDescriptor": kept, "createTime": value.get("createTime", world.now())}
-
-
-def update_metric(world: World, call: Call) -> Json:
-    """Makes it where there is none, as Logging does."""
-    name = call.resource
-    made = METRICS.made(world, name, call.body)
-    write = world.resources.replace if world.resources.has(_METRICS, name) else world.resources.add
-    return write(_METRICS, name, made)
-
-
-def list_entries(world: World, call: Call) -> Json:
-    """No log is kept here."""
-    return {}
-
-
-METRICS: Final = Collection(
-    prefix=_METRICS, items="metrics", new_id=metric_id, complete=check_metric, required=("filter",), update="update"
-)
-
-# ---- Monitoring
 
 
 def check_policy(world: World, name: str, value: Json) -> Json:
@@ -122,7 +78,7 @@ def _seconds(text: str) -> float:
 
 def check_user_metric(world: World, metric: str) -> None:
     """Raises GoogleError (NOT_FOUND), as for one that was made a moment ago."""
-    if not world.resources.has(_METRICS, f"{world.project.name}/metrics/{metric}"):
+    if not world.resources.has(METRIC_KIND, f"{world.project.name}/metrics/{metric}"):
         raise GoogleError(
             "NOT_FOUND", f'Cannot find metric that matches type = "logging.googleapis.com/user/{metric}".'
         )
@@ -152,6 +108,8 @@ def check_uptime(world: World, name: str, value: Json) -> Json:
     exactly_one(value, ("httpCheck", "tcpCheck", "syntheticMonitor"), "An uptime check")
     if value.get("period", "60s") not in _PERIODS or not 1 <= _seconds(value.get("timeout", "10s")) <= _MINUTE:
         raise invalid("The period must be 60s, 300s, 600s or 900s, and the timeout 1 to 60 s.")
+    if 0 < len(value.get("selectedRegions", [])) < _LEAST_REGIONS:
+        raise invalid(f"A check is made from {_LEAST_REGIONS} places at least.")
     return {"period": "60s", "timeout": "10s", **value, "name": name}
 
 
@@ -167,6 +125,25 @@ def dashboard_id(world: World, call: Call) -> str:
 def check_dashboard(world: World, name: str, value: Json) -> Json:
     exactly_one(value, _LAYOUTS, "A dashboard")
     return {**value, "name": f"projects/{world.project.number}/dashboards/{name.rpartition('/')[2]}"}
+
+
+def list_series(world: World, call: Call) -> Json:
+    """One point for the whole of the time: how often Cloud KMS and Secret Manager were asked, and nothing of all else."""
+    text = call.one("filter")
+    metric = _METRIC.search(text)
+    if metric is None:
+        raise invalid("The filter must name one metric.type.")
+    method = _METHOD.search(text)
+    if method is None:
+        return {}
+    count = sum(
+        row["count"]
+        for row in world.cloud.operations.rows()
+        if re.fullmatch(method[1], f"google.cloud.any.v1.Service.{row['method']}")
+    )
+    interval = {"startTime": call.one("interval.startTime"), "endTime": call.one("interval.endTime", world.now())}
+    point = {"interval": interval, "value": {"int64Value": str(count)}}
+    return {"timeSeries": [{"metric": {"type": metric[1]}, "valueType": "INT64", "points": [point]}]}
 
 
 MONITORING: Final = (
@@ -199,7 +176,5 @@ MONITORING: Final = (
     ),
 )
 HANDLES: Final[Mapping[str, Handle]] = merged(
-    METRICS.handles(),
-    {f"{_METRICS}.update": update_metric, "logging.entries.list": list_entries},
-    *(one.handles() for one in MONITORING),
+    *(one.handles() for one in MONITORING), {"monitoring.projects.timeSeries.list": list_series}
 )

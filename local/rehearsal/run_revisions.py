@@ -15,6 +15,8 @@ from local.rehearsal.resources import Json, new_id
 from local.rehearsal.world import World
 
 REVISIONS: Final = "run.namespaces.revisions"
+# Of a list that is whole.
+PAGE: Final[Json] = {"resourceVersion": "1"}
 _RESERVED: Final = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"})
 _MEBIBYTES: Final = {"Mi": 1, "M": 1, "Gi": 1024, "G": 1024}
 _SIZE: Final = re.compile(r"(\d+)(Mi|M|Gi|G)")
@@ -152,4 +154,4 @@ def list_revisions(world: World, call: Call) -> Json:
     ]
     found.sort(key=lambda one: one["metadata"]["creationTimestamp"], reverse=True)
     shown = [show_revision(world, one) for one in found]
-    return {"apiVersion": "serving.knative.dev/v1", "kind": "RevisionList", "items": shown}
+    return {"apiVersion": "serving.knative.dev/v1", "kind": "RevisionList", "metadata": PAGE, "items": shown}

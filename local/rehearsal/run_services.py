@@ -12,6 +12,7 @@ from local.rehearsal.answer import Call, Handle
 from local.rehearsal.projects import show_policy, write_policy
 from local.rehearsal.resources import Json, new_id
 from local.rehearsal.run_revisions import (
+    PAGE,
     REVISIONS,
     check_template,
     find_revision,
@@ -120,7 +121,7 @@ def get(world: World, call: Call) -> Json:
 def list_services(world: World, call: Call) -> Json:
     found = world.resources.under(SERVICES, f"{_key(call, call.resource)}/services")
     shown = [show(world, one) for one in found]
-    return {"apiVersion": "serving.knative.dev/v1", "kind": "ServiceList", "items": shown}
+    return {"apiVersion": "serving.knative.dev/v1", "kind": "ServiceList", "metadata": PAGE, "items": shown}
 
 
 def delete(world: World, call: Call) -> Json:

@@ -26,6 +26,7 @@ HANDLES: Final[Mapping[str, Handle]] = merged(
     builds.HANDLES,
     run_services.HANDLES,
     functions.HANDLES,
+    logs.HANDLES,
     observing.HANDLES,
     paying.HANDLES,
     compute.HANDLES,

@@ -53,7 +53,9 @@ def refusal(error: GoogleError) -> Reply:
     body = error.as_json()
     body["error"]["errors"] = [{"message": error.message, "domain": "global", "reason": _reason(error.status)}]
     # Not the 501 that belongs to it: gcloud would ask again and again.
-    return json_reply(body, 400 if error.status == "UNIMPLEMENTED" else error.http_status)
+    status = 400 if error.status == "UNIMPLEMENTED" else error.http_status
+    body["error"]["code"] = status
+    return json_reply(body, status)
 
 
 def _reason(status: str) -> str:
