@@ -141,7 +141,7 @@ class Definitions:
 
 def _check_scalar(kind: str, value: Any, place: str) -> None:
     is_number = kind != "int" or not isinstance(value, str) or value.lstrip("-").isdigit()
-    if not isinstance(value, _SCALARS[kind]) or not is_number or (kind != "bool" and isinstance(value, bool)):
+    if not isinstance(value, _SCALARS[kind]) or not is_number or (kind in {"int", "float"} and isinstance(value, bool)):
         raise invalid(f"Invalid value at '{place}' ({kind}): {json.dumps(value)}")
 
 

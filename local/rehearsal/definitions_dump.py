@@ -21,7 +21,7 @@ def described(api: str, version: str) -> dict[str, Any]:
     client, messages = (importlib.import_module(f"{name}_{part}") for part in ("client", "messages"))
     service: Any
     (service,) = (one for one in vars(client).values() if isinstance(one, type) and hasattr(one, "MESSAGES_MODULE"))
-    methods = dict(method for group in vars(service).values() for method in methods_of(group))
+    methods = dict(method for group in vars(service).values() for method in methods_of(group, messages))
     types: dict[str, Any] = {}
     for one in vars(messages).values():
         if isinstance(one, type):
@@ -29,7 +29,12 @@ def described(api: str, version: str) -> dict[str, Any]:
     return {"base": service.BASE_URL, "methods": methods, "types": types}
 
 
-def methods_of(group: Any) -> list[tuple[str, dict[str, Any]]]:
+def methods_of(group: Any, messages: Any) -> list[tuple[str, dict[str, Any]]]:
+    from apitools.base.py import encoding
+
+    def shown(request: str, name: str) -> str:
+        return encoding.GetCustomJsonFieldMapping(getattr(messages, request), python_name=name) or name
+
     if not isinstance(group, type):
         return []
     found = [call.method_config() for call in vars(group).values() if hasattr(call, "method_config")]
@@ -40,7 +45,7 @@ def methods_of(group: Any) -> list[tuple[str, dict[str, Any]]]:
                 "verb": one.http_method,
                 "path": one.relative_path,
                 "flatPath": one.flat_path or one.relative_path,
-                "query": [name.rstrip("_") for name in one.query_params],
+                "query": [shown(one.request_type_name, name) for name in one.query_params],
                 "body": one.request_field,
                 "request": one.request_type_name,
                 "response": one.response_type_name,

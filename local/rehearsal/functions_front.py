@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import http.client
 import random
 from typing import Final
 
 from local.processes import StartFailed
+from local.rehearsal.passing import pass_on
 from local.rehearsal.resources import Json
 from local.rehearsal.run_revisions import launch_of
 from local.rehearsal.run_services import SERVICES, service_name
@@ -16,9 +16,7 @@ from local.rehearsal.run_view import INGRESS, INVOKER_OFF, is_on, settled, urls_
 from local.rehearsal.wire import Reply, Request
 from local.rehearsal.world import World
 
-_OWN: Final = frozenset({"connection", "host", "x-forwarded-for", "x-forwarded-proto", "forwarded", "content-length"})
 _CALLER: Final = "203.0.113.7"
-_TIMEOUT_SECONDS: Final = 60
 _TAGGED: Final = "---"
 _ANYONE: Final = "allUsers"
 
@@ -41,7 +39,7 @@ class Functions:
                 return _page(404, "Page not found")
             launch = launch_of(self._world, revision)
         try:
-            return _pass_on(self._world.fleet.address(launch), request)
+            return pass_on(self._world.fleet.address(launch), request, _headers(request))
         except (StartFailed, OSError, http.client.HTTPException):
             return _page(503, "Service Unavailable")
 
@@ -86,16 +84,14 @@ class Functions:
         return str(target.get("revisionName") or service.get("ready", service["latest"]))
 
 
-def _pass_on(address: str, request: Request) -> Reply:
-    headers = {name: value for name, value in request.headers.items() if name not in _OWN}
+def _headers(request: Request) -> dict[str, str]:
+    """What Google's front end says of the caller; the last of the forwarded addresses is its own word."""
     before = request.headers.get("x-forwarded-for")
-    headers["X-Forwarded-For"] = f"{before},{_CALLER}" if before else _CALLER
-    headers |= {"X-Forwarded-Proto": "https", "Forwarded": f'for="{_CALLER}";proto=https', "Host": request.host}
-    query = "&".join(f"{name}={value}" for name, value in request.query)
-    with contextlib.closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)) as connection:
-        connection.request(request.verb, f"{request.path}?{query}" if query else request.path, request.body, headers)
-        response = connection.getresponse()
-        return Reply(response.status, response.read(), dict(response.getheaders()))
+    return {
+        "X-Forwarded-For": f"{before},{_CALLER}" if before else _CALLER,
+        "X-Forwarded-Proto": "https",
+        "Forwarded": f'for="{_CALLER}";proto=https',
+    }
 
 
 def _page(status: int, text: str) -> Reply:

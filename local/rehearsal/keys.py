@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlencode
 
 from local.google.rest import Calls, Page
 from local.google.status import FrontEndPage, GoogleError
@@ -28,8 +27,8 @@ class Keys:
         try:
             if service not in self._world.project.enabled:
                 raise disabled(service, self._world)
-            query = urlencode(request.query)
-            reply = Reply(200, self._calls.answer(request.verb, request.path, query, request.body, caller), _JSON)
+            answer = self._calls.answer(request.verb, request.path, request.query_text, request.body, caller)
+            reply = Reply(200, answer, _JSON)
         except GoogleError as error:
             outcome, reply = error.status, refusal(error)
         except Page as page:

@@ -1,16 +1,19 @@
 """Revisions that really run: what was uploaded, on the functions host, with the environment that was deployed.
 
-Beside that environment a process has what Cloud Run gives it, a metadata server of its service account, and the addresses
-of Cloud KMS and Secret Manager here, in place of Google's.
+Beside that environment a process has what Cloud Run gives it; Google's names, and those of everybody else, lead here, and
+the metadata server is one of its service account.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +24,17 @@ from local.google.cloud import Cloud, MetadataAccount
 from local.google.control import Control
 from local.google.metadata import Metadata
 from local.google.rest import RestServer
-from local.processes import HOST, Service, StartFailed, free_port, stop, wait_until_answers
+from local.processes import HOST, START_SECONDS, Service, StartFailed, free_port, stop
 
+_RESOLVER: Final = Path(__file__).with_name("resolver")
+_POLL_SECONDS: Final = 0.1
 _TOKEN_SECONDS: Final = 3600
+
+
+def names_lead_here(ports: Mapping[int, int]) -> dict[str, str]:
+    """The environment in which a Python finds every name on this machine: ports there, and which they are here."""
+    pairs = " ".join(f"{there}={here}" for there, here in ports.items())
+    return {"PYTHONPATH": str(_RESOLVER), "REHEARSAL_PORTS": pairs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +57,17 @@ class _Running:
     is_ready: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fleet:
     """``trust`` is the PEM file of our authority, for what the service fetches by https; logs are in ``folder``;
-    ``places`` are settings that say where Google is, in every process.
+    ``direct_port`` is where names lead to.
     """
 
     cloud: Cloud
     answering: Answering
     folder: Path
     trust: Path
-    places: dict[str, str] = field(default_factory=dict)
+    direct_port: int = 0
     _running: dict[str, _Running] = field(default_factory=dict)
     _metadata: dict[str, RestServer] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -90,16 +101,18 @@ class Fleet:
         return self.folder / "logs" / f"{revision}.log"
 
     def _wait(self, revision: str) -> None:
-        running = self._running[revision]
-        try:
-            wait_until_answers(running.service)
-        except StartFailed as error:
-            running.failure = str(error)
-        else:
-            running.is_ready = True
+        """As Cloud Run does: it is ready when its port takes a connection."""
+        running, deadline = self._running[revision], time.monotonic() + START_SECONDS
+        host, port = running.service.base.removeprefix("http://").split(":")
+        while not running.is_ready and not running.failure:
+            if running.service.process.poll() is not None or time.monotonic() > deadline:
+                running.failure = f"{revision} does not start: {self.log_of(revision)}"
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+                running.is_ready = True
+            time.sleep(_POLL_SECONDS)
 
     def _environment(self, launch: Launch, port: int) -> dict[str, str]:
-        metadata = f"{HOST}:{self._metadata_of(launch.account).server_port}"
+        metadata = self._metadata_of(launch.account).server_port
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -112,9 +125,7 @@ class Fleet:
             "HOST": HOST,
             "PORT": str(port),
             "SSL_CERT_FILE": str(self.trust),
-            "GCE_METADATA_HOST": metadata,
-            "GCE_METADATA_IP": metadata,
-            **self.places,
+            **names_lead_here({443: self.direct_port, 80: metadata}),
         }
 
     def _metadata_of(self, account: str) -> RestServer:

@@ -1,4 +1,5 @@
-"""A proxy on loopback for clients that use Google's own names: every tunnel ends here, in a TLS server of that name.
+"""Two ways to here under anybody's name: a proxy on loopback, whose every tunnel ends in a TLS server of the name that was
+asked for, and for what uses no proxy a port that is a TLS server of whichever name it is called by.
 
 What is not stood in for is refused at CONNECT, and remembered: a rehearsal in which anything was asked for beyond the
 stand-in has failed.
@@ -7,14 +8,13 @@ stand-in has failed.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from local.processes import HOST
 from local.rehearsal.authority import Authority
@@ -28,9 +28,12 @@ _TLS_PORT: Final = "443"
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running one. ``refused`` are names that somebody wanted to reach, and requests that a front failed at."""
+    """A running one; ``direct_port`` is that without a proxy. ``refused`` are names that somebody wanted to reach, and
+    requests that a front failed at.
+    """
 
     port: int
+    direct_port: int
     authority: Authority
     refused: list[str]
 
@@ -39,28 +42,37 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port: int, find_front: Callable[[str], Front | None], authority: Authority) -> None:
-        super().__init__((HOST, port), _Outer)
+    def __init__(self, find_front: Callable[[str], Front | None], authority: Authority, refused: list[str]) -> None:
+        super().__init__((HOST, 0), _Outer)
         self.find_front = find_front
         self.authority = authority
-        self.refused: list[str] = []
+        self.refused = refused
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error of ours; what a front raises is answered as 500 before it comes here."""
+        """A client that goes away is no error of ours; what a front raises is answered before it comes here."""
 
 
 class _Direct(_Server):
-    """Without a proxy before it: one name, on a port of its own."""
-
-    def __init__(self, host: str, front: Front, authority: Authority) -> None:
-        super().__init__(0, lambda _: front, authority)
-        self.host = host
-        self.front = front
+    """Is called by the name that comes with the handshake."""
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread."""
         del client_address
-        serve_tls(request, self, HOST, lambda asked: self.front(dataclasses.replace(asked, host=self.host)))
+        called: list[str] = []
+
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+            called.append(name or HOST)
+            connection.context = self.authority.context_for(called[0])
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sni_callback = choose
+        with contextlib.suppress(OSError):
+            secured = context.wrap_socket(request, server_side=True)
+            front = self.find_front(called[0])
+            if front is None:
+                self.refused.append(called[0])
+            else:
+                serve(secured, self, called[0], front)
 
 
 class _Outer(BaseHTTPRequestHandler):
@@ -81,7 +93,9 @@ class _Outer(BaseHTTPRequestHandler):
         self.send_response(200, "Connection established")
         self.end_headers()
         self.close_connection = True
-        serve_tls(self.connection, self.server, host, front)
+        with contextlib.suppress(OSError):
+            secured = self.server.authority.context_for(host).wrap_socket(self.connection, server_side=True)
+            serve(secured, self.server, host, front)
 
     def _refuse(self) -> None:
         self.server.refused.append(self.path)
@@ -93,13 +107,11 @@ class _Outer(BaseHTTPRequestHandler):
         """The journal says what was asked."""
 
 
-def serve_tls(connection: socket.socket, server: _Server, host: str, front: Front) -> None:
+def serve(connection: ssl.SSLSocket, server: _Server, host: str, front: Front) -> None:
     """Serves one connection to its end, as the server of ``host``."""
-    with contextlib.suppress(OSError):
-        secured = server.authority.context_for(host).wrap_socket(connection, server_side=True)
-        handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
-        handler(secured, secured.getpeername(), server)
-        secured.unwrap()
+    handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
+    handler(connection, connection.getpeername(), server)
+    connection.unwrap()
 
 
 class _Inner(BaseHTTPRequestHandler):
@@ -115,8 +127,7 @@ class _Inner(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        query = tuple(parse_qsl(parts.query, keep_blank_values=True))
-        request = Request(self.command, self.host, parts.path, query, headers, self._read_body())
+        request = Request(self.command, self.host, parts.path, parts.query, headers, self._read_body())
         try:
             reply = type(self).front(request)
         except Exception as error:  # noqa: BLE001 - the edge: what a front has not foreseen is told, here and at the end
@@ -155,15 +166,12 @@ class _Inner(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def proxy(find_front: Callable[[str], Front | None], authority: Authority) -> Iterator[Proxy]:
     """Runs until the end; ``find_front`` answers who stands in for a name, if anybody does."""
-    with _running(_Server(0, find_front, authority)) as server:
-        yield Proxy(server.server_port, authority, server.refused)
-
-
-@contextlib.contextmanager
-def listener(host: str, front: Front, authority: Authority) -> Iterator[str]:
-    """For what goes through no proxy: an https origin on loopback, at which ``front`` answers as ``host``."""
-    with _running(_Direct(host, front, authority)) as server:
-        yield f"https://{HOST}:{server.server_port}"
+    refused: list[str] = []
+    with (
+        _running(_Server(find_front, authority, refused)) as tunnels,
+        _running(_Direct(find_front, authority, refused)) as direct,
+    ):
+        yield Proxy(tunnels.server_port, direct.server_port, authority, refused)
 
 
 @contextlib.contextmanager

@@ -146,7 +146,8 @@ def get_revision(world: World, call: Call) -> Json:
 
 def list_revisions(world: World, call: Call) -> Json:
     """Of one service where the label selector names it, the newest first."""
-    selector = dict(part.split("=", 1) for part in call.one("labelSelector").split(",") if part)
+    pairs = (part.partition("=") for part in call.one("labelSelector").split(",") if part)
+    selector = {name.strip(): value.strip() for name, _, value in pairs}
     found = [
         one
         for one in world.resources.under(REVISIONS, f"{call.resource}/revisions")

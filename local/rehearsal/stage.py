@@ -19,15 +19,19 @@ from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
 from local.rehearsal.definitions import load_definitions
 from local.rehearsal.functions_front import Functions
+from local.rehearsal.issuer import HOST as ISSUER_HOST
+from local.rehearsal.issuer import Issuer, issuer
 from local.rehearsal.keys import Keys
-from local.rehearsal.proxy import Front, Proxy, listener, proxy
+from local.rehearsal.launch import names_lead_here
+from local.rehearsal.proxy import Front, Proxy, proxy
 from local.rehearsal.table import HANDLES
 from local.rehearsal.tokens import REFRESH_TOKEN, Tokens
 from local.rehearsal.uploads import Uploads
 from local.rehearsal.world import LEAD, PROJECT_ID, World, new_world
 
-_KMS: Final = "cloudkms.googleapis.com"
-_SECRETS: Final = "secretmanager.googleapis.com"
+# Somebody of the development world (README.md).
+CLIENT: Final = "usa-secret"
+SECRET: Final = "dev"
 GCLOUD: Final = shutil.which("gcloud")
 
 
@@ -37,10 +41,11 @@ class NoGcloud(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """``environment`` is whole: what runs in it meets nothing but the stand-in."""
+    """``environment`` is whole: what runs in it meets nothing but the stand-in. ``issuer`` is one that the service takes."""
 
     world: World
     proxy: Proxy
+    issuer: Issuer
     environment: Mapping[str, str]
 
     def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -57,16 +62,10 @@ def stage(folder: Path) -> Iterator[Stage]:
     folder.chmod(0o700)
     authority = Authority(folder / "authority.pem")
     world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
-    fronts = _Fronts(world)
     try:
-        with (
-            proxy(fronts.find, authority) as running,
-            listener(_KMS, fronts.keys.answer, authority) as kms,
-            listener(_SECRETS, fronts.keys.answer, authority) as secrets,
-        ):
-            world.fleet.places.update({"KAS_KMS_ENDPOINT": kms, "KAS_SECRETS_ENDPOINT": secrets})
-            options = f"--kms-endpoint {kms} --secrets-endpoint {secrets}"
-            one = Stage(world, running, {**_environment(folder, running), "SEALED_KEYS_OPTIONS": options})
+        with issuer(folder) as own_issuer, proxy(_Fronts(world, own_issuer).find, authority) as running:
+            world.fleet.direct_port = running.direct_port
+            one = Stage(world, running, own_issuer, _environment(folder, running))
             _log_in(one)
             yield one
     finally:
@@ -76,12 +75,12 @@ def stage(folder: Path) -> Iterator[Stage]:
 class _Fronts:
     """Who answers under which name."""
 
-    def __init__(self, world: World) -> None:
-        administration, functions = Answering(world, HANDLES), Functions(world)
-        self.keys = Keys(world)
+    def __init__(self, world: World, own_issuer: Issuer) -> None:
+        administration, functions, keys = Answering(world, HANDLES), Functions(world), Keys(world)
         self._names: dict[str, Front] = {
-            _KMS: self.keys.answer,
-            _SECRETS: self.keys.answer,
+            "cloudkms.googleapis.com": keys.answer,
+            "secretmanager.googleapis.com": keys.answer,
+            ISSUER_HOST: own_issuer.answer,
             "oauth2.googleapis.com": Tokens(world).answer,
             "storage.googleapis.com": Uploads(world, administration).answer,
         }
@@ -121,6 +120,10 @@ def _environment(folder: Path, running: Proxy) -> dict[str, str]:
         "SSL_CERT_FILE": trust,
         "CURL_CA_BUNDLE": trust,
         "REQUESTS_CA_BUNDLE": trust,
+        "SMOKE_TOKEN_URL": f"https://{ISSUER_HOST}/token",
+        "SMOKE_CLIENT_ID": CLIENT,
+        "SMOKE_CLIENT_SECRET": SECRET,
+        **names_lead_here({443: running.direct_port}),
     }
 
 

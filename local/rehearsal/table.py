@@ -9,6 +9,7 @@ from local.rehearsal import (
     builds,
     compute,
     functions,
+    logs,
     observing,
     paying,
     projects,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from local.google.status import GoogleError
 
@@ -14,14 +15,18 @@ _JSON: Final = "application/json; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``path`` is as it was sent, percent-encoded; names of ``headers`` are in small letters."""
+    """``path`` and ``query_text`` are as they were sent, percent-encoded; names of ``headers`` are in small letters."""
 
     verb: str
     host: str
     path: str
-    query: tuple[tuple[str, str], ...]
+    query_text: str
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query_text, keep_blank_values=True)
 
 
 @dataclass(frozen=True, slots=True)
