@@ -76,7 +76,9 @@ class Deployed:
 
     def differences(self, environment: Mapping[str, str], options: Mapping[str, str]) -> Iterator[str]:
         """Names of what is not as wanted; "source" first, where there is anything to build."""
-        labels = (self.function if options["via"] == "functions" else self.service.get("metadata", {})).get("labels", {})
+        labels = (self.function if options["via"] == "functions" else self.service.get("metadata", {})).get(
+            "labels", {}
+        )
         if not self.is_there or labels.get("kas-source") != options["source"]:
             yield "source"
         if not self.is_there:

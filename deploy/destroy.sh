@@ -10,9 +10,13 @@ destroy() {
 	remove_balancer
 	remove_watching
 	remove_service
-	remove_roles
-	remove_secrets
-	remove_accounts
+	if is_alone; then
+		remove_roles
+		remove_secrets
+		remove_accounts
+	else
+		say "# roles, secrets and account stay: another service of $NATION has them"
+	fi
 	say "# $CHANGES commands were run"
 	show_rest
 }
@@ -73,6 +77,12 @@ remove_listed() { # FUNCTION TITLE, and the question for a list of titles and na
 is_last() { # whether no other nation's account is in the project
 	found iam service-accounts list '--format=value(email)' || return 0
 	! grep -E '^kas-(usa|fra|gbr)@' <<<"$ANSWER" | grep -qvxF "$ACCOUNT"
+}
+
+is_alone() { # whether no other service runs as the account
+	found run services list "--region=$REGION" '--format=value(spec.template.spec.serviceAccountName,metadata.name)' ||
+		return 0
+	! grep -F "$ACCOUNT"$'\t' <<<"$ANSWER" | grep -qvF $'\t'"$SERVICE"
 }
 
 remove_service() {

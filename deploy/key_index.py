@@ -63,10 +63,11 @@ def read_facts(text: str) -> Facts:
     keys = [_version(_KEY, *row[1:4]) for row in rows if row[0] == "key"]
     secrets = [_version(_SECRET, *row[1:3]) for row in rows if row[0] == "secret"]
     notes = [json.loads(row[1]) or {} for row in rows if row[0] == "notes"]
-    newest_first = {"key": lambda version: version.number, "reverse": True}
-    return Facts(
-        sorted(keys, **newest_first), sorted(secrets, **newest_first), notes[0].get("annotations", {}) if notes else {}
-    )
+    return Facts(_newest_first(keys), _newest_first(secrets), notes[0].get("annotations", {}) if notes else {})
+
+
+def _newest_first(versions: Sequence[Version]) -> list[Version]:
+    return sorted(versions, key=lambda version: version.number, reverse=True)
 
 
 def _version(pattern: re.Pattern[str], name: str, state: str, algorithm: str = "") -> Version:

@@ -2,7 +2,7 @@
 # The key ring, a key for each dialect, the key that seals, and what the service's account may do with each of them. A
 # ring and the name of a key stay for ever, so none is made that was not asked for.
 
-declare -A VERSIONS=() # by key: lines of name, state and algorithm, tabs between
+declare -A VERSIONS=() # by key: lines of name, state, algorithm and time of making, tabs between
 
 step_ring() {
 	step 'key ring' 'you need roles/cloudkms.admin, or roles/owner, on the project'
@@ -30,7 +30,7 @@ step_keys() {
 
 read_versions() { # KEY
 	found kms keys versions list "--key=$1" "--keyring=$RING" "--location=$REGION" \
-		'--format=value(name,state,algorithm)' || return 1
+		'--format=value(name,state,algorithm,createTime)' || return 1
 	VERSIONS[$1]=$ANSWER
 }
 

@@ -1,4 +1,4 @@
-"""What `smoke --measure` found, beside the targets: ``python3 -m deploy.measured SEEN AUDIT [STARTS]``
+"""What `smoke --measure` found, beside the targets: ``python3 -m deploy.measured SEEN AUDIT STARTS``
 
 SEEN is what was seen from here, AUDIT the service's own lines on the same requests (as `gcloud logging read --format=json`
 gives them, or one a line), by which the way there and back is told from the service's own time, and a kept key from
@@ -64,7 +64,7 @@ def _hit_rate(seen: Sequence[Json], lines: Mapping[str, Json]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     seen = [json.loads(line) for line in Path(arguments[0]).read_text("utf-8").splitlines()]
-    starts, mean = (Path(arguments[2]).read_text("utf-8").split() if len(arguments) > 2 else []) or ("0", "")
+    starts, mean = Path(arguments[2]).read_text("utf-8").split()
     print(*table(seen, audited(Path(arguments[1]).read_text("utf-8")), int(starts), mean), sep="\n")
     return 0
 

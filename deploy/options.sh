@@ -60,7 +60,7 @@ derive_names() {
 
 derive_account_names() { # once the project is known
 	ACCOUNT=kas-$NATION@$PROJECT.iam.gserviceaccount.com
-	BUILDER=kas-build@$PROJECT.iam.gserviceaccount.com
+	BUILDER=kas-image@$PROJECT.iam.gserviceaccount.com
 	KEYS=projects/$PROJECT/locations/$REGION/keyRings/$RING/cryptoKeys
 }
 
@@ -108,6 +108,13 @@ choose_edge() {
 	[[ $VIA == run ]] || refuse '--tls13 needs --via run: a function has an address that cannot be switched off'
 	[[ $DOMAIN =~ ^([a-z0-9-]+\.)+[a-z]{2,}$ ]] || refuse "--tls13 needs DOMAIN, the name that clients call, not '$DOMAIN'"
 	HOPS=1 INGRESS=internal-and-cloud-load-balancing DEFAULT_URL=no
+}
+
+check_tools() {
+	local tool
+	for tool in gcloud python3 openssl sha256sum; do
+		command -v "$tool" >/dev/null || refuse "$tool is not installed"
+	done
 }
 
 check_options() {

@@ -6,7 +6,6 @@ INTERFACES='cloudkms secretmanager run cloudbuild artifactregistry iam logging m
 
 step_access() {
 	step 'tools and access' 'gcloud auth login, and the project: gcloud config set project PROJECT'
-	need_tools
 	PROJECT=${PROJECT:-$(gcloud config get-value project 2>/dev/null)}
 	[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || refuse "PROJECT is the id of a project, not '$PROJECT'"
 	derive_account_names
@@ -16,15 +15,6 @@ step_access() {
 		[[ $ANSWER == *.gserviceaccount.com ]] || ALERT_EMAIL=$ANSWER
 	fi
 	step_billing
-}
-
-need_tools() {
-	local tool
-	for tool in gcloud python3 openssl sha256sum; do
-		command -v "$tool" >/dev/null || stop "$tool is not installed"
-	done
-	[[ -f config/issuers.json ]] ||
-		stop 'config/issuers.json is missing: cp config/issuers.example.json config/issuers.json, and put your issuers into it'
 }
 
 step_billing() {

@@ -23,8 +23,9 @@ Json = dict[str, Any]
 
 def serving(service: Json) -> str:
     """The revision that has most of the traffic."""
-    targets = service.get("status", {}).get("traffic", [])
-    return str(max(targets, key=lambda one: one.get("percent", 0), default={}).get("revisionName", ""))
+    targets: list[Json] = service.get("status", {}).get("traffic", [])
+    most = max(targets, key=lambda one: int(one.get("percent", 0)), default=None)
+    return "" if most is None else str(most.get("revisionName", ""))
 
 
 def target(service: Json, revisions: Sequence[Json], name: str | None) -> tuple[Json, Json]:
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     revisions = json.loads(Path(arguments[2]).read_text("utf-8"))
     try:
-        there, now = target(service, revisions, arguments[4] if len(arguments) > 4 else None)
+        there, now = target(service, revisions, next(iter(arguments[4:]), None))
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1

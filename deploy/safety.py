@@ -23,6 +23,7 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
     1. Nobody can choose the address that he is counted as.
     2. The service runs in production mode.
     3. With state in memory one process remembers every proof, and accepts none of another.
+    4. It knows whose tokens it takes.
     """
     check_edge(int(options["hops"]), options["ingress"], options["default_url"])
     hops = settings.get("KAS_TRUSTED_PROXY_HOPS", "0")
@@ -35,6 +36,9 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
         raise Refused("KAS_MODE must be production")
     if options["state"] == "memory":
         _check_memory(settings, options)
+    issuers = Path(settings.get("KAS_ISSUERS_PATH", "config/issuers.json"))
+    if not issuers.exists():
+        raise Refused(f"{issuers} is missing: cp config/issuers.example.json {issuers}, and put your issuers into it")
 
 
 def check_edge(hops: int, ingress: str, default_url: str) -> None:
@@ -58,9 +62,10 @@ def options_of(words: Sequence[str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036 - the first of ours that runs, by a python that nobody has chosen
+        sys.stderr.write("python3 is older than 3.11\n")
+        return 1
     try:
-        if sys.version_info < (3, 11):  # the first of ours that runs
-            raise Refused("python3 is older than 3.11")
         check(env_file.read(Path(arguments[0])), options_of(arguments[1:]))
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")

@@ -2,7 +2,7 @@
 # Secrets are made on this machine and go to Secret Manager through standard input. The sealed key is made by a command of
 # this project, in memory, and only its ciphertext is stored.
 
-declare -A SECRETS=() # by secret: lines of name and state, a tab between
+declare -A SECRETS=() # by secret: lines of name, state and time of making, tabs between
 NOTES=''              # of the sealed key's secret: what is noted of each version
 NEW_SIGNING_KEY='openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
 NEW_NONCE_SECRET="openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\\n'"
@@ -29,7 +29,7 @@ make_secret() { # SECRET PIPELINE
 }
 
 read_secret() { # SECRET
-	found secrets versions list "$1" '--format=value(name,state)' || return 1
+	found secrets versions list "$1" '--format=value(name,state,createTime)' || return 1
 	# The list shows the number alone, whatever name it is asked for.
 	SECRETS[$1]=$(sed -E "s|^([0-9]+)\t|projects/$NUMBER/secrets/$1/versions/\1\t|" <<<"$ANSWER")
 }

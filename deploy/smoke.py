@@ -17,8 +17,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from email.message import Message
+from http import HTTPStatus
 from typing import Any, Final
 
 _TIMEOUT_SECONDS: Final = 30
@@ -34,7 +36,7 @@ class Answer:
     """What came back. ``seconds`` from the connection on."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message[str, str]
     body: bytes
     seconds: float
 
@@ -95,7 +97,7 @@ def check_closed(url: str) -> None:
         answer = ask("GET", f"{url}/health")
     except SmokeFailed:
         answer = None
-    if answer is not None and answer.status == 200:
+    if answer is not None and answer.status == HTTPStatus.OK:
         raise SmokeFailed(f"{url} leads past the load balancer")
     print(f"ok  {url} leads nowhere")
 

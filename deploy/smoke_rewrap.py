@@ -32,7 +32,7 @@ class Timed(Http):
     """Remembers of each exchange what was asked, X-Request-Id, status and milliseconds."""
 
     def __init__(self) -> None:
-        super().__init__(timeout_seconds=30, idle_seconds=30)
+        super().__init__(timeout_seconds=30)
         self.seen: list[tuple[str, str, int, float]] = []
 
     def __call__(

@@ -56,7 +56,9 @@ def bill(used: Mapping[str, float], facts: Sequence[str], options: Mapping[str, 
     yield priced("Secret Manager", "reads", used["reads"] / 1e4, prices, "secrets.accesses")
     yield priced("Cloud Logging", "logs", used["logs"] / _GIB, prices, "logging.storage")
     yield priced("Cloud Monitoring", "alert conditions", part * int(options["alerts"]), prices, "monitoring.conditions")
-    yield priced("Artifact Registry", "images", part * used["images"] / 1e9, prices, "artifacts.storage", free_times=part)
+    yield priced(
+        "Artifact Registry", "images", part * used["images"] / 1e9, prices, "artifacts.storage", free_times=part
+    )
     if options["balancer"] == "yes":
         yield priced("Load balancer", "rule", part * 730, prices, "balancer.rule")
 
@@ -70,7 +72,9 @@ def _keys(
             level, algorithm = rest[0].lower(), rest[1]
             size = next((one for one in ("3072", "4096") if one in algorithm), "2048")
             price = prices.version("aes" if "SYMMETRIC" in algorithm else f"rsa-{size}", level)
-            yield Line("Cloud KMS", f"version, {level}, {algorithm}", part, "months", part * price, 0.0, is_confirmed=True)
+            yield Line(
+                "Cloud KMS", f"version, {level}, {algorithm}", part, "months", part * price, 0.0, is_confirmed=True
+            )
     each = prices.operation(options["key"], options["protection"])
     yield Line("Cloud KMS", "operations", used["operations"], "", used["operations"] * each, 0.0, is_confirmed=True)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from deploy.google_api import CallFailed, call, token
@@ -25,7 +26,7 @@ def read(project: str, name: str, bearer: str) -> dict[str, Any]:
     try:
         return call("compute", f"projects/{project}/global/sslPolicies/{name}", bearer)
     except CallFailed as failure:
-        if failure.status == 404 or any(text in failure.text for text in _NOT_YET):
+        if failure.status == HTTPStatus.NOT_FOUND or any(text in failure.text for text in _NOT_YET):
             return {}
         raise
 

@@ -2,6 +2,8 @@
 # A load balancer that takes TLS 1.3 and nothing older, in front of a service whose own address is off. It costs about
 # $18.25 a month, whatever is asked of it. Its parts hang together in this order.
 
+CERTIFICATE=ACTIVE # until it is asked for
+
 step_tls13() {
 	[[ $TLS13 == yes ]] || return 0
 	step 'load balancer for TLS 1.3' 'you need roles/compute.loadBalancerAdmin and roles/compute.securityAdmin, or roles/owner'
@@ -46,7 +48,7 @@ show_certificate() {
 	found compute addresses describe "$SERVICE" --global '--format=value(address)' || ANSWER=''
 	address=$ANSWER
 	found compute ssl-certificates describe "$SERVICE" --global '--format=value(managed.status)' || ANSWER=''
-	state=$ANSWER
+	state=${ANSWER:-PROVISIONING}
 	[[ $state == ACTIVE ]] || say "# the certificate is $state: point $DOMAIN at $address (an A record), wait up to an hour, then
 # ./deploy.sh smoke --tls13 --nation $NATION"
 	CERTIFICATE=$state

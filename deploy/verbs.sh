@@ -4,6 +4,7 @@
 main() {
 	read_options "$@"
 	[[ -n $VERB ]] || { usage && exit 2; }
+	check_tools
 	check_options
 	make_work
 	case $VERB in

@@ -67,7 +67,9 @@ def main(arguments: Sequence[str]) -> int:
         target = work / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         is_list = isinstance(document, list)
-        target.write_text("".join(f"{one}\n" for one in document) if is_list else json.dumps(document, indent=2), "utf-8")
+        target.write_text(
+            "".join(f"{one}\n" for one in document) if is_list else json.dumps(document, indent=2), "utf-8"
+        )
         print(path.stem if path.parent.name == "deploy" else path.parent.name, path.stem, mark, target, sep="\t")
     return 0
 

@@ -21,8 +21,8 @@ from kas.dataclass import dataclass
 MOST_INSTANCES: Final = 100
 LEAST_TRAFFIC: Final = 10.0  # requests a day that are looked at
 MOST_TRAFFIC: Final = 1e8
-_PER_DECADE: Final = 40
-_HALVINGS: Final = 30
+_PER_DECADE: Final = 20
+_HALVINGS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)

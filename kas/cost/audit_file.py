@@ -86,9 +86,10 @@ def read_usage(path: Path) -> Usage:
 
 
 def _entries(text: str) -> Iterator[Any]:
-    """An array as a whole, or a value a line; None for a line that is no JSON."""
-    if text.lstrip().startswith("["):
-        yield from json.loads(text)
+    """An array as a whole, or a value a line; None for a line that is no JSON. Lines of the host begin as arrays do."""
+    whole = _parsed(text) if text.lstrip().startswith("[") else None
+    if isinstance(whole, list):
+        yield from whole
         return
     for line in text.splitlines():
         if line.strip():

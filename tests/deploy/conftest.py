@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,7 +120,7 @@ def deployment(tree, tmp_path) -> Iterator[Deployment]:
     """An empty project."""
     with recording(Project()) as recorder:
         yield Deployment(tree, tmp_path, recorder)
-    assert not (tmp_path / "tmp").exists() or os.listdir(tmp_path / "tmp") == [], "the private folder is gone"
+    assert not (tmp_path / "tmp").exists() or list((tmp_path / "tmp").iterdir()) == [], "the private folder is gone"
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,9 @@ def test_all_of_env_yaml_is_passed_on(deployed):
     }
     environment = deployed.environment
     assert environment.keys() == pairs.keys() | own
-    assert {name: environment[name] for name in pairs.keys() - own} == {name: pairs[name] for name in pairs.keys() - own}
+    assert {name: environment[name] for name in pairs.keys() - own} == {
+        name: pairs[name] for name in pairs.keys() - own
+    }
 
 
 def test_every_address_of_the_service_is_one_of_its_public_bases(deployed):
@@ -75,13 +77,17 @@ def test_what_the_service_starts_with_is_explicit(deployed):
     spec, own = deployed.service["spec"]["template"]["spec"], deployed.service["metadata"]["annotations"]
     assert (spec["containerConcurrency"], spec["timeoutSeconds"]) == (32, 60)
     assert deployed.environment["THREADS"] == "32"
-    assert spec["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
+    assert spec["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "640Mi"}
     assert f"serviceAccount:{spec['serviceAccountName']}" == ACCOUNT
     assert deployed.service["spec"]["template"]["metadata"]["annotations"]["autoscaling.knative.dev/maxScale"] == "1"
     assert own["run.googleapis.com/ingress"] == "all"
     (deploy,) = [call for call in deployed.recorder.changes if "deploy" in call.argv]
     assert {"cpu-boost", "no-invoker-iam-check", "no-session-affinity", "cpu-throttling"} <= deploy.flags.keys()
-    assert (deploy.flags["function"], deploy.flags["base-image"], deploy.flags["min-instances"]) == ("kas", "python313", "0")
+    assert (deploy.flags["function"], deploy.flags["base-image"], deploy.flags["min-instances"]) == (
+        "kas",
+        "python313",
+        "0",
+    )
 
 
 def test_the_account_has_its_roles_on_keys_and_secrets_and_none_on_the_project(deployed):
@@ -182,7 +188,10 @@ def test_a_key_that_google_cannot_make_ends_it(deployment):
 
 def test_the_audit_log_of_keys_is_added_to_what_the_project_has(deployment):
     project = deployment.project.policies["project"]
-    theirs = {"service": "allServices", "auditLogConfigs": [{"logType": "ADMIN_READ", "exemptedMembers": ["user:x@example.com"]}]}
+    theirs = {
+        "service": "allServices",
+        "auditLogConfigs": [{"logType": "ADMIN_READ", "exemptedMembers": ["user:x@example.com"]}],
+    }
     own = {"service": "cloudkms.googleapis.com", "auditLogConfigs": [{"logType": "DATA_WRITE"}]}
     project["auditConfigs"] = [theirs, own]
     project["bindings"].append({"role": "roles/viewer", "members": ["user:y@example.com"], "condition": {"title": "t"}})
@@ -241,7 +250,9 @@ def test_another_setting_is_deployed_without_building_again(deployed, setting, v
 def test_what_was_changed_elsewhere_is_set_right(deployed):
     deployed.service["metadata"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] = "false"
     deployed.service["spec"]["template"]["spec"]["containerConcurrency"] = 80
-    deployed.service["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": "KAS_METRICS_X", "value": "on"})
+    deployed.service["spec"]["template"]["spec"]["containers"][0]["env"].append(
+        {"name": "KAS_METRICS_X", "value": "on"}
+    )
     changes = deployed.ok("apply").changes
     assert [call.words[2] for call in changes] == ["update", "update-traffic"]
     assert deployed.service["spec"]["template"]["spec"]["containerConcurrency"] == 32
@@ -258,9 +269,9 @@ def test_another_source_is_built_and_gets_the_traffic_when_it_has_started(deploy
 
 
 def test_a_file_that_a_setting_names_and_that_is_not_sent_is_refused(deployment):
-    text = (deployment.tree / "env.yaml").read_text("utf-8").replace("config/issuers.json", "config/other.json")
+    text = (deployment.tree / "env.yaml").read_text("utf-8").replace("config/issuers.json", "config/labels.json")
     (deployment.folder / "env.yaml").write_text(text, "utf-8")
     done = deployment.run("apply", ENV_FILE=str(deployment.folder / "env.yaml"))
     assert done.status == 1
-    assert "KAS_ISSUERS_PATH names config/other.json, which is not there or which .gcloudignore does not" in done.err
+    assert "KAS_ISSUERS_PATH names config/labels.json, which is not there or which .gcloudignore does not" in done.err
     assert "run services" not in " ".join(call.line() for call in done.changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -9,7 +10,6 @@ import pytest
 
 from tests.deploy.conftest import Deployment
 from tests.deploy.recorder.call import Call
-
 
 # Each step fails in one of two ways; EVERY_FAILURE=1 has it fail in the other as well, in another run.
 TURNS = (0, 1) if os.environ.get("EVERY_FAILURE") else (0,)
@@ -43,13 +43,22 @@ def until_done(deployment: Deployment, *words: str) -> int:
     raise AssertionError("it never ends")
 
 
+NUMBERED = ("alertPolicies", "dashboards", "channels", "uptime", "budgets")
+
+
 def comparable(deployment: Deployment) -> object:
-    """What is there; numbers that Google chose, and how many revisions there were, differ between two histories."""
-    state, policies, enabled, secrets = deployment.project.snapshot()
+    """What is there, without the numbers that Google chose, the marks over them, and how many revisions there were."""
+    state, *rest = deployment.project.snapshot()
     state.pop("revisions")
-    text = re.sub(r"(kas-usa-)\d{5}(-abc)|(?<=[a-zA-Z]/)\d+(?=\")", "#", repr([state, policies, enabled, secrets]))
-    text = re.sub(r"(?<=notificationChannels/)\d+|'kas_content': '\w+'|(?<=Policies/)\d+|(?<=Configs/)\d+", "#", text)
-    return re.sub(r"(?<=dashboards/)\d+|(?<=budgets/)\d+|kas_content=\w+|'kas_[0-9a-f]{12}'", "#", text)
+    texts = {kind: sorted(_plain(thing) for thing in state.pop(kind, {}).values()) for kind in NUMBERED}
+    return [texts, _plain(state), *(_plain(one) for one in rest)]
+
+
+def _plain(thing: object) -> str:
+    text = json.dumps(thing, sort_keys=True)
+    return re.sub(
+        r"(?<=kas-usa-)\d{5}|/\d+(?=\")|(?<=kas_content\": \")\w+|(?<=kas_content=)\w+|kas_[0-9a-f]{12}", "#", text
+    )
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -67,10 +76,13 @@ def test_a_step_that_fails_says_which_why_and_how_to_go_on(deployment):
     done = deployment.run("apply")
     assert done.status == 1
     said = [line.strip() for line in done.err.splitlines() if line.strip()]
+    command = (
+        "gcloud kms keys create acp240 --keyring=kas-usa --location=us-central1 --purpose=asymmetric-encryption"
+        " --protection-level=hsm --default-algorithm=rsa-decrypt-oaep-2048-sha256 --project=my-project"
+    )
     assert said[-6:] == [
         'deploy.sh: the step "keys" failed',
-        "command: gcloud kms keys create acp240 --keyring=kas-usa --location=us-central1 --purpose=asymmetric-encryption"
-        " --protection-level=hsm --default-algorithm=rsa-decrypt-oaep-2048-sha256 --project=my-project",
+        f"command: {command}",
         "reason:  ERROR: (gcloud) PERMISSION_DENIED: refused for the test",
         *said[-3:],
     ]

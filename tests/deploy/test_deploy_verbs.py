@@ -28,7 +28,7 @@ def serving(deployment: Deployment) -> str:
 
 
 def test_rotate_key_publishes_a_new_version_and_the_old_one_still_opens(deployed):
-    deployed.project.pending = 2
+    deployed.project.pending = 3
     done = deployed.ok("rotate-key", "acp240")
     assert "waiting for version 2 of the key acp240" in done.out
     assert kids(deployed) == {
@@ -55,9 +55,21 @@ def test_a_rotation_that_breaks_off_anywhere_is_continued_and_not_doubled(deploy
     assert deployed.ok("apply").changes == []
 
 
+def test_a_rotation_of_today_is_not_repeated_unless_one_insists(deployed):
+    """Its last answer may have been lost: who runs it again means the same rotation."""
+    deployed.ok("rotate-key", "acp240")
+    again = deployed.ok("rotate-key", "acp240")
+    assert again.changes == []
+    assert "and is deployed: nothing is left to do; --yes makes another" in again.out
+    assert deployed.ok("rotate-key", "opentdf").changes != []
+    assert deployed.ok("rotate-key", "acp240", "--yes").changes != []
+    deployed.ok("rotate-secrets")
+    assert deployed.ok("rotate-secrets").changes == []
+
+
 def test_a_disabled_version_is_listed_as_that_and_a_destroyed_one_not_at_all(deployed):
     for _ in range(2):
-        deployed.ok("rotate-key", "acp240")
+        deployed.ok("rotate-key", "acp240", "--yes")
     versions = deployed.project.kind("kms keys")["acp240"]["versions"]
     versions[0]["state"], versions[1]["state"] = "DESTROYED", "DISABLED"
     deployed.ok("apply")
@@ -70,6 +82,7 @@ def test_a_disabled_version_is_listed_as_that_and_a_destroyed_one_not_at_all(dep
 def test_after_a_newest_version_that_is_disabled_a_rotation_makes_another(deployed):
     deployed.ok("rotate-key", "acp240")
     deployed.project.kind("kms keys")["acp240"]["versions"][1]["state"] = "DISABLED"
+    deployed.ok("apply")
     deployed.ok("rotate-key", "acp240")
     assert kids(deployed)["usa-acp240-3"] == "active"
 
@@ -225,7 +238,12 @@ def test_a_nation_has_its_own_region_ring_account_secrets_and_service(deployment
     keys = json.loads(environment["KAS_KEYS"])["unwrapKeys"]
     assert {key["kid"] for key in keys} == {f"{nation}-acp240-1", f"{nation}-opentdf-1", f"{nation}-ec-1"}
     assert keys[0]["kms"].startswith(f"projects/my-project/locations/{region}/keyRings/kas-{nation}/")
-    regions = {call.flags[name] for call in deployment.recorder.changes for name in ("region", "location") if name in call.flags}
+    regions = {
+        call.flags[name]
+        for call in deployment.recorder.changes
+        for name in ("region", "location")
+        if name in call.flags
+    }
     assert regions == {region}
 
 
@@ -246,7 +264,7 @@ def test_by_cloud_functions_every_setting_is_explicit_too(deployment):
     flags = deploys[-1].flags
     assert {"gen2", "trigger-http", "allow-unauthenticated", "serve-all-traffic-latest-revision"} <= flags.keys()
     assert (flags["concurrency"], flags["max-instances"], flags["min-instances"]) == ("32", "1", "0")
-    assert (flags["runtime"], flags["entry-point"], flags["cpu"], flags["memory"]) == ("python313", "kas", "1", "512Mi")
+    assert (flags["runtime"], flags["entry-point"], flags["cpu"], flags["memory"]) == ("python313", "kas", "1", "640Mi")
     assert flags["ingress-settings"] == "all"
     assert deployment.environment["KAS_PUBLIC_BASES"].split(",") == [
         "https://kas-usa-123456789012.us-central1.run.app",
@@ -285,11 +303,15 @@ def test_another_address_for_alerts_replaces_the_first(deployed):
 def test_an_alert_of_an_earlier_release_goes_and_a_changed_one_is_made_anew(deployed):
     policies = deployed.project.kind("alertPolicies")
     labels = {"kas_service": "kas-usa", "kas_content": "0"}
-    policies["projects/1/alertPolicies/old"] = {"name": "projects/1/alertPolicies/old", "userLabels": {**labels, "kas_alert": "old"}}
+    policies["projects/1/alertPolicies/old"] = {
+        "name": "projects/1/alertPolicies/old",
+        "userLabels": {**labels, "kas_alert": "old"},
+    }
     theirs = {"name": "projects/1/alertPolicies/theirs", "userLabels": {"kas_service": "kas-fra", "kas_alert": "old"}}
     policies[theirs["name"]] = theirs
     done = deployed.ok("apply", DAILY_ALERT="5")
-    assert [call.words[2] for call in done.changes] == ["create", "delete", "delete"]
+    alerts = [call.words[2] for call in done.changes if "policies" in call.argv]
+    assert alerts == ["create", "delete", "delete"]
     assert theirs["name"] in policies
     assert "projects/1/alertPolicies/old" not in policies
     (daily,) = [one for one in policies.values() if one["userLabels"]["kas_alert"] == "daily-cost"]
@@ -368,7 +390,15 @@ def test_what_nations_share_stays_while_one_of_them_does(deployed):
     deployed.ok("destroy", "--yes")
     assert deployed.project.kind("budgets")
     assert deployed.project.kind("metrics")
-    assert "kas-build@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
+    assert "kas-image@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
+
+
+def test_what_another_service_of_the_nation_needs_stays(deployed):
+    deployed.ok("apply", SERVICE="kas-usa-staging")
+    done = deployed.ok("destroy", "--yes", "--secrets", SERVICE="kas-usa-staging")
+    assert list(deployed.project.kind("run services")) == ["kas-usa"]
+    assert "# roles, secrets and account stay: another service of usa has them" in done.out
+    assert deployed.ok("apply").changes == []
 
 
 def test_apply_after_destroy_ends_where_it_was(deployed, finished):

@@ -54,7 +54,9 @@ def codes_of(folder: Path, path: str, *forwarded: str, **changes: str) -> list[s
 def test_every_setting_is_read_by_the_wiring() -> None:
     """One that nothing reads would be a promise to the operator that nobody keeps."""
     root = Path(__file__).resolve().parents[2] / "kas"
-    wiring = "".join((root / name).read_text("utf-8") for name in ("service.py", "parts.py", "files.py"))
+    wiring = "".join(
+        (root / name).read_text("utf-8") for name in ("service.py", "parts.py", "files.py", "request_limits.py")
+    )
     unread = {field.name for field in dataclasses.fields(Settings) if f"settings.{field.name}" not in wiring}
     assert unread == {"mode"}  # as `local`
     assert "settings.local" in wiring
@@ -235,6 +237,25 @@ def test_project_names_the_trace(tmp_path: Path, capfd: pytest.CaptureFixture[st
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [event["event"] for event in events] == ["refusal", "public_key"]
     assert {event["logging.googleapis.com/trace"] for event in events} == {prefix + "a" * 32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost"),
+    [
+        ({}, 0.4 + 2.4 + 0.125),
+        ({"KAS_INSTANCE_VCPU": "2"}, 0.4 + 4.8 + 0.125),
+        ({"KAS_INSTANCE_MEMORY_MIB": "1024"}, 0.4 + 2.4 + 0.25),
+    ],
+)
+def test_instance_that_is_set_is_the_one_that_is_priced(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], changes: dict[str, str], cost: float
+) -> None:
+    """In the line of each request; here the clock stands still, so each takes one interval of 100 ms."""
+    service = production(tmp_path, **changes)
+    for path in ("/nowhere", JWKS):
+        ask(service, service.mounts.everything, "GET", path)
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [event["costMicroUsd"] for event in events] == [pytest.approx(cost, abs=0.001)] * 2
 
 
 @pytest.mark.parametrize("path", [JWKS, "/kas/v2/kas_public_key", "/kas.AccessService/PublicKey"])

@@ -20,7 +20,7 @@ OWNER = {"role": "roles/owner", "members": ["user:admin@example.com"]}
 # What is named by its first word after the verb, kept as the flags say, without a rule of its own.
 PLAIN = (
     *("kms keyrings", "compute addresses", "compute url-maps"),
-    *("compute network-endpoint-groups", "compute ssl-certificates"),
+    *("compute network-endpoint-groups", "compute backend-services", "compute ssl-certificates"),
     *("compute target-https-proxies", "compute forwarding-rules", "compute ssl-policies"),
 )
 
@@ -37,6 +37,8 @@ class Project:
         self.generating: dict[str, int] = {}
         self.more_files: list[str] = []
         self.account = "admin@example.com"
+        self.seen: list[Json] = []  # what a smoke test measures
+        self.log: list[Json] = []
         self.numbers = 0
 
     def kind(self, name: str) -> dict[str, Any]:
@@ -48,7 +50,9 @@ class Project:
 
     def snapshot(self) -> Json:
         """What is there, without what no two projects share."""
-        policies = {name: [policy.get("bindings"), policy.get("auditConfigs")] for name, policy in self.policies.items()}
+        policies = {
+            name: [policy.get("bindings"), policy.get("auditConfigs")] for name, policy in self.policies.items()
+        }
         secrets = {name: len(versions) for name, versions in self.secrets.items()}
         return json.loads(json.dumps([self.state, policies, sorted(self.enabled), secrets], sort_keys=True))
 
@@ -132,7 +136,10 @@ def set_project_policy(project: Project, call: Call) -> list[Any]:
     asked = json.loads(Path(call.words[2:][1]).read_text("utf-8"))
     if asked.get("etag") != project.policies["project"]["etag"]:
         raise Fault("ABORTED: there were concurrent policy changes")
-    project.policies["project"] = {**asked, "etag": base64.b64encode(str(project.next_number()).zfill(8).encode()).decode()}
+    project.policies["project"] = {
+        **asked,
+        "etag": base64.b64encode(str(project.next_number()).zfill(8).encode()).decode(),
+    }
     return []
 
 
@@ -149,6 +156,7 @@ HANDLERS: dict[str, Handler] = {
     "billing projects describe": lambda project, call: [
         {"billingAccountName": "billingAccounts/0X0X0X-0X0X0X-0X0X0X", "billingEnabled": True}
     ],
+    "logging read": lambda project, call: json.dumps(project.log),
     "services list": lambda project, call: [{"config": {"name": name}} for name in sorted(project.enabled)],
     "services enable": enable,
     "projects set-iam-policy": set_project_policy,

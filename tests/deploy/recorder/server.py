@@ -58,7 +58,7 @@ class _Handler(socketserver.StreamRequestHandler):
         call = Call(program, tuple(argv), self._text(), cwd)
         try:
             status, out, err = self.server.recorder.answer(call)
-        except Exception as error:  # a command that the recorder does not know: the test is to see it
+        except Exception as error:  # noqa: BLE001 - a command that the recorder does not know: the test is to see it
             status, out, err = 3, "", f"the recorder: {error!r} at {call.line()}\n"
         self.wfile.write(f"{status}\0{out}\0{err}\0".encode())
 
@@ -87,5 +87,3 @@ def recording(project: Project) -> Iterator[Recorder]:
         finally:
             server.shutdown()
             thread.join()
-
-

@@ -166,7 +166,15 @@ def uploaded(project: Any, call: Call) -> str:
     return "".join(f"{name}\n" for name in names)
 
 
+def add_backend(project: Any, call: Call) -> list[Any]:
+    project.kind("compute backend-services")[call.words[3]]["backends"] = [
+        {"group": call.flags["network-endpoint-group"]}
+    ]
+    return []
+
+
 HANDLERS = {
+    "compute backend-services add-backend": add_backend,
     "meta list-files-for-upload": uploaded,
     "run deploy": deploy,
     "run services update": update,

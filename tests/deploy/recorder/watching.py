@@ -88,7 +88,9 @@ def create_budget(project: Any, call: Call) -> list[Any]:
     project.kind("budgets")[name] = {
         "name": name,
         "displayName": flags["display-name"],
-        "amount": {"specifiedAmount": {"units": flags["budget-amount"][:-3], "currencyCode": flags["budget-amount"][-3:]}},
+        "amount": {
+            "specifiedAmount": {"units": flags["budget-amount"][:-3], "currencyCode": flags["budget-amount"][-3:]}
+        },
         "thresholdRules": [{"thresholdPercent": share} for share in shares],
         "projects": flags["filter-projects"],
     }
