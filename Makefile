@@ -4,6 +4,7 @@
 # bench-cold, bench-kms, bench-federation: what a start, Cloud KMS and forwarding cost; figures in build/ and
 # docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
+# audit: code, advisories and parts of what is deployed; build/audit/
 PYTHON ?= python3
 # with NATIONS the first of two ports for each: KAS, identity provider
 PORT ?= 8080
@@ -33,7 +34,7 @@ ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regr
 PROCESSES := tests/google/ tests/local/ # whose processes are measured
 
 .PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms \
-	bench-federation fuzz mutants
+	bench-federation fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -91,6 +92,10 @@ fuzz:
 
 mutants:
 	@PYTHON=$(PYTHON) tests/mutants/run.sh
+
+audit:
+	@PYTHON=$(PYTHON) tests/audit/setup.sh
+	@tests/audit/run.sh
 
 $(READY): requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null \
