@@ -145,6 +145,8 @@ def test_it_is_written_down_with_its_date(tmp_path, capsys):
     assert main(arguments) == 0
     result = json.loads((tmp_path / "result.json").read_text("utf-8"))
     assert result["status"] == 0
+    assert [one["about"] for one in result["verdicts"]] == ["code", "advisories", "parts"]
+    assert result["verdicts"][1]["said"] == "advisories: no advisory is known for any of 2 requirements"
     assert capsys.readouterr().out.startswith(f"{result['date']}, requirements {result['requirements']}\ncode: ")
     for name in ("bandit", "advisories-osv", "sbom"):
         good = (tmp_path / f"{name}.json").read_text("utf-8")

@@ -16,7 +16,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,7 +138,9 @@ def main(arguments: Sequence[str]) -> int:
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "requirements": hashlib.sha256(requirements.read_bytes()).hexdigest(),
         "status": status_of(verdicts),
-        "verdicts": [asdict(one) for one in verdicts],
+        "verdicts": [
+            {"about": one.about, "toDo": one.to_do, "unasked": one.unasked, "said": told(one)} for one in verdicts
+        ],
     }
     (folder / "result.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     said = "\n".join(told(one) for one in verdicts)
