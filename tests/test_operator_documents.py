@@ -35,24 +35,8 @@ NAMES = (
 DOCUMENTS = [path for path in (DOCS / f"{name}.md" for name in NAMES) if path.exists()]
 GCLOUD = shutil.which("gcloud")
 # What is on a machine anyway, or defined in the document.
-TOOLS = {
-    "cp",
-    "curl",
-    "docker",
-    "echo",
-    "grep",
-    "head",
-    "lines",
-    "openssl",
-    "printf",
-    "sed",
-    "set",
-    "sleep",
-    "sort",
-    "source",
-}
-TOOLS |= {"tr", "uniq"}
-
+TOOLS = {"cp", "curl", "date", "docker", "echo", "grep", "head", "lines", "openssl", "printf", "sed", "set"}
+TOOLS |= {"sleep", "sort", "source", "tr", "uniq"}
 
 NEEDS_GCLOUD = pytest.mark.skipif(
     GCLOUD is None, reason="gcloud is not installed, which nothing here does and Debian has no package for"
