@@ -15,7 +15,10 @@ _BEGINS = frozenset(
     {"for", "do", "if", "then", "else", "elif", "until", "while", "!", "time", "exec", "sudo", "export"}
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_FENCED = re.compile(r"^( *)```(sh|shell|bash)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_SHELLS = frozenset({"sh", "shell", "bash"})
+# Of a block that does not say what it is: it is commands where it begins with one of these.
+_OURS = (".venv/bin/python", "./deploy.sh", "gcloud ", "make ", "python3 ")
 _INSIDE = re.compile(r"\$\(((?:[^()]|\([^()]*\))*)\)")
 
 
@@ -33,6 +36,7 @@ def blocks(path: Path) -> list[Block]:
     return [
         Block(path.name, language, re.sub(f"^{indent}", "", body, flags=re.MULTILINE))
         for indent, language, body in _FENCED.findall(text)
+        if language in _SHELLS or (not language and body.startswith(_OURS))
     ]
 
 

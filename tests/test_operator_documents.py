@@ -5,6 +5,7 @@ a shell parses it, `deploy.sh` has the verb, `make` the target, our commands and
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -124,20 +126,30 @@ def test_our_own_commands_take_their_arguments():
     asked = [words for words in all_commands(".venv/bin/python") + all_commands("python3") if words[:1] == ["-m"]]
     assert any(words[1].startswith("kas.") for words in asked)
     for _, module, *arguments in asked:
-        if module.startswith("kas."):
-            assert _parses(module, arguments), (module, arguments)
+        assert _parses(module, arguments), (module, arguments)
 
 
 def _parses(module: str, arguments: list[str]) -> bool:
-    """By ``new_parser`` of the module, or of the package's ``__main__``."""
-    found = importlib.import_module(module)
-    if not hasattr(found, "new_parser"):
-        found = importlib.import_module(f"{module}.__main__")
+    """By ``new_parser`` of the module, or of the package's ``__main__``; other modules must be there and no more."""
+    assert _spec(module), module
+    if not module.startswith("kas."):
+        return True
+    main = f"{module}.__main__"
+    found = importlib.import_module(main if _is_package(module) else module)
     try:
         found.new_parser().parse_args(arguments)
     except SystemExit:
         return False
     return True
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    return importlib.util.find_spec(module)
+
+
+def _is_package(module: str) -> bool:
+    spec = _spec(module)
+    return spec is not None and spec.submodule_search_locations is not None
 
 
 def test_an_argument_that_there_is_not_would_be_noticed():
