@@ -30,10 +30,13 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/policy/dissem.py,kas/policy/entitlements.py,kas/policy/labels.py,kas/policy/rules.py,$\
 	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
-ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/ # and what makes the halves equal
-PROCESSES := tests/google/ tests/local/ # whose processes are measured
+# Tests in three parts, which take about as long as each other. The second mostly waits: for what hangs, stalls or starts.
+ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/
+WAITS := tests/federation/ tests/host/ tests/kms/
+PROCESSES := tests/google/ tests/local/
+OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/__pycache__/,$(wildcard tests/*/))
 
-.PHONY: run demo demo-federation test test-attacks test-others check contract attacks bench-cold bench-kms \
+.PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
 	bench-federation fuzz mutants audit
 .DELETE_ON_ERROR:
 
@@ -52,19 +55,22 @@ test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	@tests/policy_backends/setup.sh
 	$(BIN)/coverage erase
-	@echo "Two halves side by side; each shows when it has ended, after some minutes."
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-attacks test-others
+	@echo "Three parts side by side; each shows when it has ended, after some minutes."
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-attacks test-waits test-others
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include=$(DECIDING)
 
-# The two take about as long as each other.
 test-attacks:
 	$(BIN)/coverage run --parallel-mode -m pytest $(ATTACKS)
-	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
 
+test-waits:
+	$(BIN)/coverage run --parallel-mode -m pytest $(WAITS)
+
+# The processes that the second run starts are measured as well.
 test-others:
-	$(BIN)/coverage run --parallel-mode -m pytest tests/test_*.py $(filter-out $(PROCESSES) tests/__pycache__/ $(ATTACKS),$(wildcard tests/*/))
+	$(BIN)/coverage run --parallel-mode -m pytest $(OTHERS)
+	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
 
 bench-cold: $(READY)
 	$(BIN)/python -m bench.cold

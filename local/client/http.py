@@ -43,8 +43,37 @@ class Answer:
         return value
 
 
+class _Connection(urllib3.connection.HTTPConnection):
+    """Counts as dropped once it was idle for `IDLE_SECONDS`: the pool asks that, and opens another."""
+
+    _used_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it may be used."""
+        return super().is_connected and time.monotonic() <= self._used_at + IDLE_SECONDS
+
+    def getresponse(self) -> Any:
+        """The answer, as the library reads it."""
+        response = super().getresponse()
+        self._used_at = time.monotonic()
+        return response
+
+
+class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
 class Http:
-    """A pool of connections, safe for several threads; none is used after nothing was asked for ``idle_seconds``.
+    """A pool of connections, safe for several threads; none is used that was idle for `IDLE_SECONDS`.
 
     ``authorities`` is a PEM file of those to trust in place of the system's.
     """
@@ -54,7 +83,6 @@ class Http:
         *,
         timeout_seconds: float = 10.0,
         connections: int = 8,
-        idle_seconds: float = IDLE_SECONDS,
         authorities: Path | None = None,
     ) -> None:
         self._pool = urllib3.PoolManager(
@@ -63,8 +91,7 @@ class Http:
             retries=False,
             ca_certs=None if authorities is None else str(authorities),
         )
-        self._idle_seconds = idle_seconds
-        self._used_at = time.monotonic()
+        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def __call__(
         self, method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes | None = None
@@ -73,14 +100,10 @@ class Http:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise TransportFailed("only https is contacted, or http on this machine")
-        if time.monotonic() > self._used_at + self._idle_seconds:
-            self._pool.clear()
         try:
             return self._exchange(method, url, urllib3.HTTPHeaderDict(headers), body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TransportFailed(f"{method} {url}: {type(error).__name__}") from error
-        finally:
-            self._used_at = time.monotonic()
 
     def _exchange(self, method: str, url: str, headers: urllib3.HTTPHeaderDict, body: bytes | None) -> Answer:
         response = self._pool.request(

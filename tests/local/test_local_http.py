@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local.client import Http
+from local.client import Answer, Http
+from local.client.http import IDLE_SECONDS
 
 
 class Counting(ThreadingHTTPServer):
     """Keeps connections open and counts them."""
 
     accepted = 0
+    meeting = threading.Barrier(1)
 
     def process_request(self, request, client_address):
         self.accepted += 1
@@ -26,6 +30,8 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if self.path == "/met":
+            self.server.meeting.wait(10)
         self.send_response(204)
         self.end_headers()
 
@@ -42,10 +48,32 @@ def server() -> Iterator[Counting]:
         running.shutdown()
 
 
-@pytest.mark.parametrize(("idle_seconds", "connections"), [(60.0, 1), (0.0, 2)])
-def test_a_connection_that_the_host_may_be_closing_is_not_used(server, idle_seconds, connections):
-    """Whoever asks again soon has the same one."""
-    with contextlib.closing(Http(idle_seconds=idle_seconds)) as http:
-        for _ in range(2):
-            assert http("GET", f"http://127.0.0.1:{server.server_port}/").status == 204
-    assert server.accepted == connections
+def ask_together(http: Http, server: Counting) -> None:
+    """Two requests that meet at the server, so that each has a connection of its own."""
+    server.meeting = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        assert [answer.status for answer in pool.map(lambda _: ask(http, server, "/met"), range(2))] == [204, 204]
+
+
+def ask(http: Http, server: Counting, path: str = "/") -> Answer:
+    return http("GET", f"http://127.0.0.1:{server.server_port}{path}")
+
+
+def test_a_connection_is_used_again_by_whoever_asks_soon(server):
+    with contextlib.closing(Http()) as http:
+        ask_together(http, server)
+        ask_together(http, server)
+    assert server.accepted == 2
+
+
+def test_a_connection_that_the_host_may_be_closing_is_not_used(server):
+    """However busy the others of its pool were meanwhile."""
+    with contextlib.closing(Http()) as http:
+        ask_together(http, server)
+        until = time.monotonic() + IDLE_SECONDS + 0.1
+        while time.monotonic() < until:
+            ask(http, server)
+            time.sleep(IDLE_SECONDS / 10)
+        assert server.accepted == 2
+        ask_together(http, server)
+    assert server.accepted == 3
