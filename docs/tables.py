@@ -1,5 +1,6 @@
 # ruff: noqa: INP001 - a script beside what it writes, not a package
-"""Writes the tables of the documents from the code that they describe: settings, errors, structural faults, Connect's codes.
+"""Writes the tables of the documents from the code that they describe: settings, errors, structural faults, Connect's codes,
+costs.
 
     python docs/tables.py            rewrites the tables
     python docs/tables.py --check    exit status 1 when one is out of date or in no document
@@ -13,10 +14,14 @@ import dataclasses
 import re
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "docs"))
+
+import cost_tables  # noqa: E402 - after the path
 
 from kas.config import Settings  # noqa: E402 - after the path
 from kas.errors import Internal, KaoRefusal, leaves  # noqa: E402
@@ -71,6 +76,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "kao errors": kao_errors,
     "faults": faults,
     "connect": connect,
+    "cost bills": partial(cost_tables.bills, _table),
+    "cost knobs": partial(cost_tables.knobs, _table),
+    "cost architectures": partial(cost_tables.architectures, _table),
+    "cost cheapest": partial(cost_tables.cheapest, _table),
+    "cost pays": partial(cost_tables.pays, _table),
+    "cost compute": partial(cost_tables.compute, _table),
+    "cost assumptions": partial(cost_tables.assumptions, _table),
+    "cost prices": partial(cost_tables.prices, _table),
 }
 _PLACE = re.compile(r"(<!-- table: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

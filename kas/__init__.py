@@ -32,6 +32,7 @@ Where things are (a module imports only from rows below its own)
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     jose, datakey, schema, fetch
     net                          HTTP/1.1, bounded in time, size and number
+    cost                         what it costs: a month, and one request
     cache, ratelimit, diagnostics, jwa, seldom, tls
     config, descriptor
     environment

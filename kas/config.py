@@ -292,6 +292,17 @@ class Settings:
         65536,
         "size of a policy as canonical JSON; of OpenTDF's, before base64",
     )
+    instance_vcpu: int = count(
+        "INSTANCE_VCPU", 1, 8, "vCPU", 1, "of the instance, for what a request costs (`costMicroUsd`)"
+    )
+    instance_memory_mib: int = count(
+        "INSTANCE_MEMORY_MIB",
+        128,
+        32_768,
+        "MiB",
+        512,
+        "memory of the instance, for what a request costs (`costMicroUsd`)",
+    )
     on_cloud_run: bool = False  # no setting: the platform says it, by K_SERVICE
 
     @property

@@ -8,6 +8,8 @@ ACP-240's terms:
 - ACCESS_MODIFIED: it was not, because what came is not what was bound or signed.
 - ENCRYPT: a public key to wrap with was handed out.
 - DATA_SHARED: another service released a key, and it was passed on.
+
+``costMicroUsd`` is on the first line of a request, and null on the others.
 """
 
 from __future__ import annotations
@@ -102,6 +104,7 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
         "issuer": None if caller is None else caller.issuer,
         "subject": None if caller is None else caller.subject,
         "client": None if caller is None else caller.client,
+        "costMicroUsd": journal.bill(),
     }
 
 

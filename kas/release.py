@@ -172,7 +172,7 @@ class Release:
         keys = []
         for case, opened in zip(cases, found, strict=True):
             case.opened = opened
-            journal.key_operations += opened.operations
+            journal.spend(opened.spent)
             journal.cache_hits += opened.is_hit
             journal.cache_misses += opened.is_miss
             if isinstance(opened.outcome, KaoRefusal):

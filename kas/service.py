@@ -13,6 +13,7 @@ from typing import Final
 import flask
 
 from kas.config import Settings
+from kas.cost.marginal import new_tariff
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.errors import IssuerKeysUnavailable, ReplayStoreFull
@@ -117,6 +118,12 @@ def _edge(parts: Parts) -> Edge:
         ),
         cors=Cors(settings.cors_origins),
         meter=parts.meter,
+        tariff=new_tariff(
+            parts.files.registry.records,
+            protection_level=settings.kms_protection_level,
+            vcpu=settings.instance_vcpu,
+            memory_mib=settings.instance_memory_mib,
+        ),
         clock=parts.clock,
         timer=parts.timer,
     )

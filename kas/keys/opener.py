@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from functools import partial
 from typing import Protocol
@@ -60,15 +60,19 @@ class Budget(Protocol):
 class Opened:
     """What became of one wrapped key: ``outcome`` is the key, which is the receiver's to wipe, or why there is none.
 
-    ``kid`` names the key that opened it, None where none did. ``operations`` are those made for it, whatever came of
-    them. A hit is a kept key whose binding held, a miss any other question for kept keys.
+    ``kid`` names the key that opened it, None where none did. ``spent`` are the operations made for it, by the kid of the
+    key, whatever came of them. A hit is a kept key whose binding held, a miss any other question for kept keys.
     """
 
     outcome: Outcome
     kid: str | None
-    operations: int
+    spent: Mapping[str, int]
     is_hit: bool
     is_miss: bool
+
+    @property
+    def operations(self) -> int:
+        return sum(self.spent.values())
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +85,7 @@ class _Search:
     candidates: deque[tuple[KeyRecord, bytes]]
     outcome: Outcome | None = None
     kid: str | None = None
-    operations: int = 0
+    spent: dict[str, int] = field(default_factory=dict)
     is_hit: bool = False
     is_asked: bool = False  # for kept keys
     is_spoilt: bool = False  # a key was kept, and the binding did not hold under it
@@ -89,7 +93,7 @@ class _Search:
     def opened(self) -> Opened:
         outcome = self.outcome or KeyMaterialRejected()
         is_miss = self.is_asked and not self.is_hit
-        return Opened(outcome, self.kid, self.operations, self.is_hit, is_miss)
+        return Opened(outcome, self.kid, self.spent, self.is_hit, is_miss)
 
 
 @dataclass(slots=True, eq=False)
@@ -189,7 +193,9 @@ class KeyOpener:
         def land(digest: bytes, outcome: Outcome, operations: int) -> None:
             bulk.landed[digest] = outcome
             searches = [search for search in waiting[digest] if search.outcome is None]
-            searches[0].operations += operations
+            if operations:
+                record, _ = searches[0].candidates[0]
+                searches[0].spent[record.kid] = operations
             held = [_judge(search, outcome) for search in searches]  # each of them
             # Only what passed all checks is kept, and at once: its time does not wait for what takes longer.
             if any(held) and self.cache is not None and isinstance(outcome, DataKey):

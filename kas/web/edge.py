@@ -19,6 +19,7 @@ from typing import Final
 import flask
 
 from kas.audit import AuditLog
+from kas.cost.marginal import Tariff
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
 from kas.errors import (
@@ -72,13 +73,14 @@ class Edge:
     limits: Limits
     cors: Cors
     meter: Meter
+    tariff: Tariff
     clock: Callable[[], float]
     timer: Callable[[], float]
     dropped: Slots = field(default_factory=lambda: Slots(DROPPED_BODIES, DROPPED_SHARE))
 
     def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
         """The answer to any request."""
-        journal, start = self._open_journal(request), self.timer()
+        journal = self._open_journal(request)
         route = routes.find(journal.path)
         try:
             reply = self._dispatch(request, route, journal)
@@ -91,7 +93,9 @@ class Edge:
             _log_unexpected(error, journal.request_id)
             reply = self._refuse(Internal(), route, journal)
         extra = route.extra_headers() if route else {}
-        self.meter.answered(journal, routes.label(journal.path), reply.status, self.timer() - start, journal.refusal)
+        self.meter.answered(
+            journal, routes.label(journal.path), reply.status, self.timer() - journal.started, journal.refusal
+        )
         return self._respond(reply, request, journal, extra)
 
     def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
@@ -142,6 +146,8 @@ class Edge:
             method=request.method,
             path=_path(request),
             timer=self.timer,
+            started=self.timer(),
+            tariff=self.tariff,
             trace=read_trace(request),
         )
 

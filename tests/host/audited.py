@@ -9,7 +9,19 @@ from local.client import Answer, new_proof_key
 from local.client.encoding import b64
 from tests.kit import Attempt
 
-_HEAD = {"severity", "time", "event", "category", "requestId", "issuer", "subject", "client", "code", "latencyMs"}
+_HEAD = {
+    "severity",
+    "time",
+    "event",
+    "category",
+    "requestId",
+    "issuer",
+    "subject",
+    "client",
+    "code",
+    "latencyMs",
+    "costMicroUsd",
+}
 KAO_FIELDS = _HEAD | {
     "outcome",
     "dialect",

@@ -73,6 +73,21 @@ def test_a_client_answers_the_challenge_with_a_proof_of_its_own(production):
     assert (event["outcome"], event["keyOperations"]) == ("released", 1)
 
 
+def test_what_a_request_costs_is_on_its_first_line_alone(production):
+    """Two keys: two operations at 3 millionths, the fee, begun intervals of 100 ms. What is refused costs time as well."""
+    attempt = production.client.attempt(kaos=2)
+    released_lines = production.client.events(released(attempt).headers["X-Request-Id"])
+    assert [line["keyOperations"] for line in released_lines] == [1, 1]
+    first, second = (line["costMicroUsd"] for line in released_lines)
+    intervals = (first - 0.4 - 2 * 3.0) / 2.525
+    assert second is None
+    assert (round(intervals) >= 1, intervals) == (True, pytest.approx(round(intervals), abs=0.01))
+    answer = attempt.send()
+    (refusal,) = production.client.events(answer.headers["X-Request-Id"])
+    assert refusal["event"] == "refusal"
+    assert refusal["costMicroUsd"] >= 0.4 + 2.525
+
+
 def test_attack_p10_a_request_that_is_sent_again_is_refused(production):
     attempt = production.client.attempt()
     released(attempt)

@@ -12,6 +12,7 @@ import flask
 from werkzeug.test import EnvironBuilder
 
 from kas.audit import AuditLog
+from kas.cost.marginal import Tariff
 from kas.journal import Journal
 from kas.metrics import NoMetrics
 from kas.web.cors import Cors
@@ -32,6 +33,7 @@ def good_edge(write: Callable[[bytes], int], **changes: Any) -> Edge:
         "limits": edge_limits(network=600, everybody=1000, health=50, memory=100, clock=lambda: 0.0),
         "cors": Cors(frozenset()),
         "meter": NoMetrics(),
+        "tariff": Tariff(request=0.4, second=25.25, operations={}),
         "clock": lambda: 1_790_000_000.0,
         "timer": lambda: 0.0,
     }

@@ -69,6 +69,13 @@ EVERYWHERE: dict[str, tuple[Rule, list[Module]]] = {
             Module("kas.parts", "if TYPE_CHECKING:\n    from prometheus_client.core import Metric"),
         ],
     ),
+    "plots": (
+        rules.only_in(("matplotlib",), "kas.cost.plot"),
+        [
+            Module("kas.cost.report", "import matplotlib"),
+            Module("kas.service", "def f():\n    from matplotlib import pyplot"),
+        ],
+    ),
     "local": (
         rules.only_in(("local", "tests", "docs")),
         [Module("kas.keys.folder", "from local.client import Http"), Module("kas.service", "import tests.kit")],

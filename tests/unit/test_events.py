@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kas.audit import AuditLog
+from kas.cost.marginal import Tariff
 from kas.descriptor import MAX_LINE_BYTES
 from kas.errors import (
     AuditUnavailable,
@@ -28,7 +29,7 @@ from kas.errors import (
 )
 from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
 from kas.federation.registry_file import MAX_DEPTH
-from kas.journal import Caller
+from kas.journal import Caller, Journal
 from kas.opa.answer import MAX_CHECKS
 from kas.policy.decision import Check, Decision
 from tests.unit.journals import journal
@@ -37,8 +38,15 @@ NOW = 1_790_000_000.25
 TIME = "2026-09-21T14:13:20.250Z"
 CALLER = Caller("https://idp.example", "alice", "reader")
 INTEGRITY = {KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound}
-WHO = {"requestId": "request-1", "issuer": "https://idp.example", "subject": "alice", "client": "reader"}
-NOBODY = {"requestId": "request-1", "issuer": None, "subject": None, "client": None}
+COST = {"costMicroUsd": 8.45}  # by the tariff below: the fee, two begun intervals of 100 ms, one operation
+WHO = {"requestId": "request-1", "issuer": "https://idp.example", "subject": "alice", "client": "reader", **COST}
+NOBODY = {"requestId": "request-1", "issuer": None, "subject": None, "client": None, **COST}
+TARIFF = Tariff(request=0.4, second=25.25, operations={"k-1": 3.0, "k-2": 15.0, "local": 0.0})
+
+
+def priced(**changes: Any) -> Journal:
+    """A request that came 150 ms ago, and made an operation with one key."""
+    return journal(**{"tariff": TARIFF, "timer": lambda: 7.15, "started": 7.0, "operations": {"k-1": 1}} | changes)
 
 
 def outcome(refusal: type[KaoRefusal] | None = None, **changes: Any) -> KaoOutcome:
@@ -58,7 +66,7 @@ def outcome(refusal: type[KaoRefusal] | None = None, **changes: Any) -> KaoOutco
 
 
 def kao(refusal: type[KaoRefusal] | None = None, **changes: Any) -> Any:
-    entry = journal(caller=CALLER, seconds={"authenticate": 0.0015, "decide": 0.25})
+    entry = priced(caller=CALLER, seconds={"authenticate": 0.0015, "decide": 0.25})
     return kao_event(entry, outcome(refusal, **changes), now=NOW)
 
 
@@ -129,7 +137,7 @@ def test_severity_of_a_refused_key_access(leaf: type[KaoRefusal], severity: str)
 
 def test_refused_request_says_what_was_asked_and_why_not() -> None:
     """Every field of it, and no other; nobody is named whose token was not verified."""
-    entry = journal(seconds={"authenticate": 0.002})
+    entry = priced(seconds={"authenticate": 0.002})
     assert refusal_event(entry, CredentialsMissing, now=NOW) == {
         "severity": "NOTICE",
         "time": TIME,
@@ -146,7 +154,7 @@ def test_refused_request_says_what_was_asked_and_why_not() -> None:
 
 def test_refused_request_names_whose_token_was_genuine() -> None:
     """As soon as it is known."""
-    assert WHO.items() <= refusal_event(journal(caller=CALLER), NotFound, now=NOW).items()
+    assert WHO.items() <= refusal_event(priced(caller=CALLER), NotFound, now=NOW).items()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,7 @@ def test_severity_of_a_refused_request(leaf: Any, severity: str) -> None:
 
 def test_public_key_that_is_handed_out_is_an_encrypt() -> None:
     """Nobody is asked who he is."""
-    event = public_key_event(journal(method="GET", path="/.well-known/jwks.json"), now=NOW)
+    event = public_key_event(priced(method="GET", path="/.well-known/jwks.json"), now=NOW)
     assert event == {
         "severity": "INFO",
         "time": TIME,
@@ -170,6 +178,35 @@ def test_public_key_that_is_handed_out_is_an_encrypt() -> None:
         "method": "GET",
         "path": "/.well-known/jwks.json",
     }
+
+
+def test_first_line_of_a_request_alone_has_its_cost() -> None:
+    """Whatever the lines are, so that they can be added up; the others have null."""
+    entry = priced(caller=CALLER)
+    lines = [kao_event(entry, outcome(), now=NOW) for _ in range(3)]
+    lines += [refusal_event(entry, AuditUnavailable, now=NOW), public_key_event(entry, now=NOW)]
+    assert [line["costMicroUsd"] for line in lines] == [8.45, None, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost"),
+    [
+        ({"operations": {}}, 0.4 + 2 * 2.525),
+        ({"operations": {"k-1": 2, "k-2": 3, "local": 9}}, 0.4 + 2 * 2.525 + 2 * 3 + 3 * 15),
+        ({"operations": {}, "timer": lambda: 7.0}, 0.4 + 2.525),
+        ({"operations": {}, "timer": lambda: 7.1}, 0.4 + 2.525),
+        ({"operations": {}, "timer": lambda: 7.1001}, 0.4 + 2 * 2.525),
+        ({"operations": {}, "timer": lambda: 37.0}, 0.4 + 300 * 2.525),
+    ],
+)
+def test_cost_is_the_fee_begun_intervals_and_operations_at_their_price(changes: Any, cost: float) -> None:
+    """By the key of each operation; at least one interval."""
+    assert kao_event(priced(**changes), outcome(), now=NOW)["costMicroUsd"] == pytest.approx(cost, abs=0.001)
+
+
+def test_without_a_tariff_nobody_knows_the_cost() -> None:
+    """The member is there all the same."""
+    assert public_key_event(journal(), now=NOW)["costMicroUsd"] is None
 
 
 @pytest.mark.parametrize("now", [0.0, 1_790_000_000.0, 1_790_000_000.9994])
@@ -184,7 +221,12 @@ def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     """Whatever a caller chose is as long as a line shows it; the stages and checks are all there."""
     text = "x" * 298
     stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "forward", "sign")
-    entry = journal(caller=Caller(text, text, text), seconds=dict.fromkeys(stages, 12345.678901), path=text)
+    entry = priced(
+        operations={"k-2": 10**9},
+        caller=Caller(text, text, text),
+        seconds=dict.fromkeys(stages, 12345.678901),
+        path=text,
+    )
     checks = tuple(Check(f"{number:x<40}", CoiNotSatisfied) for number in range(MAX_CHECKS + 1))
     decided = {"policy_id": text, "policy_hash": "h" * 43, "kao_id": text, "kid": text, "decision": Decision(checks)}
     decided |= {"via": tuple(f"{number:k<64}" for number in range(MAX_DEPTH)), "forwarded_to": "k" * 64}

@@ -15,6 +15,8 @@ LATE_OR_NEVER = (
     "google.protobuf",  # a message in binary is read when one comes
     "grpc",
     "jwt",
+    "kas.cost.prices",  # the command's, and so is the next
+    "matplotlib",
     "prometheus_client",
     "requests",
     "urllib.request",

@@ -55,6 +55,14 @@ def test_stage_that_fails_is_counted_too() -> None:
     assert entry.seconds == {"parse": 2.0}
 
 
+def test_operations_are_added_up_by_key() -> None:
+    """A key operation of one key has another price than one of the next."""
+    entry = journal()
+    for spent in ({"a": 1}, {}, {"a": 2, "b": 1}):
+        entry.spend(spent)
+    assert (entry.operations, entry.key_operations) == ({"a": 3, "b": 1}, 4)
+
+
 @pytest.mark.parametrize(
     ("waits", "longest"),
     [([], None), ([None], None), ([3.0], 3.0), ([3.0, 7.0, 5.0], 7.0), ([3.0, None], 3.0), ([None, 0.0], 0.0)],

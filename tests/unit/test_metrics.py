@@ -65,7 +65,7 @@ def test_request_is_counted_by_route_method_and_status() -> None:
 def test_stages_and_key_operations_come_from_the_journal() -> None:
     """Each stage by its name."""
     metrics = Metrics(Readings())
-    one = journal(key_operations=3)
+    one = journal(operations={"k-1": 2, "k-2": 1})
     one.seconds.update({"authenticate": 0.5, "unwrap": 0.25})
     metrics.answered(one, "/rewrap", 200, 1.0)
     assert series(metrics, "kas_stage_seconds_sum") == {("authenticate",): 0.5, ("unwrap",): 0.25}
@@ -167,7 +167,7 @@ def test_counts_of_many_threads_add_up() -> None:
 
     def work(_number: int) -> None:
         for _ in range(100):
-            metrics.answered(journal(key_operations=1), "/rewrap", 200, 0.1)
+            metrics.answered(journal(operations={"k-1": 1}), "/rewrap", 200, 0.1)
             metrics.kao("acp240", None)
 
     with ThreadPoolExecutor(8) as pool:

@@ -109,6 +109,7 @@ def test_an_event_says_who_what_and_why_and_holds_no_key(world):
         "issuer": "https://idp.example",
         "subject": "alice",
         "client": "reader",
+        "costMicroUsd": None,
         "policyId": group["policy"]["policyId"],
         "policyHash": None,
         "kaoId": "kao-0-0",

@@ -237,6 +237,25 @@ def test_project_names_the_trace(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert {event["logging.googleapis.com/trace"] for event in events} == {prefix + "a" * 32}
 
 
+@pytest.mark.parametrize(
+    ("changes", "cost"),
+    [
+        ({}, 0.4 + 2.4 + 0.125),
+        ({"KAS_INSTANCE_VCPU": "2"}, 0.4 + 4.8 + 0.125),
+        ({"KAS_INSTANCE_MEMORY_MIB": "1024"}, 0.4 + 2.4 + 0.25),
+    ],
+)
+def test_instance_that_is_set_is_the_one_that_is_priced(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], changes: dict[str, str], cost: float
+) -> None:
+    """In the line of each request; here the clock stands still, so each takes one interval of 100 ms."""
+    service = production(tmp_path, **changes)
+    for path in ("/nowhere", JWKS):
+        ask(service, service.mounts.everything, "GET", path)
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [event["costMicroUsd"] for event in events] == [pytest.approx(cost, abs=0.001)] * 2
+
+
 @pytest.mark.parametrize("path", [JWKS, "/kas/v2/kas_public_key", "/kas.AccessService/PublicKey"])
 def test_public_key_that_is_handed_out_is_recorded(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], path: str

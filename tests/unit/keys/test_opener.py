@@ -365,6 +365,14 @@ def test_a_key_that_cannot_be_used_now_is_unavailable_and_its_call_counted(world
     assert (world.last.operations, world.budget.spent) == (1, ["alice"])
 
 
+def test_operations_are_told_by_the_key_that_they_were_made_with(world):
+    """Also where one of several opened it: the others were asked, and each has a price of its own."""
+    world.open(wrapped_kao())
+    assert world.last.spent == {"rsa": 1}
+    world.open(legacy_kao("tdf-2"), dialect="opentdf")
+    assert world.last.spent == {"tdf-1": 1, "tdf-2": 1}
+
+
 def test_without_kid_so_many_legacy_keys_are_tried_and_no_more(world):
     assert MAX_LEGACY_KEYS == 2
     assert world.open(legacy_kao("tdf-2"), dialect="opentdf").reveal() == KEY
