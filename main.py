@@ -2,8 +2,8 @@
 
     python -m functions_framework --source main.py --target kas
 
-``kas`` serves every route; ``rewrap``, ``public_keys`` and ``health`` serve one each, at its path and at ``/``. The
-service is built here, once, in the parent process, with the secrets that its settings name; what it cannot safely run
+``kas`` serves every route; ``rewrap``, ``explain``, ``public_keys`` and ``health`` serve one each, at its path and at ``/``.
+The service is built here, once, in the parent process, with the secrets that its settings name; what it cannot safely run
 with, and a secret that cannot be had, stops the start.
 """
 
@@ -45,6 +45,12 @@ def kas(request: flask.Request) -> flask.Response:
 def rewrap(request: flask.Request) -> flask.Response:
     """``POST /rewrap`` alone."""
     return _SERVICE.answer(request, _SERVICE.mounts.rewrap)
+
+
+@functions_framework.http
+def explain(request: flask.Request) -> flask.Response:
+    """``POST /explain`` alone."""
+    return _SERVICE.answer(request, _SERVICE.mounts.explain)
 
 
 @functions_framework.http

@@ -14,15 +14,15 @@ Where things are (a module imports only from rows below its own)
     admin                        commands of an operator; the service imports none of it
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
-    files                        what the configured files say
-    rewrap, publish_keys         the use cases
+    files, request_limits        what the configured files say; the bounds of requests
+    rewrap, explain, publish_keys  the use cases
     release                      what happens to each key access object
     federation, rounds, recombination  other services; alternatives; splits of one key
     platform                     what clients of OpenTDF ask besides
     health, metrics              whether it can work; what it counts
     events                       what the audit says
     cases                        what is found out about each key access object
-    opa                          another program decides
+    opa, findings                another program decides; what a decision looked at, in words
     engine                       one decision for both vocabularies of policies
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget

@@ -192,7 +192,12 @@ class Settings:
         "RATE_HEALTH_PER_10_SECONDS", 1, 1_000_000, "requests", 50, "health requests in 10 s of one network"
     )
     rate_rewrap: int = count(
-        "RATE_REWRAP_PER_MINUTE", 1, 1_000_000, "requests", 100, "rewrap requests a minute of one caller, on all routes"
+        "RATE_REWRAP_PER_MINUTE",
+        1,
+        1_000_000,
+        "requests",
+        100,
+        "rewraps and explanations a minute of one caller, on all routes",
     )
     rate_memory: int = count(
         "RATE_MEMORY_REQUESTS",

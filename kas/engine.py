@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from kas.auth.authenticator import Principal
 from kas.auth.issuers import Issuer
 from kas.dataclass import dataclass
+from kas.errors import KeyMaterialRejected
 from kas.policy.attribute_decision import Requester, decide_attributes
 from kas.policy.attributes import Definition
 from kas.policy.decision import Decision, decide
@@ -18,7 +20,7 @@ from kas.policy.dissem import caller_names
 from kas.policy.rules import Rules
 from kas.policy.subject import Subject, read_subject
 from kas.policy.view import subject_view
-from kas.protocol.values import LabelPolicy, ReadablePolicy
+from kas.protocol.values import LabelPolicy, Policy, ReadablePolicy, UnreadablePolicy
 
 
 class Decider(Protocol):
@@ -70,6 +72,16 @@ class PolicyEngine:
             self.rules,
             allow_empty_policy=self.allow_empty_policy,
         )
+
+
+def decide_about(principal: Principal, policy: Policy, decider: Decider, *, now: float) -> Decision:
+    """What ``decider`` says about a caller and a policy: whoever needs a decision, to release a key or to explain, has it
+    from here. Raises KeyMaterialRejected for a policy that cannot be read (it is not the one that was bound), and
+    PolicyUnavailable.
+    """
+    if isinstance(policy, UnreadablePolicy):
+        raise KeyMaterialRejected
+    return decider.decide(principal.claims, principal.caller.subject, principal.issuer, policy, now=now)
 
 
 def subject_of(claims: Mapping[str, Any], issuer: Issuer) -> Subject:

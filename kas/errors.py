@@ -384,7 +384,7 @@ class HealthLimit(RateLimited, code="health_limit"):
 
 
 class RewrapLimit(RateLimited, code="rewrap_limit"):
-    """Too many rewrap requests by this caller; the Retry-After header says when to go on."""
+    """Too many rewraps and explanations by this caller; the Retry-After header says when to go on."""
 
 
 class ReplayShareExhausted(TooManyRequests, code="replay_share_exhausted"):

@@ -1,7 +1,8 @@
-"""What the audit says: one event for each key access object, and one for each request that is refused as a whole.
+"""What the audit says: one event for each key access object and for each policy that is explained, and one for each request
+that is refused as a whole.
 
 Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
-ACP-240's terms:
+ACP-240's terms, null for an explanation, by which nothing is asked for or released:
 
 - DECRYPT: a key was released.
 - ACCESS_DENIED: it was not, and the reason is who asks, what the policy says, or what the request lacks.
@@ -16,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kas.dataclass import dataclass
 from kas.errors import ClientKeyUnbound, KaoRefusal, KaoSignatureInvalid, KasError, KeyMaterialRejected
 from kas.journal import Journal
 from kas.policy.decision import Decision
+
+if TYPE_CHECKING:
+    from kas.protocol.explain import Explanation  # whoever asks for none does not pay for it
 
 _INTEGRITY: Final = (KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound)
 _SERVER_FAULT: Final = 500
@@ -67,7 +71,7 @@ def kao_event(journal: Journal, outcome: KaoOutcome, *, now: float) -> Mapping[s
         "attempt": outcome.attempt,
         "forwardedTo": outcome.forwarded_to,
         "via": list(outcome.via),
-        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+        "latencyMs": _latency(journal),
     }
 
 
@@ -80,7 +84,22 @@ def refusal_event(journal: Journal, refusal: type[KasError], *, now: float) -> M
         "status": refusal.status,
         "method": journal.method,
         "path": journal.path,
-        "latencyMs": {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()},
+        "latencyMs": _latency(journal),
+    }
+
+
+def explain_event(journal: Journal, explanation: Explanation, *, now: float) -> Mapping[str, Any]:
+    """The event of a policy about which its caller was told what is decided. It is of no category: nothing was asked for."""
+    refusal = explanation.refusal
+    return {
+        **_head("explain", journal, None, now),
+        "category": None,
+        "outcome": "permit" if refusal is None else "deny",
+        "code": None if refusal is None else refusal.code,
+        "dialect": explanation.asked.dialect,
+        "policyHash": explanation.asked.policy_hash,
+        "checks": {line.name: line.refusal is None for line in explanation.checks},
+        "latencyMs": _latency(journal),
     }
 
 
@@ -110,6 +129,10 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
 
 def _released(outcome: KaoOutcome) -> str:
     return "DECRYPT" if outcome.forwarded_to is None else "DATA_SHARED"
+
+
+def _latency(journal: Journal) -> dict[str, float]:
+    return {stage: round(1000 * seconds, 3) for stage, seconds in journal.seconds.items()}
 
 
 def _category(refusal: type[KaoRefusal]) -> str:

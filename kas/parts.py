@@ -82,7 +82,7 @@ class Parts:
 
     @cached_property
     def rewrap_limit(self) -> SlidingWindow:
-        """Rewraps a minute of one caller, whatever the route."""
+        """Rewraps and explanations a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
         limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
         return SlidingWindow(limit, self.timer, capacity=capacity, refusal=RewrapLimit)
@@ -174,8 +174,7 @@ class Parts:
     @cached_property
     def engine(self) -> Engine:
         """Who decides: this process, or another program."""
-        settings, files = self.settings, self.files
-        allow_empty_policy = settings.opentdf_empty_policy == "allow"
+        settings, files, allow_empty_policy = self.settings, self.files, self.allow_empty_policy
         if settings.policy_backend == "builtin":
             return PolicyEngine(files.rules, files.definitions, allow_empty_policy)
         from kas.opa.engine import OpaEngine
@@ -183,6 +182,11 @@ class Parts:
 
         questions = Questions(files.rules, files.definitions, allow_empty_policy=allow_empty_policy)
         return OpaEngine(settings.opa_url, questions, self.timer, tell_operator, tls=self.cloud.tls)
+
+    @property
+    def allow_empty_policy(self) -> bool:
+        """Whether a policy of OpenTDF that demands nothing admits any caller."""
+        return self.settings.opentdf_empty_policy == "allow"
 
     @cached_property
     def dek_cache(self) -> DekCache | None:

@@ -17,6 +17,7 @@ from kas.crypto.metadata import open_metadata
 from kas.crypto.wrapping import wrap_to
 from kas.dataclass import dataclass
 from kas.datakey import DataKey
+from kas.engine import decide_about
 from kas.errors import (
     ClientKeyUnbound,
     KaoRefusal,
@@ -35,9 +36,8 @@ from kas.protocol.values import (
     CoveredByRequestToken,
     LabelPolicy,
     Mode,
-    ReadablePolicy,
+    Policy,
     Released,
-    UnreadablePolicy,
 )
 from kas.recombination import combine_splits, splits_of, without_incomplete
 from kas.uri import is_same_resource
@@ -217,8 +217,6 @@ def _decide(case: Case, work: Work) -> None:
     decision can be had.
     """
     group = case.group
-    if isinstance(group.policy, UnreadablePolicy):
-        raise KeyMaterialRejected
     if group.policy_hash not in work.decisions:
         work.decisions[group.policy_hash] = _ask(group.policy, work)
     decision = work.decisions[group.policy_hash]
@@ -229,10 +227,9 @@ def _decide(case: Case, work: Work) -> None:
         raise decision.refusal
 
 
-def _ask(policy: ReadablePolicy, work: Work) -> Decision | PolicyUnavailable:
+def _ask(policy: Policy, work: Work) -> Decision | PolicyUnavailable:
     """A failure counts for all that the policy governs: what cannot be had now is not asked for again."""
-    principal = work.principal
     try:
-        return work.decider.decide(principal.claims, principal.caller.subject, principal.issuer, policy, now=work.now)
+        return decide_about(work.principal, policy, work.decider, now=work.now)
     except PolicyUnavailable as refusal:
         return refusal

@@ -7,8 +7,8 @@ Runs in the parent process, before the host forks its worker.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
 
 import flask
 
@@ -23,13 +23,12 @@ from kas.health import Check, Readiness, keys_usable, one_holds
 from kas.journal import Journal
 from kas.parts import Clock, Parts, addresses
 from kas.platform import Platform
-from kas.protocol.acp240.request import Limits, RequestParser
+from kas.protocol.acp240.request import RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
-from kas.protocol.bounds import JsonBounds
-from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.protocol.opentdf.wire import OpenTdfWire
 from kas.publish_keys import Publication, publish_keys
 from kas.release import Release
+from kas.request_limits import acp240_limits, json_bounds, opentdf_limits
 from kas.rewrap import Rewrap, Wire
 from kas.uri import has_secure_scheme
 from kas.web.body import Bounds
@@ -44,9 +43,12 @@ from kas.web.metrics import METRICS, metrics_route
 from kas.web.openapi.deployment import Deployment
 from kas.web.openapi.route import openapi_route
 from kas.web.opentdf import REST_REWRAP, opentdf_routes
-from kas.web.paths import REWRAP
+from kas.web.paths import EXPLAIN, REWRAP
 from kas.web.replies import Route, Routes, recorded
-from kas.web.routes import Mounts, mounts, rewrap_route
+from kas.web.routes import Mounts, explain_route, mounts, rewrap_route
+
+if TYPE_CHECKING:
+    from kas.explain import Explain
 
 # Metadata stands so deep in an answer, and an answer has the depth of a request.
 RESULT_DEPTH: Final = 5
@@ -78,7 +80,7 @@ def build_service(settings: Settings, clock: Clock, timer: Clock, cloud: Cloud |
 def assemble(parts: Parts) -> Service:
     """The service over its parts, whoever made them."""
     settings, rewraps = parts.settings, _Rewraps(parts)
-    bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, _json_bounds(settings))
+    bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, json_bounds(settings))
 
     def record_public_key(journal: Journal) -> None:
         parts.audit.record(public_key_event(journal, now=parts.clock()), journal.trace)
@@ -88,6 +90,7 @@ def assemble(parts: Parts) -> Service:
         _edge(parts),
         mounts(
             rewrap=rewrap_route(rewraps.acp240(), bounds),
+            explain=_explain(parts, bounds),
             jwks=recorded(jwks, record_public_key),
             health=_health(parts),
             opentdf=opentdf_routes(
@@ -101,6 +104,29 @@ def assemble(parts: Parts) -> Service:
             describe=partial(openapi_route, _deployment(settings)),
         ),
     )
+
+
+def _explain(parts: Parts, bounds: Bounds) -> Route:
+    """A bound token under DPoP, nonces and the caller's limit as for rewraps; the engine is theirs."""
+    settings, files = parts.settings, parts.files
+    authenticator = parts.authenticator(EXPLAIN, nonce_mode=settings.rewrap_dpop_nonce, limit=parts.rewrap_limit)
+
+    @cache  # two first requests at once may each make it: it is the same
+    def explain() -> Explain:
+        from kas.explain import Explain
+        from kas.findings.finder import Finder
+        from kas.protocol.explain import ExplainParser  # whoever does not ask does not pay
+
+        return Explain(
+            authenticator=authenticator,
+            parser=ExplainParser(acp240_limits(settings), opentdf_limits(settings)),
+            engine=parts.engine,
+            finder=Finder(files.rules, files.definitions, parts.allow_empty_policy),
+            audit=parts.audit,
+            clock=parts.clock,
+        )
+
+    return explain_route(explain, authenticator, bounds)
 
 
 def _edge(parts: Parts) -> Edge:
@@ -172,8 +198,8 @@ class _Rewraps:
             clock=parts.clock,
         )
         is_kao_url = partial(has_secure_scheme, allow_loopback_http=settings.local)
-        self._acp240 = Acp240Wire(RequestParser(_limits(settings), is_kao_url), parts.signer)
-        self._opentdf = OpenTdfWire(_opentdf_limits(settings))
+        self._acp240 = Acp240Wire(RequestParser(acp240_limits(settings), is_kao_url), parts.signer)
+        self._opentdf = OpenTdfWire(opentdf_limits(settings))
 
     def acp240(self) -> Rewrap:
         settings = self._parts.settings
@@ -201,7 +227,7 @@ class _Rewraps:
 
     def _release(self, wire: Wire, paths: tuple[str, ...]) -> Release:
         settings = self._parts.settings
-        bounds = _json_bounds(settings)
+        bounds = json_bounds(settings)
         return Release(
             dialect=wire.dialect,
             rsa_hash=wire.rsa_hash,
@@ -232,43 +258,12 @@ def _publish(parts: Parts) -> Publication:
     return publish_keys(files.registry, parts.key_service, signing_keys)
 
 
-def _json_bounds(settings: Settings) -> JsonBounds:
-    return JsonBounds(settings.max_json_depth, settings.max_json_values, settings.max_json_string_chars)
-
-
-def _opentdf_limits(settings: Settings) -> OpenTdfLimits:
-    return OpenTdfLimits(
-        json=_json_bounds(settings),
-        groups=settings.max_groups,
-        kaos=settings.max_kaos,
-        id_chars=settings.max_id_chars,
-        url_chars=settings.max_url_chars,
-        client_key_chars=settings.max_client_key_chars,
-        wrapped_key_chars=settings.max_wrapped_key_chars,
-        policy_chars=4 * -(-settings.max_policy_bytes // 3),  # in base64
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        groups=settings.max_groups,
-        kaos=settings.max_kaos,
-        json=_json_bounds(settings),
-        id_chars=settings.max_id_chars,
-        url_chars=settings.max_url_chars,
-        client_key_chars=settings.max_client_key_chars,
-        wrapped_key_chars=settings.max_wrapped_key_chars,
-        metadata_chars=settings.max_metadata_chars,
-        policy_bytes=settings.max_policy_bytes,
-    )
-
-
 def _deployment(settings: Settings) -> Deployment:
     return Deployment(
         kas_id=settings.kas_id,
         bases=settings.public_bases,
         is_local=settings.local,
-        limits=_limits(settings),
+        limits=acp240_limits(settings),
         rewrap_schemes=settings.rewrap_schemes,
         rewrap_nonces=settings.rewrap_dpop_nonce,
         opentdf_nonces=settings.opentdf_dpop_nonce,

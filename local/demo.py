@@ -89,6 +89,7 @@ class Demo:
             "clearance_insufficient", "usa-unclassified", lambda: self.session("usa-unclassified").open(container)
         )
         self.refuses("country_not_releasable", "gbr-topsecret", lambda: self.session("gbr-topsecret").open(container))
+        self.explains("country_not_releasable", "gbr-topsecret")
         self.stage.say("\nAttacks", _BOLD)
         self.tampered_policy(container)
         self.stolen_token(container)
@@ -108,6 +109,12 @@ class Demo:
             self.stage.say(f"        “{refusal.sentence}”")
         else:
             self.stage.expect(held=False, text=f"{who}: not refused")
+
+    def explains(self, code: str, client_id: str) -> None:
+        """Expects the same reason where no key is asked for, and shows what the checks that fail needed and found."""
+        (explanation,) = self.session(client_id).explain(POLICY)
+        words = "; ".join(f"{one.name} needs {one.needed}, there is {one.found}" for one in explanation.failed)
+        self.stage.expect(explanation.code == code, f"{client_id} asks for an explanation: {words}")
 
     def tampered_policy(self, container: bytes) -> None:
         """A policy that is changed to admit the reader no longer matches its binding."""

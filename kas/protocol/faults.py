@@ -21,5 +21,7 @@ MESSAGES: Final[Mapping[str, str]] = {
     "bad_ephemeral_key": "this is not an EC public key that this service opens with",
     "two_names": "this member occurs under two of its names",
     "duplicate_id": "this keyAccessObjectId occurs before",
+    "unknown_member": "this route has no such member",
+    "unknown_dialect": "this is neither acp240 nor opentdf",
     "policy_mismatch": "this policyId occurs before with another policy",
 }

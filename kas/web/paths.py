@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 REWRAP: Final = "/rewrap"
+EXPLAIN: Final = "/explain"
 JWKS: Final = "/.well-known/jwks.json"
 OPENAPI: Final = "/openapi.json"

@@ -13,6 +13,7 @@ from typing import Final
 
 from local.client.container import decrypt, read_container, seal
 from local.client.errors import RewrapRefused
+from local.client.explain import Explanation, Policy, build_questions, read_explanations
 from local.client.http import Answer, Http
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
 from local.client.proofs import AccessToken, Credentials, fetch_token, make_proof
@@ -102,6 +103,14 @@ class Session:
             return verify_answer(members, request, proof, self.kas_keys().signing, now), answer.status
         return verify_answer_of_several(members, request, proof, self._services, now), answer.status
 
+    def explain(self, *policies: Policy) -> list[Explanation]:
+        """What the KAS would decide about each of them for this caller, and why. Raises RewrapRefused, AnswerInvalid."""
+        answer, _ = self.post(build_questions(policies), "/explain")
+        members = answer.json()
+        if answer.status != HTTPStatus.OK:
+            raise RewrapRefused(answer.status, str(members.get("code")), str(members.get("message")))
+        return read_explanations(members, policies)
+
     def get(self, path: str) -> Json:
         """What the KAS answers at another of its paths, to this caller. Raises RewrapRefused."""
         url, token = self._base + path, self.token()
@@ -112,16 +121,19 @@ class Session:
             raise RewrapRefused(answer.status, str(members.get("code")), str(members.get("message")))
         return members
 
-    def post(self, body: bytes) -> tuple[Answer, str]:
+    def post(self, body: bytes, path: str = "/rewrap") -> tuple[Answer, str]:
         """Posts a body, answering one nonce challenge (RFC 9449 §9): the answer, and the proof that it is to."""
-        answer, proof = self._post_once(body)
+        url = self._base + path
+        answer, proof = self._post_once(url, body)
         if answer.status == HTTPStatus.UNAUTHORIZED and answer.json().get("error") == "use_dpop_nonce":
-            answer, proof = self._post_once(body)
+            answer, proof = self._post_once(url, body)
         return answer, proof
 
-    def _post_once(self, body: bytes) -> tuple[Answer, str]:
+    def _post_once(self, url: str, body: bytes) -> tuple[Answer, str]:
         token = self.token()
-        proof = make_proof(self.key, "POST", self.url, self._clock(), token=token, nonce=self._nonce)
-        answer = post_rewrap(self._http, self.url, body, token=token, proof=proof)
+        proof = make_proof(self.key, "POST", url, self._clock(), token=token, nonce=self._nonce)
+        # Bearer is for the rewrap, as ACP-240 writes it; elsewhere a bound token is taken under DPoP alone.
+        scheme = "Bearer" if url == self.url else "DPoP"
+        answer = post_rewrap(self._http, url, body, token=token, proof=proof, scheme=scheme)
         self._nonce = answer.headers.get("DPoP-Nonce", self._nonce)
         return answer, proof

@@ -206,8 +206,8 @@ def test_forwarding_is_refused_on_rewraps_alone_and_nowhere_else(document, plain
     """In every way where it may happen at all; elsewhere whoever forwards is unknown."""
     found = {path: refused_with(document, path, 401) & FORWARDING for path in document["paths"]}
     unknown = {"forwarder_unknown"}
-    opentdf = {"/kas/v2/rewrap": unknown, "/kas.AccessService/Rewrap": unknown}
-    assert {path: codes for path, codes in found.items() if codes} == {"/rewrap": FORWARDING, **opentdf}
+    others = {"/kas/v2/rewrap": unknown, "/kas.AccessService/Rewrap": unknown, "/explain": unknown}
+    assert {path: codes for path, codes in found.items() if codes} == {"/rewrap": FORWARDING, **others}
     assert refused_with(plain, "/rewrap", 401) & FORWARDING == unknown
 
 
@@ -230,12 +230,13 @@ def test_who_may_see_the_federation_is_limited_like_who_may_see_readiness(docume
         }
 
 
-def test_only_rewraps_and_the_federation_ask_who_the_caller_is(document):
+def test_only_rewraps_explanations_and_the_federation_ask_who_the_caller_is(document):
     """Each is bound to a key by DPoP; readiness answers whoever asks, and more to whom it knows."""
     asked = {path: operation["security"] for path, _, operation in operations(document) if operation["security"]}
     bound = {"DPoP": [], "Proof": []}
     assert asked == {
         "/rewrap": [bound, {"Bearer": [], "Proof": []}],
+        "/explain": [bound],
         "/kas/v2/rewrap": [bound],
         "/kas.AccessService/Rewrap": [bound],
         "/health/ready": [{}, bound],
@@ -256,6 +257,26 @@ def test_every_refusal_names_the_headers_of_its_status(document):
             assert ("DPoP-Nonce" in response["headers"]) == bool(nonced)
 
 
+def test_explanations_are_refused_where_no_decision_can_be_had_and_for_no_key(document, plain):
+    """A denial is an answer; what has results is a rewrap's alone."""
+    of_keys = {leaf.code for leaf in leaves(KaoRefusal)}
+    assert refused_with(document, "/explain") & of_keys == {"policy_unavailable"}
+    assert refused_with(plain, "/explain") & of_keys == set()
+    late = document["components"]["responses"]["ExplainError503"]["content"]["application/json"]["schema"]
+    assert late["anyOf"] == [{"$ref": "#/components/schemas/Error"}]
+
+
+def test_explanations_have_words_for_every_check_unless_another_program_makes_it(document, plain):
+    def required(one: dict[str, Any]) -> list[set[str]]:
+        explained = one["components"]["schemas"]["ExplainAnswer"]["properties"]["explanations"]["items"]["oneOf"]
+        checks = explained[0]["properties"]["checks"]["items"]["oneOf"]
+        return [set(check["required"]) for check in checks]
+
+    named = {"name", "passed"}
+    assert required(document) == [named, named | {"code"}]
+    assert required(plain) == [named | {"needed", "found"}, named | {"needed", "found", "code"}]
+
+
 def test_bearer_and_nonces_are_described_as_they_are_set(tmp_path):
     """What a deployment does not take or offer is not promised."""
     other = production(tmp_path, KAS_REWRAP_SCHEMES="DPoP", KAS_REWRAP_DPOP_NONCE="off", KAS_OPENTDF_BEARER="allow")
@@ -274,6 +295,7 @@ def test_limits_are_those_in_force(tmp_path):
     other = production(tmp_path, KAS_MAX_GROUPS="3", KAS_MAX_ID_CHARS="77", KAS_MAX_METADATA_CHARS="88")
     schemas = json.loads(ask(other, "GET").get_data())["components"]["schemas"]
     assert schemas["RewrapBody"]["properties"]["requests"]["maxItems"] == 3
+    assert schemas["ExplainRequest"]["properties"]["policies"]["maxItems"] == 20
     assert schemas["KeyAccessObject"]["properties"]["kid"]["maxLength"] == 77
     assert schemas["KeyAccessObject"]["properties"]["encryptedMetadata"]["maxLength"] == 88
 

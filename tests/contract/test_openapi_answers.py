@@ -20,6 +20,7 @@ from kas.federation.line import Line
 from kas.federation.views import registry_view, status_view
 from kas.protocol.bounds import JsonBounds
 from local.client import Answer
+from tests.explain.asking import Question
 from tests.federation.nations import Nations, running_nations
 from tests.federation.registry_documents import good, load
 from tests.kit import Kit, policy
@@ -105,6 +106,19 @@ def test_acp240_release_of_splits_is_as_the_document_says(kit: Kit, document: di
     assert results[0]["combined"] is True
     is_as_promised(document, "/rewrap", answer)
     is_no_success_without_key(document, answer)
+
+
+def test_explanations_are_as_the_document_says(kit: Kit, document: dict[str, Any]) -> None:
+    """A permit, a denial, and a text that is no policy; neither says what is the other's."""
+    question = Question.of(kit, "usa-secret", policy(), policy(COI=["EU"]), "!")
+    answer = question.send()
+    body, schema = answer.json(), validator(document, "/explain", answer.status)
+    permit, deny, unreadable = body["explanations"]
+    assert (permit["decision"], deny["decision"]) == ("permit", "deny")
+    assert [error.message for error in schema.iter_errors(body)] == []
+    wrong = [{**permit, "code": "embargoed"}, {**deny, "decision": "permit"}, {**unreadable, "checks": []}]
+    for odd in (*wrong, {**permit, "more": 1}):
+        assert not schema.is_valid({"explanations": [odd]})
 
 
 def is_no_success_without_key(document: dict[str, Any], answer: Answer) -> None:

@@ -47,15 +47,15 @@ def test_answers_to_strangers_are_those_of_the_document(contract_kit):
     """Every operation, without credentials."""
     result = run(contract_kit)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert " 38 passed" in result.stdout
+    assert " 39 passed" in result.stdout
 
 
 def test_answers_to_callers_are_those_of_the_document(contract_kit):
     """A token, and a fresh proof for each request: bodies are read, as the audit shows."""
     token_url = f"{contract_kit.world.provider.base}/token"
-    only = ("--include-path-regex", "ewrap$|ready$|federation")
+    only = ("--include-path-regex", "ewrap$|explain$|ready$|federation")
     result = run(contract_kit, *only, CONTRACT_TOKEN_URL=token_url)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert " 6 passed" in result.stdout
+    assert " 7 passed" in result.stdout
     known = [line for line in contract_kit.log.read_text("utf-8").splitlines() if "usa-secret" in line]
     assert any('"invalid_structure"' in line for line in known)

@@ -34,6 +34,7 @@ def test_everything_holds_whatever_the_shell_has_set():
         f"usa-secret reads the same {FILE.stat().st_size} bytes by otdf-python",
         "usa-unclassified: otdf-python ends with status 1 and no file",
         DENIED,
+        "gbr-topsecret asks for an explanation: releasability needs one of FRA, USA, there is GBR",
         "All as expected.",
     ):
         assert code in done.stdout
@@ -65,6 +66,15 @@ def test_a_refusal_that_does_not_come_or_has_another_reason_is_counted(pair):
     assert demo.stage.failures == 0
     demo.refuses("coi_not_satisfied", "usa-unclassified", lambda: demo.session("usa-unclassified").open(container))
     demo.refuses("clearance_insufficient", "usa-secret", lambda: demo.session("usa-secret").open(container))
+    assert demo.stage.failures == 2
+
+
+def test_an_explanation_of_another_decision_is_counted(pair, http):
+    demo = Demo(Stage(colour=False), pair, http)
+    demo.explains("country_not_releasable", "gbr-topsecret")
+    assert demo.stage.failures == 0
+    demo.explains("clearance_insufficient", "gbr-topsecret")
+    demo.explains("country_not_releasable", "usa-secret")
     assert demo.stage.failures == 2
 
 

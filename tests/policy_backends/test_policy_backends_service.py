@@ -16,7 +16,8 @@ from kas.opa.engine import OpaEngine
 from kas.service import _health
 from kas.web.health import READY
 from local.processes import ROOT, free_port
-from tests.kit import policy, running_kit
+from tests.explain.asking import Question, check, explained, verdicts
+from tests.kit import policy, refused, running_kit
 from tests.policy_backends.agent import running_agent
 from tests.unit import test_health_routes as ready
 from tests.unit.journals import journal
@@ -42,7 +43,15 @@ def test_it_decides_what_is_released_and_releases_nothing_once_it_is_gone(tmp_pa
         (event,) = kit.events(answer.headers["X-Request-Id"])
         assert (event["keyOperations"], event["checks"]["opa"], event["checks"]["clearance"]) == (0, False, False)
 
+        (one,) = explained(Question.of(kit, "usa-unclassified"))
+        assert (one["decision"], one["code"]) == ("deny", "clearance_insufficient")
+        assert one["checks"][0] == {"name": "opa", "passed": False, "code": "clearance_insufficient"}
+        assert check(one, "clearance")[0] == "SECRET or above"
+        assert verdicts(one) == event["checks"]
+        assert explained(Question.of(kit))[0]["decision"] == "permit"
+
         agent.stop()
+        refused(Question.of(kit, "usa-secret", policy(), policy()).send(), 503, "unavailable", "policy_unavailable")
         late = kit.attempt(policies=[policy(), policy(COI=["FVEY"])], kaos=2)
         answer = late.send()
         assert (answer.status, answer.json()["code"]) == (503, "policy_unavailable")

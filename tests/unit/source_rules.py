@@ -157,6 +157,12 @@ def no_assert(module: Module) -> list[str]:
     return [f"{module.name}:{node.lineno} assert" for node in ast.walk(module.tree) if isinstance(node, ast.Assert)]
 
 
+def decisions(module: Module) -> list[str]:
+    """Every call of a decider."""
+    calls = (node.func for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+    return [module.name for one in calls if isinstance(one, ast.Attribute) and one.attr == "decide"]
+
+
 def broad_excepts(module: Module) -> list[str]:
     """Every bare except, ``except Exception`` and ``except BaseException``."""
     handlers = [node for node in ast.walk(module.tree) if isinstance(node, ast.ExceptHandler)]

@@ -201,6 +201,12 @@ def test_unexpected_errors_are_caught_in_three_places() -> None:
     assert sorted(found) == ["kas.federation.line", "kas.keys.flights", "kas.web.edge"]
 
 
+def test_decisions_are_asked_for_in_one_place() -> None:
+    """What explains decides as what releases does; the rule bites."""
+    assert [name for module in [*KAS, *MAIN] for name in rules.decisions(module)] == ["kas.engine"]
+    assert rules.decisions(Module("kas.explain", "engine.for_request().decide(claims)")) == ["kas.explain"]
+
+
 @pytest.mark.parametrize("clause", BROAD_SAMPLES)
 def test_rule_about_broad_excepts_bites(clause: str) -> None:
     """Bare, by name, and within a tuple."""
@@ -222,9 +228,9 @@ def test_environment_is_read_at_the_entry_point() -> None:
 
 
 def test_settings_go_no_further_than_the_wiring() -> None:
-    """No module but `service` and `parts` receives them whole."""
+    """No other module receives them whole."""
     users = {module.name for module in KAS if "kas.config" in set(module.imported())}
-    assert users <= {"kas.service", "kas.parts", "kas.files"}
+    assert users <= {"kas.service", "kas.parts", "kas.files", "kas.request_limits"}
 
 
 def test_what_decides_is_one_list() -> None:

@@ -27,11 +27,13 @@ from kas.errors import (
     UnknownKey,
     leaves,
 )
-from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
+from kas.events import KaoOutcome, explain_event, kao_event, public_key_event, refusal_event
 from kas.federation.registry_file import MAX_DEPTH
 from kas.journal import Caller, Journal
 from kas.opa.answer import MAX_CHECKS
 from kas.policy.decision import Check, Decision
+from kas.protocol.explain import Asked, Explanation, Line
+from kas.protocol.values import UnreadablePolicy
 from tests.unit.journals import journal
 
 NOW = 1_790_000_000.25
@@ -166,6 +168,33 @@ def test_severity_of_a_refused_request(leaf: Any, severity: str) -> None:
     assert refusal_event(journal(), leaf, now=NOW)["severity"] == severity
 
 
+ASKED = Asked("opentdf", UnreadablePolicy(), "h" * 43)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "outcome", "code"), [(None, "permit", None), (CoiNotSatisfied, "deny", "coi_not_satisfied")]
+)
+def test_explanation_says_what_was_decided_and_is_no_access(
+    refusal: type[KaoRefusal] | None, outcome: str, code: str | None
+) -> None:
+    """Of no category and no severity but that it happened; who asks after denials counts no questions."""
+    entry = journal(caller=CALLER, seconds={"decide": 0.25})
+    explanation = Explanation(ASKED, refusal, (Line("clearance", None, None), Line("coi", refusal, None)))
+    event = explain_event(entry, explanation, now=NOW)
+    assert {name: event[name] for name in event if name not in WHO} == {
+        "severity": "INFO",
+        "time": TIME,
+        "event": "explain",
+        "category": None,
+        "outcome": outcome,
+        "code": code,
+        "dialect": "opentdf",
+        "policyHash": "h" * 43,
+        "checks": {"clearance": True, "coi": refusal is None},
+        "latencyMs": {"decide": 250.0},
+    }
+
+
 def test_public_key_that_is_handed_out_is_an_encrypt() -> None:
     """Nobody is asked who he is."""
     event = public_key_event(priced(method="GET", path="/.well-known/jwks.json"), now=NOW)
@@ -234,5 +263,7 @@ def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
     log.record(kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW))
     log.record(refusal_event(entry, NotFound, now=NOW))
+    named = tuple(Line(check.name, CoiNotSatisfied, None) for check in checks)
+    log.record(explain_event(entry, Explanation(ASKED, KeyMaterialRejected, named), now=NOW))
     assert max(len(line) for line in lines) < MAX_LINE_BYTES
-    assert [json.loads(line)["subject"] for line in lines] == [text, text]
+    assert [json.loads(line)["subject"] for line in lines] == [text] * 3

@@ -14,6 +14,9 @@ LATE_OR_NEVER = (
     "google.cloud.secretmanager",
     "google.protobuf",  # a message in binary is read when one comes
     "grpc",
+    "kas.explain",
+    "kas.findings",
+    "kas.protocol.explain",
     "jwt",
     "kas.cost.prices",  # the command's, and so is the next
     "matplotlib",

@@ -22,7 +22,8 @@ from kas.fetch import FetchError
 from kas.parts import Parts, addresses
 from kas.protocol.acp240.request import Limits
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
-from kas.service import Service, _limits, _opentdf_limits, _Rewraps, build_service
+from kas.request_limits import acp240_limits, opentdf_limits
+from kas.service import Service, _Rewraps, build_service
 from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS, clock, unwrap_key
@@ -206,8 +207,9 @@ OPENTDF = {
 @pytest.mark.parametrize(
     ("mount", "paths"),
     [
-        ("everything", {"/rewrap", "/.well-known/jwks.json", "/openapi.json"} | HEALTH | OPENTDF),
+        ("everything", {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json"} | HEALTH | OPENTDF),
         ("rewrap", {"/rewrap", "/"}),
+        ("explain", {"/explain", "/"}),
         ("public_keys", {"/.well-known/jwks.json", "/"}),
         ("health", HEALTH | {"/", "/live", "/ready"}),
     ],
@@ -218,7 +220,9 @@ def test_entry_point_serves_its_own_paths(tmp_path: Path, mount: str, paths: set
     routes = getattr(service.mounts, mount)
     assert set(routes.exact) == paths
     assert set(routes.prefixes) == (SERVICES if mount == "everything" else set())
-    everywhere = {"/rewrap", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    everywhere = (
+        {"/rewrap", "/explain", "/.well-known/jwks.json", "/openapi.json", "/", "/live", "/ready"} | HEALTH | OPENTDF
+    )
     answered = {path for path in everywhere if ask(service, routes, "GET", path).status_code != 404}
     assert answered == paths
 
@@ -250,7 +254,7 @@ def test_kas_req_021_production_answers_over_tls_only(tmp_path: Path) -> None:
 
 def test_every_limit_is_its_setting(tmp_path: Path) -> None:
     """No two are swapped, none is forgotten."""
-    limits = dataclasses.asdict(_limits(settings(tmp_path, **LIMIT_SETTINGS)))
+    limits = dataclasses.asdict(acp240_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "groups": 11,
         "kaos": 12,
@@ -267,7 +271,7 @@ def test_every_limit_is_its_setting(tmp_path: Path) -> None:
 
 def test_every_limit_of_opentdf_is_its_setting(tmp_path: Path) -> None:
     """The same settings; a policy comes in base64 there, four characters for three bytes."""
-    limits = dataclasses.asdict(_opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
+    limits = dataclasses.asdict(opentdf_limits(settings(tmp_path, **LIMIT_SETTINGS)))
     assert limits == {
         "json": {"depth": 13, "values": 1013, "string_chars": 2013},
         "groups": 11,
@@ -333,8 +337,9 @@ def test_published_keys_are_public(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "nonces"), [("require", 1), ("offer", 1), ("off", 0)])
-def test_nonce_setting_reaches_the_route(tmp_path: Path, mode: str, nonces: int) -> None:
+@pytest.mark.parametrize("path", ["/rewrap", "/explain"])
+def test_nonce_setting_reaches_the_route(tmp_path: Path, mode: str, nonces: int, path: str) -> None:
     """Every answer of the route offers the next one, refusals included, unless nonces are off."""
     service = production(tmp_path, KAS_REWRAP_DPOP_NONCE=mode)
-    answer = ask(service, service.mounts.everything, "POST", "/rewrap")
+    answer = ask(service, service.mounts.everything, "POST", path)
     assert len(answer.headers.getlist("DPoP-Nonce")) == nonces

@@ -18,11 +18,12 @@ from kas.encoding import b64url_decode, canonical_json, parse_json, sha256_b64ur
 from kas.errors import SignedRequestTokenInvalid
 from kas.jose import PublicJwk
 from kas.keys.registry import WrappedMaterial
+from kas.protocol.acp240.policy import read_policy
 from kas.protocol.acp240.structure import Faults, Members, as_members
 from kas.protocol.bounds import JsonBounds, check_bounds
 from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
 from kas.protocol.request_token import ACP240_LIFETIME_SECONDS, open_request_token
-from kas.protocol.values import KaoSignature, KeyAccess, LabelPolicy, Mode, PolicyGroup, RewrapRequest
+from kas.protocol.values import KaoSignature, KeyAccess, Mode, PolicyGroup, RewrapRequest
 
 BINDING_BYTES: Final = 32
 _HASH_BYTES: Final = 32
@@ -111,17 +112,14 @@ class RequestParser:
         policy = members.object("policy")
         kaos = members.items("keyAccessObjects", self.limits.kaos)
         mode = _mode(members, kaos)
-        canonical = b"" if policy is None else canonical_json(policy.values)
-        if len(canonical) > self.limits.policy_bytes:
-            members.faults.add("too_long", members.at("policy"))
+        bound = None if policy is None else read_policy(policy, self.limits.id_chars, self.limits.policy_bytes)
+        message = b"" if bound is None else bound.message
         places = [f"{members.at('keyAccessObjects')}[{index}]" for index in range(len(kaos))]
         objects = [as_members(kao, place, members.faults) for kao, place in zip(kaos, places, strict=True)]
-        parsed = tuple(self._kao(kao, canonical, mode) for kao in objects if kao is not None)
-        if policy is None:
+        parsed = tuple(self._kao(kao, message, mode) for kao in objects if kao is not None)
+        if bound is None:
             return None
-        policy_hash = sha256_b64url(canonical)
-        policy_id = policy.text("policyId", self.limits.id_chars) if "policyId" in policy.values else policy_hash
-        return PolicyGroup(policy_id, LabelPolicy(policy.values), policy_hash, parsed, policy.values, mode)
+        return PolicyGroup(bound.id, bound.policy, bound.hash, parsed, bound.policy.members, mode)
 
     def _kao(self, members: Members, binding_message: bytes, mode: Mode) -> KeyAccess:
         limits, values = self.limits, members.values

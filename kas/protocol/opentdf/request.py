@@ -8,29 +8,21 @@ one, so it becomes one that never holds.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from kas.dataclass import dataclass
 from kas.encoding import parse_json, sha256_b64url
-from kas.errors import Fault, InvalidRequest, InvalidStructure
+from kas.errors import Fault, InvalidStructure
 from kas.jose import PublicJwk
 from kas.keys.registry import WrappedMaterial
 from kas.protocol.bounds import JsonBounds, check_bounds
 from kas.protocol.client_key import parse_client_key, parse_ephemeral_key
 from kas.protocol.faults import MESSAGES
+from kas.protocol.opentdf.policy import protobuf_bytes, read_policy
 from kas.protocol.request_token import OPENTDF_LIFETIME_SECONDS, open_request_token
-from kas.protocol.values import (
-    AttributePolicy,
-    CoveredByRequestToken,
-    KeyAccess,
-    PolicyGroup,
-    RewrapRequest,
-    UnreadablePolicy,
-)
+from kas.protocol.values import CoveredByRequestToken, KeyAccess, PolicyGroup, RewrapRequest
 
 V1_KAO_ID: Final = "kao-0"
 V1_POLICY_ID: Final = "policy-1"
@@ -128,7 +120,7 @@ def _identified(value: object, place: str, limits: Limits) -> _Identified:
 def _group(policy_id: str, policy: str, kaos: list[_Identified], limits: Limits) -> PolicyGroup:
     message = policy.encode("utf-8")
     parsed = tuple(_kao(name, kao, message, place, limits) for name, kao, place in kaos)
-    return PolicyGroup(policy_id, _policy(policy), sha256_b64url(message), parsed)
+    return PolicyGroup(policy_id, read_policy(policy), sha256_b64url(message), parsed)
 
 
 def _kao(name: str, kao: Mapping[str, Any], binding_message: bytes, place: str, limits: Limits) -> KeyAccess:
@@ -155,7 +147,7 @@ def _word(value: object, default: str) -> object:
 def _wrapped(kao: Mapping[str, Any], kind: object, place: str, limits: Limits) -> WrappedMaterial:
     text = _text(_member(kao, place, "wrappedKey", "wrapped_key"), f"{place}.wrappedKey", limits.wrapped_key_chars)
     try:
-        ciphertext = _bytes(text)
+        ciphertext = protobuf_bytes(text)
     except ValueError as error:
         raise _fault("not_base64", f"{place}.wrappedKey") from error
     if kind != "ec-wrapped":
@@ -173,45 +165,12 @@ def _binding(value: object, place: str) -> bytes:
     if isinstance(value, dict):
         value = _member(value, place, "hash") if _member(value, place, "alg", "algorithm") == "HS256" else None
     try:
-        decoded = _bytes(value) if isinstance(value, str) else b""
+        decoded = protobuf_bytes(value) if isinstance(value, str) else b""
     except ValueError:
         return b""
     if _LOWER_HEX.fullmatch(decoded):
         return bytes.fromhex(decoded.decode("ascii"))
     return decoded if len(decoded) == _HMAC_BYTES else b""
-
-
-def _policy(text: str) -> AttributePolicy | UnreadablePolicy:
-    try:
-        policy = parse_json(_bytes(text))
-        _refuse_misspelt(policy, "body")
-        body = policy["body"]
-        _refuse_misspelt(body, "dataAttributes", "dissem")
-        attributes = [entry["attribute"] for entry in _demands(body, "dataAttributes")]
-        dissem = _demands(body, "dissem")
-    except (InvalidRequest, ValueError, TypeError, KeyError, AttributeError):
-        return UnreadablePolicy()
-    if not all(isinstance(item, str) for item in attributes + dissem):
-        return UnreadablePolicy()
-    return AttributePolicy(tuple(attributes), tuple(dissem))
-
-
-def _refuse_misspelt(members: Mapping[str, Any], *names: str) -> None:
-    """Raises ValueError for a name that other readers may take for one of ``names``: they would see a demand."""
-    folded = {name.lower() for name in names}
-    for name in members:
-        if name not in names and name.lower().replace("_", "") in folded:
-            raise ValueError("misspelt")
-
-
-def _demands(body: Mapping[str, Any], name: str) -> list[Any]:
-    """A list of a policy, empty when absent or null. Raises TypeError: no other value says that there is no demand."""
-    demands = body.get(name)
-    if demands is None:
-        return []
-    if not isinstance(demands, list):
-        raise TypeError("not a list")
-    return demands
 
 
 def _member(value: Mapping[str, Any], place: str, *names: str) -> Any:
@@ -223,15 +182,6 @@ def _member(value: Mapping[str, Any], place: str, *names: str) -> Any:
     if len(present) > 1:
         raise _fault("two_names", f"{place}.{names[0]}" if place else names[0])
     return present[0] if present else None
-
-
-def _bytes(text: str) -> bytes:
-    """Standard or URL-safe base64, with or without padding, as protobuf's JSON form takes it. Raises ValueError."""
-    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("not base64") from error
 
 
 def _object(value: object, place: str) -> Mapping[str, Any]:

@@ -6,11 +6,13 @@ left out. HEAD and OPTIONS are the edge's and are told of once, in words.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from kas.errors import Internal
 from kas.web.openapi.acp240 import acp240_schemas
 from kas.web.openapi.deployment import Deployment
+from kas.web.openapi.explain import explain_schemas
 from kas.web.openapi.federation import FORWARDED_KAS, federation_schemas
 from kas.web.openapi.headers import HEADERS, NONCE, described_headers, success_headers
 from kas.web.openapi.opentdf import opentdf_schemas
@@ -31,8 +33,8 @@ Releases data keys to whom the policy on the data permits, by ACP-240 and by Ope
 
 Whatever may be had by GET has a HEAD, and every path an OPTIONS with `Allow`; any other method is 405, any other path
 404 (`NothingError404`, `NothingError405`). Every answer has an `X-Request-Id` of ours. JSON is I-JSON (RFC 7493); members
-that are not named here are ignored. Connect's procedures also take and give `application/proto`, and gzip."""
-_TAGS: Final = ("ACP-240", "Federation", "OpenTDF, REST", "OpenTDF, Connect", "Operation")
+that are not named here are ignored, but for `/explain`, which refuses them. Connect's procedures also take and give `application/proto`, and gzip."""
+_TAGS: Final = ("ACP-240", "Explanation", "Federation", "OpenTDF, REST", "OpenTDF, Connect", "Operation")
 _CONNECT_VERSION: Final[Json] = {"name": "connect", "in": "query", "schema": words("v1")}
 _ENCODING: Final[Json] = {"name": "encoding", "in": "query", "required": True, "schema": words("json")}
 
@@ -100,6 +102,7 @@ def _responses(method: str, entry: Entry, deployment: Deployment) -> Json:
 def _offers_nonce(entry: Entry, deployment: Deployment) -> bool:
     modes = {
         "acp240": deployment.rewrap_nonces,
+        "explain": deployment.rewrap_nonces,
         "opentdf": deployment.opentdf_nonces,
         "ready": "offer",
         "federation": "offer",
@@ -114,13 +117,13 @@ def _security(entry: Entry, deployment: Deployment) -> list[Json]:
         return bound + [{"Bearer": [], "Proof": []}] * ("bearer" in deployment.rewrap_schemes)
     if entry.access == "opentdf":
         return bound + [{"Bearer": []}] * deployment.takes_unbound
-    if entry.access == "federation":
+    if entry.access in {"federation", "explain"}:
         return bound
     return [{}, *bound] if entry.access == "ready" else []
 
 
 def _refused(group: str, deployment: Deployment, *, has_body: bool = True) -> dict[int, Json]:
-    make = connect_responses if group.startswith("Connect") else plain_responses
+    make = connect_responses if group.startswith("Connect") else partial(plain_responses, has_results=group == "Rewrap")
     refusals = refusals_of(deployment)[group]
     return make(tuple(leaf for leaf in refusals if has_body or leaf not in OF_BODIES))
 
@@ -136,6 +139,7 @@ def _components(deployment: Deployment) -> Json:
     return {
         "schemas": {
             **acp240_schemas(deployment, label_refusals(deployment)),
+            **explain_schemas(deployment),
             **(federation_schemas() if deployment.is_federated else {}),
             **opentdf_schemas(),
             **error_schemas(),

@@ -13,14 +13,14 @@ from kas.web.metrics import METRICS
 from kas.web.openapi.opentdf import ALGORITHMS
 from kas.web.openapi.pieces import Json, text, words
 from kas.web.opentdf import REST_REWRAP
-from kas.web.paths import JWKS, OPENAPI, REWRAP
+from kas.web.paths import EXPLAIN, JWKS, OPENAPI, REWRAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One route. ``refusals`` is a group of `refusals`, ``answer`` and ``request`` name schemas; ``access`` says what
-    the caller shows: nothing, what he likes (``ready``), a bound token (``federation``), or what the rewrap of a dialect
-    asks for.
+    the caller shows: nothing, what he likes (``ready``), a bound token (``federation``, ``explain``), or what the rewrap of a
+    dialect asks for.
     """
 
     name: str
@@ -94,6 +94,15 @@ ENTRIES: Final[Mapping[str, Entry]] = {
         answer="RewrapAnswer",
         request="RewrapRequest",
         access="acp240",
+    ),
+    EXPLAIN: Entry(
+        name="explain",
+        summary="What a rewrap would decide about policies, for the caller himself, and why; without any key",
+        tag="Explanation",
+        refusals="Explain",
+        answer="ExplainAnswer",
+        request="ExplainRequest",
+        access="explain",
     ),
     JWKS: Entry(
         name="jwks",

@@ -6,6 +6,7 @@ A route's refusals are classes; statuses, codes and sentences follow from them, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -60,6 +61,8 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
         forwarded = (*leaves(InvalidForwarding), errors.ForwarderKeysUnavailable)
     opentdf = (*_asked(deployment.opentdf_nonces, takes_bearer=False), *unknown, *_opentdf_refusals(deployment))
     seen = _asked("offer", takes_bearer=False)
+    explain = (*_asked(deployment.rewrap_nonces, takes_bearer=False), *unknown)
+    late = (errors.PolicyUnavailable,) * deployment.decides_elsewhere
     rewrap = (*edge, errors.SignedRequestTokenInvalid, errors.RewrapLimit, *_BODY, *_JSON)
     connect = (*edge, *_BODY, *_JSON, *_CONNECT)
     return {
@@ -69,6 +72,7 @@ def refusals_of(deployment: Deployment) -> Mapping[str, Refusals]:
         "Ready": (*door, errors.HealthLimit, errors.NotReady, *seen),
         "Federation": (*edge, errors.HealthLimit, *seen),
         "Rewrap": (*rewrap, *_MEDIA, *acp240, *forwarded, *_standing(deployment)),
+        "Explain": (*edge, errors.RewrapLimit, *_BODY, *_JSON, *_MEDIA, *explain, *late),
         "TdfRewrap": (*rewrap, *_MEDIA, *opentdf),
         "ConnectRewrap": (*rewrap, *_CONNECT, *opentdf),
         "Connect": connect,
@@ -130,10 +134,11 @@ def error_schemas() -> dict[str, Json]:
     }
 
 
-def plain_responses(refusals: Refusals) -> dict[int, Json]:
-    """The answers by status, in the one form of errors."""
+def plain_responses(refusals: Refusals, *, has_results: bool) -> dict[int, Json]:
+    """The answers by status, in the one form of errors; ``has_results``: beside those of a rewrap that all failed."""
+    forms = partial(_forms, has_results=has_results)
     return {
-        status: _response(HTTPStatus(status).phrase, {"anyOf": _forms(found), "properties": _members(found)})
+        status: _response(HTTPStatus(status).phrase, {"anyOf": forms(found), "properties": _members(found)})
         for status, found in _by_status(refusals, lambda leaf: leaf.status).items()
     }
 
@@ -151,11 +156,11 @@ def _by_status(refusals: Refusals, status: Callable[[type[KasError]], int]) -> d
     return {number: [leaf for leaf in refusals if status(leaf) == number] for number in statuses}
 
 
-def _forms(found: Iterable[type[KasError]]) -> list[Json]:
+def _forms(found: Iterable[type[KasError]], *, has_results: bool) -> list[Json]:
     names = {
         "StructuralError" if leaf is errors.InvalidStructure
         else "NotReady" if leaf is errors.NotReady
-        else "RewrapError" if issubclass(leaf, KaoRefusal)
+        else "RewrapError" if has_results and issubclass(leaf, KaoRefusal)
         else "Error"
         for leaf in found
     }  # fmt: skip
