@@ -1,8 +1,8 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
 # demo-federation: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
-# bench-cold, bench-kms, bench-federation: what a start, Cloud KMS and forwarding cost; figures in build/ and
-# docs/performance.md
+# bench-cold, bench-kms, bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory
+# the worst needs; figures in build/ and docs/performance.md
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 # audit: code, advisories and parts of what is deployed; build/audit/
 PYTHON ?= python3
@@ -37,7 +37,7 @@ PROCESSES := tests/google/ tests/local/
 OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/__pycache__/,$(wildcard tests/*/))
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
-	bench-federation fuzz mutants audit
+	bench-federation bench-memory fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -81,6 +81,9 @@ bench-kms: $(READY)
 bench-federation: $(READY)
 	$(BIN)/python -m bench.federation
 
+bench-memory: $(READY)
+	$(BIN)/python -m bench.peak
+
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
 
@@ -90,7 +93,7 @@ attacks: $(READY)
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy main.py kas local bench
+	$(BIN)/mypy main.py kas local bench deploy
 
 fuzz:
 	@PYTHON=$(PYTHON) tests/fuzz/setup.sh

@@ -25,6 +25,7 @@ from kas.errors import ConfigError
 from kas.google.cloud import Cloud
 from kas.service import build_service
 from kas.web.host import fit_into_host
+from kas.web.start import tell_start
 
 _CLOUD = Cloud(os.environ, clock=time.time, timer=time.perf_counter)
 try:
@@ -32,7 +33,7 @@ try:
     _SERVICE = build_service(_SETTINGS, clock=time.time, timer=time.perf_counter, cloud=_CLOUD)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
-fit_into_host(_SERVICE.edge.refuse)
+fit_into_host(_SERVICE.edge.refuse, None if _SETTINGS.local else tell_start)
 
 
 @functions_framework.http

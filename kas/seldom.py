@@ -22,7 +22,7 @@ class _Told:
 
 
 class Seldom:
-    """Of lines of the same version or peer, event and status one in `QUIET_SECONDS`, with the number of those left out
+    """Of lines of the same version or peer, event and status or state one in `QUIET_SECONDS`, with the number of those left out
     before it.
 
     There are as many kinds as versions and peers that are configured, times a few; what has neither is one. ``timer``
@@ -38,7 +38,8 @@ class Seldom:
     def tell(self, line: Mapping[str, Any]) -> None:
         """Tells the line, or counts it."""
         about = line.get("version") or line.get("peer", "")
-        kind, now = (about, line["event"], line.get("status", "")), self._timer()
+        what = line.get("status") or line.get("state", "")
+        kind, now = (about, line["event"], what), self._timer()
         with self._lock:
             told = self._told.get(kind)
             if told is not None and now < told.until:

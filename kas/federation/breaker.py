@@ -68,24 +68,32 @@ class Breaker:
         with self._lock:
             self._trial_at = None
 
-    def succeeded(self) -> None:
-        """The peer answered as agreed; refusing is an answer too. Closes the breaker, whoever was admitted when."""
+    def succeeded(self) -> bool:
+        """The peer answered as agreed; refusing is an answer too. Closes the breaker, whoever was admitted when.
+
+        Whether it was open.
+        """
         with self._lock:
+            was_open = self._opened_at is not None
             self._successes += 1
             self._in_a_row = 0
             self._opened_at = self._trial_at = None
+            return was_open
 
-    def failed(self) -> None:
+    def failed(self) -> bool:
         """The peer did not answer, not in time, or not as agreed.
 
-        One that was admitted before the breaker opened does not keep it open for longer.
+        One that was admitted before the breaker opened does not keep it open for longer. Whether this opens it, or opens it
+        anew.
         """
         with self._lock:
             self._failures += 1
             self._in_a_row += 1
             is_due = self._opened_at is None or self._trial_at is not None
-            if is_due and self._in_a_row >= self._failures_to_open:
+            opens = is_due and self._in_a_row >= self._failures_to_open
+            if opens:
                 self._opened_at, self._trial_at = self._timer(), None
+            return opens
 
     def status(self) -> BreakerStatus:
         with self._lock:

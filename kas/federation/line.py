@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from kas.dataclass import dataclass
 from kas.errors import PeerRefused, PeerUnavailable
-from kas.federation.breaker import Breaker
+from kas.federation.breaker import Breaker, State
 from kas.federation.calls import Call, SideBySideCalls
 from kas.federation.registry import Peer
 from kas.net.connection import Told
@@ -24,6 +24,7 @@ from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import PassedOn
 
 PEER_FAILED: Final = "peer_failed"
+PEER_BREAKER: Final = "peer_breaker"
 
 _BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _NO_REFUSALS: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
@@ -94,7 +95,7 @@ class Line:
         if answered is None:
             raise self._judged(status)
         if is_clean:
-            self.breaker.succeeded()
+            self._answered()
         else:
             self._failed("results missing, foreign, twice there or wrongly signed")
         return results
@@ -105,19 +106,29 @@ class Line:
         """
         is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _NO_REFUSALS
         if is_refusal or status in _BUSY:
-            self.breaker.succeeded()
+            self._answered()
             self._tell(f"status {status}")
         else:
             self._failed(f"status {status} without results")
         return PeerRefused() if is_refusal else PeerUnavailable()
 
+    def _answered(self) -> None:
+        if self.breaker.succeeded():
+            self._tell_state("NOTICE", "closed")
+
     def _failed(self, reason: str) -> None:
-        self.breaker.failed()
+        opens = self.breaker.failed()
         self._tell(reason)
+        if opens:
+            self._tell_state("WARNING", "open")
 
     def _tell(self, reason: str) -> None:
         """``reason`` is in words of ours."""
         self.warn({"severity": "WARNING", "event": PEER_FAILED, "peer": self.peer.kas_id, "status": reason})
+
+    def _tell_state(self, severity: str, state: State) -> None:
+        """Once for each time that it opens, so that one that stays open goes on being told."""
+        self.warn({"severity": severity, "event": PEER_BREAKER, "peer": self.peer.kas_id, "state": state})
 
 
 def _read(answer: bytes, bounds: JsonBounds) -> Sequence[AnsweredGroup] | None:

@@ -1,11 +1,12 @@
 """The host's worker, bounded where the host itself sets no bound.
 
-functions-framework neither bounds the request line nor lets anybody choose the worker or set a bound. It leaves the
-choice of the worker to gunicorn's default, and that is what is replaced here, before the host reads it.
+functions-framework neither bounds the request line nor lets anybody choose the worker, set a bound or hear of its start. It
+leaves all that to gunicorn's defaults, and those are what is replaced here, before the host reads them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -45,6 +46,14 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         return goes_on
 
 
-def choose_bounded_worker() -> None:
-    """Makes it the worker of whatever host this process starts."""
+def choose_bounded_worker(started: Callable[[int, int], None] | None = None) -> None:
+    """Makes it the worker of whatever host this process starts. Each tells ``started``, before it takes a connection, the
+    how many-th of its parent it is, and the parent.
+    """
     gunicorn.config.WorkerClass.default = BoundedWorker
+    if started is not None:
+
+        def tell(worker: Worker) -> None:
+            started(worker.age, worker.ppid)
+
+        gunicorn.config.PostWorkerInit.default = staticmethod(tell)

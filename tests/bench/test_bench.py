@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
 
-from bench import cold, kms, transports
+from bench import cold, kms, peak, transports
 from bench.deployment import deployed
 from bench.host import BenchFailed
 from bench.report import TRANSPORTS, report_name
@@ -77,6 +78,25 @@ def test_an_operation_that_the_audit_does_not_know_ends_a_run(deployment, tmp_pa
     log.write_text('{"event": "rewrap", "keyOperations": 1000}\n', "utf-8")
     with pytest.raises(BenchFailed, match="operations, the audit 1000"):
         kms.Stand(deployment, 0, 0, log).check_operations()
+
+
+SMALL = {"THREADS": "2", "KAS_RATE_MEMORY_REQUESTS": "11000", "KAS_REPLAY_STORE_CLAIMS": "6000"}
+
+
+def test_the_most_memory_is_looked_for_while_everything_is_full():
+    held = peak.measure(20, 2, 1, **SMALL, KAS_KEY_OPERATIONS_PER_MINUTE="11000")
+    assert held.ends == {"released": 2}
+    assert held.looks > 1
+    assert held.started < held.full <= held.resident
+    figures = peak.figures_of(held)
+    assert figures["smallest_instance_mb"] % 128 == 0
+    assert figures["smallest_instance_mb"] > 1.15 * (figures["loaded_mb"] + 2)
+
+
+def test_a_store_that_is_not_filled_ends_the_run():
+    """One that the measurement no longer finds would make it lighter, unseen."""
+    with pytest.raises(BenchFailed, match=re.escape("filled is {'claims': 1}")):
+        peak._demand_filled("filled 5 claims\n")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,11 @@ class Peer:
         return None
 
     def words(self) -> set[str]:
-        return {line["status"] for line in self.told}
+        return {line["status"] for line in self.told if line["event"] == "peer_failed"}
+
+    def states(self) -> list[tuple[str, str]]:
+        """Of the breaker, as the operator was told of them."""
+        return [(line["severity"], line["state"]) for line in self.told if line["event"] == "peer_breaker"]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,30 @@ def test_an_answer_that_is_none_counts_as_a_failure(status: int) -> None:
     assert {peer.ask() for _ in range(FAILURES)} == {PeerUnavailable}
     assert peer.breaker.status().state == "open"
     assert peer.words() == {f"status {status} without results"}
+
+
+def test_the_operator_is_told_each_time_that_a_service_is_left_alone_and_when_no_longer() -> None:
+    peer = Peer((500, b""))
+    for _ in range(FAILURES - 1):
+        peer.ask()
+    assert peer.states() == []
+    peer.ask()
+    assert peer.states() == [("WARNING", "open")]
+    for _ in range(2):
+        peer.time += 31.0
+        peer.ask()
+    assert peer.states() == [("WARNING", "open")] * 3
+    peer.time, peer.answer = peer.time + 31.0, (429, b"{}")
+    for _ in range(2):
+        peer.ask()
+    assert peer.states() == [("WARNING", "open")] * 3 + [("NOTICE", "closed")]
+    assert {line["peer"] for line in peer.told} == {"kas-fra"}
+
+
+def test_a_success_is_told_where_it_closes_the_breaker_alone() -> None:
+    peer = Peer((200, CLEAN))
+    peer.ask()
+    assert peer.told == []
 
 
 def test_results_that_are_not_as_agreed_count_as_a_failure() -> None:

@@ -115,8 +115,8 @@ def _serving(handler: type[BaseHTTPRequestHandler], certificate: Path, port: int
             thread.join()
 
 
-def make_certificates(folder: Path) -> tuple[Path, Path]:
-    """An authority of one day, and a certificate of it for the loopback address with its key: two PEM files."""
+def make_certificates(folder: Path, *names: str) -> tuple[Path, Path]:
+    """An authority of one day, and a certificate of it for the loopback address and ``names`` with its key: two PEM files."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
     server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
@@ -124,15 +124,15 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
     authority = (
         _draft(authority_name, authority_name, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .add_extension(own_id, critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))])
+    addresses = [x509.IPAddress(ipaddress.ip_address(HOST)), *map(x509.DNSName, names)]
     server = (
         _draft(server_name, authority_name, server_key.public_key())
-        .add_extension(address, critical=False)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -168,7 +168,7 @@ def _draft(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,

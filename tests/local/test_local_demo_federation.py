@@ -39,7 +39,8 @@ def test_everything_holds_whatever_the_shell_has_set():
     done = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     warnings = [json.loads(line) for line in done.stderr.splitlines()]
-    assert {(warning["event"], warning["peer"]) for warning in warnings} == {("peer_failed", "kas-gbr")}
+    told = {(warning["event"], warning["peer"]) for warning in warnings}
+    assert told == {("peer_failed", "kas-gbr"), ("peer_breaker", "kas-gbr")}
     assert "\033" not in done.stdout
     for words in HELD:
         assert words in done.stdout

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from kas.fetch import FetchError, HttpFetcher
 from tests.fake_issuer import replying, serving
+from tests.interop.tls_front import key_usage
 
 BODY = b'{"keys":[]}'
 
@@ -29,7 +30,8 @@ def fetch(url, *, deadline=5.0, local=True):
 
 
 def certificate(name, key, issuer=None, issuer_key=None, *, days=1, hosts=()):
-    """A certificate, of its own authority unless an issuer is given."""
+    """A certificate, of its own authority unless an issuer is given; as strict readers, such as Python 3.13, want them."""
+    signing_key = issuer_key or key
     now = dt.datetime.now(dt.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -41,10 +43,13 @@ def certificate(name, key, issuer=None, issuer_key=None, *, days=1, hosts=()):
         .not_valid_before(now - dt.timedelta(days=2))
         .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(key_usage(signs_certificates=issuer is None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
     )
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-    return builder.sign(issuer_key or key, hashes.SHA256())
+    return builder.sign(signing_key, hashes.SHA256())
 
 
 @pytest.fixture(scope="module")
