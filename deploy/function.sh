@@ -2,7 +2,7 @@
 # The function: what is uploaded, the settings it starts with, and whether what is deployed is both already. What Google
 # has is compared with what is wanted, setting by setting, so that a change made elsewhere is seen too.
 
-# Files of an image are of 1980: bytecode that names another time would be made again at each cold start (docs/CONTAINER.md).
+# Files of an image are of 1980: bytecode that names another time is made again at each start (docs/CONTAINER.md).
 BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 SOURCE='' READY='' DIFFERENCES='' WAITS=no
 
