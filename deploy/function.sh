@@ -118,8 +118,9 @@ deploy_source() {
 		return
 	fi
 	run_flags
-	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates "$BYTECODE" \
-		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "--labels=kas-source=$SOURCE" "${FLAGS[@]}"
+	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates \
+		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "$BYTECODE" \
+		"--labels=kas-source=$SOURCE" "${FLAGS[@]}"
 	WAITS=$READY READY=yes
 }
 
