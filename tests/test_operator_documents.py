@@ -34,10 +34,10 @@ NAMES = (
     "configuration",
     "federation",
 )
-DOCUMENTS = [path for path in (DOCS / f"{name}.md" for name in NAMES) if path.exists()]
+DOCUMENTS = [DOCS / f"{name}.md" for name in NAMES]
 GCLOUD = shutil.which("gcloud")
 # What is on a machine anyway, or defined in the document.
-TOOLS = {"cp", "curl", "date", "docker", "echo", "grep", "head", "lines", "openssl", "printf", "sed", "set"}
+TOOLS = {"cp", "curl", "date", "docker", "echo", "grep", "head", "lines", "openssl", "printf", "read", "sed", "set"}
 TOOLS |= {"sleep", "sort", "source", "tr", "uniq"}
 
 NEEDS_GCLOUD = pytest.mark.skipif(
@@ -73,8 +73,11 @@ def test_every_program_is_one_that_an_operator_has(path):
 
 
 def _is_keyword_line(word: str, path: Path) -> bool:
-    """The name that a ``for`` gives."""
-    return re.search(rf"\bfor {re.escape(word)} in ", path.read_text("utf-8")) is not None
+    """The name that a ``for`` gives, or that is exported."""
+    return (
+        re.search(rf"\b(for {re.escape(word)} in |export {re.escape(word)}$)", path.read_text("utf-8"), re.MULTILINE)
+        is not None
+    )
 
 
 def test_there_are_commands_and_each_document_of_the_operator_has_some():
