@@ -66,8 +66,7 @@ class _Direct(_Server):
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sni_callback = choose
-        with contextlib.suppress(OSError):
-            secured = context.wrap_socket(request, server_side=True)
+        with contextlib.suppress(OSError), context.wrap_socket(request, server_side=True) as secured:
             front = self.find_front(called[0])
             if front is None:
                 self.refused.append(called[0])
@@ -93,8 +92,8 @@ class _Outer(BaseHTTPRequestHandler):
         self.send_response(200, "Connection established")
         self.end_headers()
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            secured = self.server.authority.context_for(host).wrap_socket(self.connection, server_side=True)
+        context = self.server.authority.context_for(host)
+        with contextlib.suppress(OSError), context.wrap_socket(self.connection, server_side=True) as secured:
             serve(secured, self.server, host, front)
 
     def _refuse(self) -> None:
@@ -111,7 +110,7 @@ def serve(connection: ssl.SSLSocket, server: _Server, host: str, front: Front) -
     """Serves one connection to its end, as the server of ``host``."""
     handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
     handler(connection, connection.getpeername(), server)
-    connection.unwrap()
+    connection.unwrap().close()
 
 
 class _Inner(BaseHTTPRequestHandler):
