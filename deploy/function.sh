@@ -72,11 +72,11 @@ step_addresses() {
 	if [[ $MODE == plan ]]; then
 		# A new service gets an address that nobody knows yet.
 		[[ $(<"$WORK/service.json") != '{}' || $DEFAULT_URL == no ]] || deploy_settings
-		return
+	elif [[ -n $DIFFERENCES ]]; then # else it was asked just now
+		read_service
+		compare
+		deploy_difference
 	fi
-	read_service
-	compare
-	deploy_difference
 }
 
 deploy_difference() {

@@ -22,6 +22,7 @@ from kas.errors import Fault, InvalidJson, InvalidStructure, NotCanonical
 # RFC 7493 §2.2: beyond this a whole number is not exact in every reader.
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 _EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
+_LEAST_PLAIN_FRACTION: Final = 1e-4  # below it Python writes an exponent
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -99,7 +100,8 @@ def canonical_json(value: object) -> bytes:
 
 def _is_plain(value: object) -> bool:
     """Whether the standard library, which is many times faster, writes it as RFC 8785 does: there is no number but exact
-    whole ones, and no name whose place could depend on UTF-16. Strings it escapes alike.
+    whole ones and fractions that need no exponent, and no name whose place could depend on UTF-16. Strings it escapes
+    alike.
     """
     if type(value) is dict:
         for name, member in value.items():
@@ -110,6 +112,8 @@ def _is_plain(value: object) -> bool:
         return all(map(_is_plain, value))
     if type(value) is int:
         return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+    if type(value) is float:
+        return _LEAST_PLAIN_FRACTION <= abs(value) <= MAX_EXACT_INTEGER and not value.is_integer()
     return type(value) is str or type(value) is bool or value is None
 
 

@@ -155,7 +155,7 @@ def test_no_secret_is_on_a_command_line_in_the_output_or_in_a_file(deployment):
 
 
 def test_a_trace_of_the_shell_shows_no_secret(deployment):
-    done = deployment.ok("apply", SHELLOPTS="xtrace")
+    done = deployment.ok("apply", through=("bash", "-x"))
     texts = secret_texts(deployment.project)
     assert len(texts) >= 4
     assert "+ change_with" in done.err
