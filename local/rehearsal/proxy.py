@@ -24,6 +24,7 @@ MAX_BODY_BYTES: Final = 64 * 2**20
 Front = Callable[[Request], Reply]
 _OWN_HEADERS: Final = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
 _TLS_PORT: Final = "443"
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,12 @@ class _Direct(_Server):
             front = self.find_front(called[0])
             if front is None:
                 self.refused.append(called[0])
-            else:
+            elif _spoken(secured) >= self.authority.floor_of(called[0]):  # the context came too late to see to it
                 serve(secured, self, called[0], front)
+
+
+def _spoken(connection: ssl.SSLSocket) -> ssl.TLSVersion:
+    return ssl.TLSVersion.TLSv1_3 if connection.version() == "TLSv1.3" else ssl.TLSVersion.TLSv1_2
 
 
 class _Outer(BaseHTTPRequestHandler):
@@ -176,7 +181,7 @@ def proxy(find_front: Callable[[str], Front | None], authority: Authority) -> It
 @contextlib.contextmanager
 def _running(server: _Server) -> Iterator[_Server]:
     with server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         thread.start()
         try:
             yield server
