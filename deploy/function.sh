@@ -84,7 +84,7 @@ deploy_difference() {
 	'  ') ;;
 	*' source '*) deploy_source ;;
 	*' withdrawn '*) stop "$SERVICE was rolled back, and other settings would stand on what was withdrawn. Deploy another
-           source, or go forward first: ./deploy.sh rollback ${DIFFERENCES##* }" ;;
+           source, or give ${DIFFERENCES##* } the traffic again first: ./deploy.sh promote --yes" ;;
 	*) deploy_settings ;;
 	esac
 }
