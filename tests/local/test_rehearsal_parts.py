@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -19,6 +20,7 @@ from local.rehearsal.authority import Authority
 from local.rehearsal.builds import BuildFailed, look_at
 from local.rehearsal.compute import path_of
 from local.rehearsal.definitions import Definitions, Method, pattern_of
+from local.rehearsal.issuer import HOST, issuer
 from local.rehearsal.journal import DRY_RUN, Entry, Journal
 from local.rehearsal.launch import names_lead_here
 from local.rehearsal.proxy import proxy
@@ -109,6 +111,15 @@ def test_no_tls_is_spoken_that_is_older_than_a_name_allows(running, way):
     assert over_tls_1_2(running, way) == b"HTTP/1.1 200 OK"
     running.authority.floor_of = lambda _: ssl.TLSVersion.TLSv1_3
     assert over_tls_1_2(running, way) == b""
+
+
+def test_the_issuer_has_the_name_that_the_service_is_told(tmp_path):
+    with issuer(tmp_path) as one:
+        (entry,) = json.loads(one.document())["issuers"]
+        request = Request("GET", HOST, "/.well-known/openid-configuration", "", {}, b"")
+        told = json.loads(one.answer(request).body)
+    assert told["issuer"] == entry["issuer"] == f"https://{HOST}"
+    assert (told["jwks_uri"], told["token_endpoint"]) == (entry["jwksUrl"], entry["tokenEndpoint"])
 
 
 # ---- definitions
