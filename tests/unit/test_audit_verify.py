@@ -194,6 +194,43 @@ def test_a_changed_line_is_named(verifier: Verifier, change: dict[str, Any]) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"time": "1999-01-01T00:00:00.000Z"},
+        {"time": json.loads(process()[3])["time"]},
+        {"logging.googleapis.com/trace": "another"},
+        {"logging.googleapis.com/labels": {}},
+        {"httpRequest": {"status": 200}},
+        {"timestamp": "1999-01-01T00:00:00Z"},
+    ],
+)
+def test_what_is_lifted_out_is_all_there_or_nothing_of_it(verifier: Verifier, more: dict[str, Any]) -> None:
+    """Whoever takes ``severity`` out cannot change the rest of it unseen."""
+    lines = [json.loads(line) for line in process()]
+    stripped = [{name: value for name, value in line.items() if name not in {"severity", "time"}} for line in lines]
+    assert verifier.faults(json.dumps(line).encode() + b"\n" for line in stripped) == []
+    faults = verifier.faults(json.dumps(line | more).encode() + b"\n" for line in stripped)
+    assert sum("it was changed" in fault for fault in faults) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"time": "1999-01-01T00:00:00.000Z"}, {"httpRequest": {"status": 200}}, {"timestamp": "1999-01-01T00:00:00Z"}],
+)
+def test_nothing_is_put_into_a_payload_that_would_have_been_lifted_out(
+    verifier: Verifier, more: dict[str, Any]
+) -> None:
+    """Another time than that of the chain, or what the service never writes."""
+    entries = exported(process())
+    entries[2]["jsonPayload"] |= {"time": entries[2]["timestamp"]}
+    assert verifier.faults([json.dumps(entries).encode()]) == []
+    entries[2]["jsonPayload"] |= more
+    assert verifier.faults([json.dumps(entries).encode()]) == [
+        f"log entry 3, line 7 of process {'a' * 22}: it was changed, its hash is another line's"
+    ]
+
+
 def test_a_changed_checkpoint_holds_no_more(verifier: Verifier) -> None:
     """Though its signature is one over the hash that it claims; nothing it says is believed."""
     lines = process()
