@@ -61,7 +61,7 @@ class Verification:
         that was written: the numbers in the chains show which of them are missing, but for the last of a process.
         """
         trails = [Trail(lines) for lines in self.processes.values()]
-        is_explained = len(self.suspects) <= sum(trail.lost for trail in trails)
+        is_explained = len(self.suspects) <= sum(trail.excused for trail in trails)
         for place in () if is_explained else self.suspects:
             self._fault(f"{place}: it looks like a line of the trail, and cannot be read")
         for trail in trails:

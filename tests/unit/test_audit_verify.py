@@ -419,6 +419,25 @@ def test_more_lines_than_the_service_leaves_without_a_checkpoint_are_invented(ve
         assert len(verifier.faults([*lines, *appended])) == faults
 
 
+@pytest.mark.parametrize("lost", [1, 2**40])
+def test_lines_that_say_that_others_were_lost_are_counted_as_well(verifier: Verifier, lost: int) -> None:
+    """They are invented as easily, and what they say excuses no more than a few unreadable lines."""
+    lines = process(closes=False)
+    appended, last = [], json.loads(lines[-1])
+    for _ in range(EVERY_LINES - 4):
+        line = json.loads(lines[-1])
+        line["chain"] |= {"number": last["chain"]["number"] + lost + 1, "previous": last["chain"]["hash"], "lost": lost}
+        line["chain"]["hash"] = hash_of(line)
+        appended.append(json.dumps(line).encode() + b"\n")
+        last = line
+    rest = [lines[1][:60] + b"\n"] * (EVERY_LINES - 5)
+    assert verifier.faults([*lines, *appended[:-1], *rest]) == []
+    (fault,) = verifier.faults([*lines, *appended])
+    assert fault.startswith(f"process {'a' * 22}: {EVERY_LINES + 1} lines follow its last checkpoint")
+    rests = [lines[1][:60] + b"\n"] * (EVERY_LINES + 1)
+    assert len(verifier.faults([*lines, *appended[:-1], *rests])) == len(rests)
+
+
 def test_lines_without_a_chain_are_said(verifier: Verifier) -> None:
     """Each, whatever else is in the file."""
     bare = json.dumps(rewrap(1)).encode() + b"\n"
