@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,7 +23,8 @@ _CHUNK_BYTES: Final = 2**16
 _PEEKED_BYTES: Final = 256
 # A log of the host's may begin with a bracket as well.
 _ARRAY: Final = re.compile(rb"\s*\[\s*[{\]]")
-_BETWEEN: Final = ", \t\r\n"
+_SPACE: Final = " \t\r\n"
+_BETWEEN: Final = "," + _SPACE
 _MARKS: Final = (b'"chain"', b'"process"', b'"previous"', b'"hash"', b'"time":"', b'"requestId":"')
 _DECODER: Final = json.JSONDecoder()
 
@@ -62,7 +63,7 @@ class Found:
 
 
 def read_log(path: Path) -> Iterator[Found]:
-    """Everything in the file, in its order. Raises ConfigError when it, or an array in it, cannot be read to its end."""
+    """Everything in the file, in its order. Raises ConfigError when it cannot be read to its end, or is more than an array."""
     try:
         with path.open("rb") as file:
             is_array = _ARRAY.match(file.peek(_PEEKED_BYTES)) is not None
@@ -90,6 +91,7 @@ def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
         while True:
             at += len(text[at:]) - len(text[at:].lstrip(_BETWEEN))
             if text.startswith("]", at):
+                _end(file, decode, text[at + 1 :])
                 return
             try:
                 _, end = _DECODER.raw_decode(text, at)
@@ -104,6 +106,16 @@ def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
             at = end
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read beyond entry {number}") from error
+
+
+def _end(file: IO[bytes], decode: Callable[..., str], text: str) -> None:
+    """Nothing may come after an array: another would not be read. Raises ValueError."""
+    while not text.strip(_SPACE):
+        data = file.read(_CHUNK_BYTES)
+        text = decode(data, final=not data)
+        if not data:
+            return
+    raise ValueError("more than an array")
 
 
 def _found(data: bytes, place: Place) -> Found:

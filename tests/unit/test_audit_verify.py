@@ -550,6 +550,20 @@ def test_an_array_that_is_no_array_to_its_end_cannot_be_read(verifier: Verifier,
     assert f"cannot be read {why}" in verifier.error
 
 
+@pytest.mark.parametrize(
+    "more", [b"[]", b"{}", b"\n[{}]", b" " * 2**17 + b"x", b",", b"]", b"\xc3", b" " * (2**16 - 3) + b"\xc3"]
+)
+@pytest.mark.parametrize("array", [b"[]", b"[{}]"])
+def test_what_comes_after_an_array_is_not_passed_over(verifier: Verifier, array: bytes, more: bytes) -> None:
+    """Two exports in one file, say: the second may be the one with the trail."""
+    assert verifier.lines([array, more]) == 2
+    assert "cannot be read beyond entry" in verifier.error
+
+
+def test_white_space_after_an_array_is_nothing(verifier: Verifier) -> None:
+    assert verifier.lines([json.dumps(exported(process())).encode(), b"\r\n\t " * 2**16]) == 0
+
+
 def test_files_that_are_not_there_cannot_be_read(verifier: Verifier) -> None:
     log = verifier.file(b"".join(process()))
     for arguments in (("--jwks", verifier.jwks, "nowhere"), ("--jwks", "nowhere", log), ("--key", "nowhere", log)):
