@@ -73,14 +73,14 @@ def read_log(path: Path) -> Iterator[Found]:
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[Found]:
-    number = 0
+    number, name = 0, path.name
     while line := file.readline(MAX_VALUE_BYTES):
         number += 1
         rest = line
         while len(rest) == MAX_VALUE_BYTES and not rest.endswith(b"\n"):  # no line of ours, and passed over whole
             rest = file.readline(MAX_VALUE_BYTES)
         if line.strip():
-            yield _found(line, Place(path.name, "line", number))
+            yield _found(line, Place(name, "line", number))
 
 
 def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
@@ -119,14 +119,17 @@ def _end(file: IO[bytes], decode: Callable[..., str], text: str) -> None:
 
 
 def _found(data: bytes, place: Place) -> Found:
+    text = data.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):  # to find the same by parsing takes five times as long
+        return Found(place, {}, _is_suspect(text))
     try:
         value = parse_json(data)
     except KasError:
         return Found(place, {}, _is_suspect(data))
     if not isinstance(value, dict):
         return Found(place, {}, _is_suspect(data))
-    text = value.get("textPayload")  # an entry of what Cloud Logging took for no JSON
-    return Found(place, value, isinstance(text, str) and _is_suspect(text.encode("utf-8", "replace")))
+    said = value.get("textPayload")  # an entry of what Cloud Logging took for no JSON
+    return Found(place, value, isinstance(said, str) and _is_suspect(said.encode("utf-8", "replace")))
 
 
 def _is_suspect(data: bytes) -> bool:

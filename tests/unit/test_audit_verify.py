@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kas.audit.__main__ import main
 from kas.audit.chain import hash_of, hash_of_lifted
 from kas.audit.checkpoint import sign
+from kas.audit.keys import CheckpointKeys
 from kas.audit.log import EVERY_LINES
+from kas.audit.read import read_log
+from kas.audit.verify import Verification
 from kas.crypto.signatures import ResultSigner
 from tests.trails import SIGNER, exported, jwks_file, rewrap, written
 from tests.unit.test_audit_chain import Pen, record, refused
@@ -510,6 +513,34 @@ def test_faults_beyond_many_are_counted(verifier: Verifier, monkeypatch: pytest.
     bare = json.dumps(rewrap(1)).encode() + b"\n"
     assert verifier.faults([bare] * 10)[-1] == "7 more are not told"
     assert verifier.said[-1].endswith("10 faults")
+
+
+def test_of_unreadable_lines_beyond_many_no_place_is_kept(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are counted, whether lines that were lost explain them or not."""
+    monkeypatch.setattr("kas.audit.verify.MAX_FAULTS", 3)
+    verification = Verification(CheckpointKeys({}))
+    verification.add(read_log(verifier.file(b"{\n" * 100)))
+    assert (len(verification.suspects), verification.suspected) == (3, 100)
+    assert verifier.faults([*process(), *[b"{\n"] * 10])[-1] == "7 more are not told"
+    assert verifier.said[-1].endswith("10 faults")
+    pen = Pen(fails={4: 40, 5: 40, 6: 40, 7: 40, 8: 40})
+    log = pen.log()
+    record(log, 1)
+    for number in range(2, 7):
+        refused(log, number)
+    record(log, 7)
+    assert verifier.faults([pen.paper]) == []
+    assert "2 more rests of lines are not told" in verifier.said
+
+
+def test_what_is_no_object_is_not_parsed(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or half a million brackets take a minute."""
+    monkeypatch.delattr("kas.audit.read.parse_json")
+    others = [b"{\n", b"x}\n", b'{"chain"\n', b"[1]\n", b"\xff\n", b"1\n"]
+    found = list(read_log(verifier.file(b"".join(others))))
+    assert [one.is_suspect for one in found] == [True, False, True, False, False, False]
 
 
 def test_what_a_log_brought_in_colours_no_terminal(verifier: Verifier) -> None:
