@@ -515,9 +515,7 @@ def test_faults_beyond_many_are_counted(verifier: Verifier, monkeypatch: pytest.
     assert verifier.said[-1].endswith("10 faults")
 
 
-def test_of_unreadable_lines_beyond_many_no_place_is_kept(
-    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_unreadable_lines_beyond_many_no_place_is_kept(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are counted, whether lines that were lost explain them or not."""
     monkeypatch.setattr("kas.audit.verify.MAX_FAULTS", 3)
     verification = Verification(CheckpointKeys({}))
