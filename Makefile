@@ -3,7 +3,9 @@
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench-cold, bench-kms, bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory
 # the worst needs; figures in build/ and docs/performance.md
+# deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
+# audit: code, advisories and parts of what is deployed; build/audit/
 PYTHON ?= python3
 # with NATIONS the first of two ports for each: KAS, identity provider
 PORT ?= 8080
@@ -33,10 +35,10 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/
 WAITS := tests/federation/ tests/host/ tests/kms/
 PROCESSES := tests/google/ tests/local/
-OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/__pycache__/,$(wildcard tests/*/))
+OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
-	bench-federation bench-memory fuzz mutants
+	bench-federation bench-memory deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -83,6 +85,9 @@ bench-federation: $(READY)
 bench-memory: $(READY)
 	$(BIN)/python -m bench.peak
 
+deploy-rehearsal: $(READY)
+	$(BIN)/python -m pytest --verbose tests/rehearsal
+
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
 
@@ -100,6 +105,10 @@ fuzz:
 
 mutants:
 	@PYTHON=$(PYTHON) tests/mutants/run.sh
+
+audit:
+	@PYTHON=$(PYTHON) tests/audit/setup.sh
+	@tests/audit/run.sh
 
 $(READY): requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null \
