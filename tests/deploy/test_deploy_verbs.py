@@ -406,6 +406,18 @@ def test_what_another_service_of_the_nation_needs_stays(deployed):
     assert deployed.ok("apply").changes == []
 
 
+def test_a_service_whose_name_begins_alike_keeps_what_it_needs(deployed):
+    """The account, its roles, the secrets and the budget are those of kas-usa-staging too."""
+    deployed.ok("apply", SERVICE="kas-usa-staging")
+    done = deployed.ok("destroy", "--yes", "--secrets")
+    assert list(deployed.project.kind("run services")) == ["kas-usa-staging"]
+    assert "# roles, secrets and account stay: another service of usa has them" in done.out
+    assert "kas-usa@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
+    assert deployed.project.kind("budgets")
+    assert deployed.project.kind("channels")
+    assert deployed.ok("apply", SERVICE="kas-usa-staging").changes == []
+
+
 def test_apply_after_destroy_ends_where_it_was(deployed, finished):
     deployed.ok("destroy", "--yes")
     deployed.ok("apply")
