@@ -6,6 +6,7 @@ destroy() {
 	MODE=apply
 	step_access
 	step destroy 'see the reason'
+	check_ours
 	confirm
 	remove_balancer
 	remove_watching

@@ -62,6 +62,7 @@ step_function() {
 	step 'the function' "where the reason is the build, its log is at
            https://console.cloud.google.com/cloud-build/builds;region=$REGION?project=$PROJECT
            where it is the start of the container: docs/GCP-KMS-SETUP.md, \"When something is wrong\""
+	check_ours
 	hash_source
 	read_service
 	compare

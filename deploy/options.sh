@@ -121,6 +121,9 @@ check_tools() {
 check_options() {
 	derive_names
 	[[ $SERVICE =~ ^[a-z][a-z0-9-]{0,47}[a-z0-9]$ ]] || refuse "SERVICE is not a name of a service: '$SERVICE'"
+	# Account, ring and secrets are the nation's: another's service, or a stranger's, is not ours to change or remove.
+	[[ $SERVICE == "kas-$NATION" || $SERVICE == "kas-$NATION-"* ]] ||
+		refuse "SERVICE is kas-$NATION, or begins with kas-$NATION-, not '$SERVICE'"
 	check_profile
 	check_keys
 	check_money

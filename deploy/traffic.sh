@@ -21,6 +21,7 @@ promote() {
 	MODE=apply
 	step_access
 	step 'traffic' './deploy.sh status shows which revisions there are'
+	check_ours
 	read_service
 	list_revisions
 	read -r newest candidate withdrawn < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
@@ -52,6 +53,7 @@ rollback() {
 	MODE=apply
 	step_access
 	step 'rollback' './deploy.sh status shows which revisions there are'
+	check_ours
 	read_service
 	list_revisions
 	python3 -m deploy.revisions back "$WORK/service.json" "$WORK/revisions.json" "$WORK/target" ${ARGUMENT:+"$ARGUMENT"} \

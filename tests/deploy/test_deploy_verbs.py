@@ -418,6 +418,23 @@ def test_a_service_whose_name_begins_alike_keeps_what_it_needs(deployed):
     assert deployed.ok("apply", SERVICE="kas-usa-staging").changes == []
 
 
+@pytest.mark.parametrize(("nation", "service"), [("usa", "billing"), ("fra", "kas-usa"), ("usa", "kas-usable")])
+@pytest.mark.parametrize("words", [["destroy", "--yes"], ["apply"]])
+def test_a_service_that_is_not_of_the_nation_is_refused(deployed, nation, service, words):
+    done = deployed.run(*words, NATION=nation, SERVICE=service)
+    assert (done.status, done.calls) == (2, [])
+    assert f"SERVICE is kas-{nation}, or begins with kas-{nation}-, not '{service}'" in done.err
+
+
+@pytest.mark.parametrize("words", [["destroy", "--yes"], ["apply"], ["promote", "--yes"], ["rollback"]])
+def test_a_service_that_somebody_else_made_under_the_name_is_left_alone(deployed, words):
+    deployed.service["metadata"]["labels"] = {"team": "billing"}
+    deployed.service["spec"]["template"]["spec"]["serviceAccountName"] = "billing@my-project.iam.gserviceaccount.com"
+    done = deployed.run(*words)
+    assert (done.status, done.changes) == (1, [])
+    assert "there is a service kas-usa that this script has not made" in done.err
+
+
 def test_apply_after_destroy_ends_where_it_was(deployed, finished):
     deployed.ok("destroy", "--yes")
     deployed.ok("apply")
