@@ -119,3 +119,12 @@ def test_settings_that_are_not_safe_are_refused_before_anything_is_changed(deplo
     done = deployment.run("apply", ENV_FILE=str(deployment.folder / "env.yaml"))
     assert (done.status, done.changes) == (2, [])
     assert said in done.err
+
+
+def test_the_limit_of_key_operations_is_read_in_either_quotes(deployed):
+    text = (deployed.tree / "env.yaml").read_text("utf-8")
+    text = text.replace('KAS_KMS_OPERATIONS_PER_DAY: "20000"', "KAS_KMS_OPERATIONS_PER_DAY: '777'")
+    (deployed.folder / "env.yaml").write_text(text, "utf-8")
+    deployed.ok("apply", ENV_FILE=str(deployed.folder / "env.yaml"))
+    policies = deployed.project.kind("alertPolicies").values()
+    assert any("777" in str(policy) for policy in policies)

@@ -305,6 +305,23 @@ def test_another_address_for_alerts_replaces_the_first(deployed):
     assert deployed.ok("apply", ALERT_EMAIL="ops@example.com").changes == []
 
 
+def test_a_channel_without_an_address_is_not_taken_for_one(deployed):
+    """Such as one of a pager: an empty column in what gcloud prints."""
+    ((name, channel),) = deployed.project.kind("channels").items()
+    channel["labels"] = {}
+    done = deployed.ok("apply")
+    assert f"gcloud beta monitoring channels delete {name} --force --project=my-project" in done.shown
+    assert list(deployed.project.kind("channels")) != [name]
+
+
+def test_an_alert_whose_own_name_is_missing_goes_by_its_full_name(deployed):
+    labels = {"kas_service": "kas-usa", "kas_content": "0"}
+    policies = deployed.project.kind("alertPolicies")
+    policies["projects/1/alertPolicies/old"] = {"name": "projects/1/alertPolicies/old", "userLabels": labels}
+    deployed.ok("apply")
+    assert "projects/1/alertPolicies/old" not in policies
+
+
 def test_an_alert_of_an_earlier_release_goes_and_a_changed_one_is_made_anew(deployed):
     policies = deployed.project.kind("alertPolicies")
     labels = {"kas_service": "kas-usa", "kas_content": "0"}
