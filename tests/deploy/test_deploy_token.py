@@ -32,8 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        return
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture
