@@ -33,14 +33,14 @@ step_interfaces() {
 	[[ $TLS13 == no ]] || INTERFACES+=' compute'
 	found services list --enabled '--format=value(config.name)' || ANSWER=''
 	for name in $INTERFACES; do
-		grep -qx "$name.googleapis.com" <<<"$ANSWER" || wanted+=("$name.googleapis.com")
+		answers "$name.googleapis.com" || wanted+=("$name.googleapis.com")
 	done
 	((${#wanted[@]} == 0)) || change services enable "${wanted[@]}"
 }
 
 has_interface() { # NAME
 	found services list --enabled '--format=value(config.name)' || return 1
-	grep -qx "$1.googleapis.com" <<<"$ANSWER"
+	answers "$1.googleapis.com"
 }
 
 # Two accounts: the service's own, and one that builds, so that neither is the project's default one, which may do more.
@@ -59,7 +59,7 @@ has_role() { # MEMBER ROLE, and the question for a policy
 	local member=$1 role=$2
 	shift 2
 	found "$@" '--flatten=bindings[].members[]' '--format=value(bindings.members,bindings.role)' || return 1
-	grep -qxF "$member"$'\t'"$role" <<<"$ANSWER"
+	answers "$member"$'\t'"$role"
 }
 
 check_ours() { # the name alone does not make a service one of this script's

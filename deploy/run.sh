@@ -90,6 +90,10 @@ found() { # COMMAND… of gcloud: its answer into ANSWER; 1 where there is nothi
 	failed gcloud "$@" "--project=$PROJECT"
 }
 
+answers() { # LINE: whether it is one of the last answer's
+	[[ $'\n'$ANSWER$'\n' == *$'\n'"$1"$'\n'* ]]
+}
+
 # ---- changes
 
 change() { change_by gcloud "$@" "--project=$PROJECT"; } # COMMAND… of gcloud

@@ -50,17 +50,16 @@ of_kind() { # KIND: name, mark and file of each
 }
 
 step_metrics() { # they are the project's, whatever services it has
-	local name mark file line known
+	local name mark file known
 	step 'log-based metrics' 'you need roles/logging.configWriter, or roles/owner, on the project'
 	found logging metrics list '--format=value(name,description)' || ANSWER=''
-	known=$ANSWER
+	known=$'\n'$ANSWER
 	while IFS=$'\t' read -r name mark file; do
-		line=$(grep -E "^$name"$'\t' <<<"$known" || :)
-		case $line in
-		*"[$mark]") ;;
-		'') change logging metrics create "$name" "--config-from-file=$file" ;;
-		*) change logging metrics update "$name" "--config-from-file=$file" ;;
-		esac
+		if [[ $known != *$'\n'"$name"$'\t'* ]]; then
+			change logging metrics create "$name" "--config-from-file=$file"
+		elif [[ $known != *"[$mark]"* ]]; then
+			change logging metrics update "$name" "--config-from-file=$file"
+		fi
 	done < <(of_kind metrics)
 }
 
@@ -76,18 +75,19 @@ make_dashboard() { change monitoring dashboards create "--config-from-file=$1"; 
 drop_dashboard() { change monitoring dashboards delete "$1"; }
 
 step_alerts() {
-	local name mark file rows
+	local name mark file row rows known=,
 	step 'alert policies' 'you need roles/monitoring.editor, or roles/owner, on the project'
 	found alpha monitoring policies list \
 		'--format=value(userLabels.kas_service,userLabels.kas_alert,name,userLabels.kas_content)' || ANSWER=''
 	rows=$(sed -nE "s/^$SERVICE\t//p" <<<"$ANSWER")
 	while IFS=$'\t' read -r name mark file; do
 		renew "$name" "$mark" "$rows" alert "$file"
-		rows=$(grep -v "^$name"$'\t' <<<"$rows" || :)
+		known+=$name,
 	done < <(of_kind alerts)
-	while read -r name; do # of an earlier release
-		[[ -z $name ]] || drop_alert "${name%%$'\t'*}"
-	done < <(sed -E 's/^[^\t]*\t//' <<<"$rows")
+	while IFS= read -r row; do # of an earlier release; whose name may be empty
+		name=${row%%$'\t'*} file=${row#*$'\t'}
+		[[ -z $row || $known == *",$name,"* ]] || drop_alert "${file%%$'\t'*}"
+	done <<<"$rows"
 }
 
 make_alert() { change alpha monitoring policies create "--policy-from-file=$1"; }
@@ -110,11 +110,13 @@ drop_uptime() { change monitoring uptime delete "$1"; }
 
 # Makes what is not there with this mark, then removes what is there with another.
 renew() { # TITLE MARK ROWS KIND FILE: a row is a title, a name and something with the mark
-	local title name rest
-	grep -qE "^$1"$'\t'".*$2" <<<"$3" || "make_$4" "$5"
+	local title name rest is_there=no old=()
 	while IFS=$'\t' read -r title name rest; do
-		[[ $title != "$1" || $rest == *"$2"* ]] || "drop_$4" "$name"
+		[[ $title == "$1" ]] || continue
+		[[ $rest == *"$2"* ]] && is_there=yes || old+=("$name")
 	done <<<"$3"
+	[[ $is_there == yes ]] || "make_$4" "$5"
+	for name in "${old[@]}"; do "drop_$4" "$name"; done
 }
 
 # It tells, and stops nothing: what stops is KAS_KMS_OPERATIONS_PER_DAY and --max-instances. One for the project, however
