@@ -6,6 +6,8 @@ closed again. The modules of a shared store are imported only where it is chosen
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -178,4 +180,6 @@ class Stores:
             clock=self._clock,
             timer=self._timer,
             timeout_seconds=seconds,
+            sleep=threading.Event().wait,
+            random=random.random,
         )

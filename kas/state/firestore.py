@@ -25,7 +25,10 @@ from kas.state.shared import Claimed, Place, StoreBusy, StoreUnavailable, Window
 LEASE_SECONDS: Final = 1.0
 # Of a quota: so many are taken at once at most.
 LEASES: Final = 100
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
+# At random, up to so long after the first, and up to so long at most, before it is tried again.
+_WAIT_SECONDS: Final = 0.005
+_MAX_WAIT_SECONDS: Final = 0.1
 _LOCKS: Final = 64
 _MAX_LEASES: Final = 10_000
 _HIT: Final = struct.Struct(">dH")  # when, and how many
@@ -38,13 +41,14 @@ class _Lease:
     """Places that were taken together. ``end`` is in seconds since 1970."""
 
     left: int
+    free: int  # of the whole window, when they were taken
     end: float
     reset: float
 
 
 class FirestoreStore:
     """A `kas.state.shared.SharedStore`. ``name`` is that of this KAS; ``clock`` gives seconds since 1970: that of the instance,
-    since Firestore tells its own only afterwards.
+    since Firestore tells its own only afterwards. ``sleep`` takes seconds, ``random`` gives numbers from 0 up to 1.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class FirestoreStore:
         clock: Callable[[], float],
         timer: Timer,
         timeout_seconds: float,
+        sleep: Callable[[float], object],
+        random: Callable[[], float],
     ) -> None:
         self._documents = documents
         self._name = name
@@ -63,6 +69,8 @@ class FirestoreStore:
         self._clock = clock
         self._timer = timer
         self._timeout_seconds = timeout_seconds
+        self._sleep = sleep
+        self._random = random
         # Who counts for the same key takes turns here, so that one instance does not contend with itself.
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
         self._leases: dict[str, _Lease] = {}
@@ -113,12 +121,13 @@ class FirestoreStore:
         if lease is None or not lease.left or now >= lease.end:
             return None
         lease.left -= 1
-        return Place(lease.left + 1, lease.reset - now)
+        lease.free -= 1
+        return Place(lease.free + 1, lease.reset - now)
 
     def _take_anew(self, window: Window, path: str, deadline: Deadline) -> Place:
         many = max(1, window.quota // LEASES)
         seconds = window.seconds + (LEASE_SECONDS if many > 1 else 0.0)
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             (document,) = self._documents.read([path])
             now = self._clock()
             hits = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
@@ -131,11 +140,13 @@ class FirestoreStore:
             try:
                 self._documents.write([Write(path, _packed(hits), now + seconds, demands=version)])
             except (Conflict, StoreBusy):
-                if self._timer() >= deadline.end:
+                wait = self._random() * min(_MAX_WAIT_SECONDS, _WAIT_SECONDS * 2**attempt)
+                if self._timer() + wait >= deadline.end:
                     break
+                self._sleep(wait)
                 continue
             reset = hits[0][0] + seconds
-            self._lease(path, _Lease(taken - 1, now + LEASE_SECONDS, reset))
+            self._lease(path, _Lease(taken - 1, free - 1, now + LEASE_SECONDS, reset))
             return Place(free, reset - now)
         raise StoreBusy("others count for the same")
 

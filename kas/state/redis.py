@@ -60,7 +60,7 @@ class RedisStore:
         arguments: list[Argument] = [self._now(), self._ttl, self._capacity, self._share, of_kaos, *claim.digests]
         match self._run(CLAIM, self._keys(claim), arguments):
             case [int(outcome), int(wait)] if 0 <= outcome < len(_OUTCOMES):
-                return Claimed(_OUTCOMES[outcome], wait / _MILLISECONDS)
+                return Claimed(_OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
 
     def release(self, claim: Claim) -> None:

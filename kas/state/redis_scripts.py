@@ -1,8 +1,8 @@
 """What Redis does in one step for us: each script is one atomic operation.
 
 Time is the server's own, so that instances whose clocks differ count alike, unless the first argument gives it (in
-milliseconds; tests do). Every key has a life, so nothing stays that nobody asks for. What a script records it records in
-whole: where memory is short the first writing command fails, before anything is written.
+milliseconds; tests do). Every key has a life, so nothing stays that nobody asks for. What a script records it records in whole: where memory is short the first writing command fails, and that is one that records. What is over is forgotten after
+that, or all the same.
 """
 
 from __future__ import annotations
@@ -39,26 +39,39 @@ local function text(number) return string.format('%.0f', number) end
 # ARGV: time, life, capacity, share, what key access objects may hold (-1: they do not count), digests.
 CLAIM: Final = _script("""
 local life, capacity, share, of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local number = #ARGV - 5
-for _, key in ipairs(KEYS) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. text(now)) end
+local number, since = #ARGV - 5, text(now)
 for i = 6, #ARGV do
-  if redis.call('ZSCORE', KEYS[1], ARGV[i]) then return {1, 0} end
+  local until_then = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if until_then and tonumber(until_then) >= now then return {1, 0} end
 end
+local function held(key) return redis.call('ZCOUNT', key, since, '+inf') + number end
 local function wait()
-  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  return oldest[2] and math.max(0, tonumber(oldest[2]) - now) or 0
+  local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  return oldest[2] and tonumber(oldest[2]) - now or -1
 end
 local holders = of_kaos < 0 and #KEYS or #KEYS - 1
 for i = 2, holders do
-  if redis.call('ZCARD', KEYS[i]) + number > share then return {2, wait()} end
+  if held(KEYS[i]) > share then return {2, wait()} end
 end
-if redis.call('ZCARD', KEYS[1]) + number > capacity then return {3, wait()} end
-if of_kaos >= 0 and redis.call('ZCARD', KEYS[#KEYS]) + number > of_kaos then return {3, wait()} end
+if held(KEYS[1]) > capacity then return {3, wait()} end
+if of_kaos >= 0 and held(KEYS[#KEYS]) > of_kaos then return {3, wait()} end
+local scored = {}
+for i = 6, #ARGV do
+  scored[#scored + 1] = text(now + life)
+  scored[#scored + 1] = ARGV[i]
+end
+local answer = {0, 0}
 for _, key in ipairs(KEYS) do
-  for i = 6, #ARGV do redis.call('ZADD', key, text(now + life), ARGV[i]) end
+  -- Only the first writing command of a script is refused where memory is short.
+  local done = redis.pcall('ZADD', key, unpack(scored))
+  if type(done) == 'table' and done.err then
+    answer = done
+    break
+  end
   redis.call('PEXPIRE', key, life + 1000)
 end
-return {0, 0}
+for _, key in ipairs(KEYS) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. since) end
+return answer
 """)
 
 # KEYS as those of CLAIM. ARGV: time, digests.

@@ -31,10 +31,10 @@ class StoreFull(StoreFailure):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """How a claim ended. ``wait_seconds`` is until the oldest claim ends where there was no room, else 0."""
+    """How a claim ended. ``wait_seconds`` is until the oldest of all claims ends, where there was no room but there are claims."""
 
     outcome: Literal["recorded", "replayed", "share", "full"]
-    wait_seconds: float = 0.0
+    wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
