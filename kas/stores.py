@@ -10,7 +10,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from kas.auth.nonce import NonceSource
 from kas.auth.times import LEEWAY_SECONDS, PROOF_MEMORY_SECONDS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import ssl
 
     from kas.state.line import StoreLine
+    from kas.state.nonces import SharedNonces
     from kas.state.replay import SharedReplayStore
     from kas.state.resp import RespClient
     from kas.state.shared import SharedStore
@@ -33,7 +34,6 @@ Clock = Callable[[], float]
 
 # Instances' clocks differ: a proof that one of them takes must not be forgotten for another.
 SHARED_MEMORY_SECONDS: Final = PROOF_MEMORY_SECONDS + 2 * LEEWAY_SECONDS
-_SHARED_VALUE: Final = b"kas nonces of several instances"
 
 
 class CountingWindow(Protocol):
@@ -67,7 +67,7 @@ class Stores:
             return MemoryReplayStore(capacity=capacity, ttl_seconds=PROOF_MEMORY_SECONDS, clock=self._clock)
         from kas.state.replay import SharedReplayStore
 
-        return SharedReplayStore(self.shared, self.line)
+        return SharedReplayStore(self.shared, self.line, self._shared_nonces)
 
     def window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
         """Of strangers: in Firestore, where each count is paid for, they are counted by each instance."""
@@ -92,7 +92,15 @@ class Stores:
         """For DPoP proofs. Where used proofs are remembered by this process alone, it draws a value after the fork."""
         if not self.is_shared:
             return NonceSource(self._clock, self._settings.nonce_secrets)
-        return NonceSource(self._clock, self._settings.nonce_secrets, lambda: _SHARED_VALUE)
+        # It is all that the authenticator asks of one.
+        return cast("NonceSource", self._shared_nonces)
+
+    @cached_property
+    def _shared_nonces(self) -> SharedNonces:
+        from kas.state.nonces import SharedNonces
+
+        secrets = self._settings.nonce_secrets
+        return SharedNonces(self.shared, self.line, lambda era: NonceSource(self._clock, secrets, lambda: era))
 
     @cached_property
     def own_keys(self) -> DekCache | None:

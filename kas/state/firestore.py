@@ -75,7 +75,8 @@ class FirestoreStore:
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
         self._leases: dict[str, _Lease] = {}
 
-    def claim(self, claim: Claim) -> Claimed:
+    def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
+        del era  # it forgets nothing
         expires = self._clock() + self._ttl_seconds
         writes = [Write(self._claim_path(digest), b"", expires, demands="") for digest in claim.digests]
         for _ in range(_ATTEMPTS):
@@ -87,6 +88,9 @@ class FirestoreStore:
                 continue
             return Claimed("recorded")
         raise StoreBusy("others write the same")
+
+    def era(self) -> bytes:
+        return b""
 
     def release(self, claim: Claim) -> None:
         self._documents.delete([self._claim_path(digest) for digest in claim.digests])

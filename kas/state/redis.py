@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from kas.errors import ConfigError
 from kas.state.claims import Claim, share_of
-from kas.state.redis_scripts import CHECK, CLAIM, KEEP, RELEASE, TAKE, Script
+from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, RELEASE, TAKE, Script
 from kas.state.resp import Answer, Argument, ScriptUnknown
 from kas.state.shared import Claimed, Place, StoreUnavailable, Window
 
-_OUTCOMES: Final = ("recorded", "replayed", "share", "full")
+_OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
 _POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
 _MILLISECONDS: Final = 1000
+_ERA_BYTES: Final = 32
 
 
 class Client(Protocol):
@@ -55,13 +57,19 @@ class RedisStore:
         self._ttl = round(ttl_seconds * _MILLISECONDS)
         self._now = now
 
-    def claim(self, claim: Claim) -> Claimed:
+    def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
         of_kaos = self._capacity - self._share if claim.of_kaos else -1
-        arguments: list[Argument] = [self._now(), self._ttl, self._capacity, self._share, of_kaos, *claim.digests]
-        match self._run(CLAIM, self._keys(claim), arguments):
+        arguments: list[Argument] = [self._now(), self._ttl, self._capacity, self._share, of_kaos, era, *claim.digests]
+        match self._run(CLAIM, (self._key(b"era"), *self._keys(claim)), arguments):
             case [int(outcome), int(wait)] if 0 <= outcome < len(_OUTCOMES):
                 return Claimed(_OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
+
+    def era(self) -> bytes:
+        era = self._run(ERA, (self._key(b"era"),), (self._now(), secrets.token_bytes(_ERA_BYTES)))
+        if not isinstance(era, bytes) or len(era) != _ERA_BYTES:
+            raise StoreUnavailable("an answer that is none")
+        return era
 
     def release(self, claim: Claim) -> None:
         self._run(RELEASE, self._keys(claim), (self._now(), *claim.digests))

@@ -1,7 +1,7 @@
 """What Redis does in one step for us: each script is one atomic operation.
 
 Time is the server's own, so that instances whose clocks differ count alike, unless the first argument gives it (in
-milliseconds; tests do). Every key has a life, so nothing stays that nobody asks for. What a script records it records in whole: where memory is short the first writing command fails, and that is one that records. What is over is forgotten after
+milliseconds; tests do). Every key but one ends, so nothing stays that nobody asks for. What a script records it records in whole: where memory is short the first writing command fails, and that is one that records. What is over is forgotten after
 that, or all the same.
 """
 
@@ -35,33 +35,36 @@ end
 local function text(number) return string.format('%.0f', number) end
 """
 
-# KEYS: all claims, those of each holder, and of key access objects where they count; sorted by when they end.
-# ARGV: time, life, capacity, share, what key access objects may hold (-1: they do not count), digests.
+# KEYS: the era, all claims, those of each holder, and of key access objects where they count; sorted by when they end.
+# ARGV: time, life, capacity, share, what key access objects may hold (-1: they do not count), the era that is
+# expected or nothing, digests.
 CLAIM: Final = _script("""
 local life, capacity, share, of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local number, since = #ARGV - 5, text(now)
-for i = 6, #ARGV do
-  local until_then = redis.call('ZSCORE', KEYS[1], ARGV[i])
+if ARGV[6] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[6] then return {4, 0} end
+local number, since = #ARGV - 6, text(now)
+for i = 7, #ARGV do
+  local until_then = redis.call('ZSCORE', KEYS[2], ARGV[i])
   if until_then and tonumber(until_then) >= now then return {1, 0} end
 end
 local function held(key) return redis.call('ZCOUNT', key, since, '+inf') + number end
 local function wait()
-  local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local oldest = redis.call('ZRANGEBYSCORE', KEYS[2], since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return oldest[2] and tonumber(oldest[2]) - now or -1
 end
 local holders = of_kaos < 0 and #KEYS or #KEYS - 1
-for i = 2, holders do
+for i = 3, holders do
   if held(KEYS[i]) > share then return {2, wait()} end
 end
-if held(KEYS[1]) > capacity then return {3, wait()} end
+if held(KEYS[2]) > capacity then return {3, wait()} end
 if of_kaos >= 0 and held(KEYS[#KEYS]) > of_kaos then return {3, wait()} end
 local scored = {}
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   scored[#scored + 1] = text(now + life)
   scored[#scored + 1] = ARGV[i]
 end
 local answer = {0, 0}
-for _, key in ipairs(KEYS) do
+for i = 2, #KEYS do
+  local key = KEYS[i]
   -- Only the first writing command of a script is refused where memory is short.
   local done = redis.pcall('ZADD', key, unpack(scored))
   if type(done) == 'table' and done.err then
@@ -70,16 +73,22 @@ for _, key in ipairs(KEYS) do
   end
   redis.call('PEXPIRE', key, life + 1000)
 end
-for _, key in ipairs(KEYS) do redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. since) end
+for i = 2, #KEYS do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. since) end
 return answer
 """)
 
-# KEYS as those of CLAIM. ARGV: time, digests.
+# KEYS as those of CLAIM, without the first. ARGV: time, digests.
 RELEASE: Final = _script("""
 for _, key in ipairs(KEYS) do
   for i = 2, #ARGV do redis.call('ZREM', key, ARGV[i]) end
 end
 return 0
+""")
+
+# KEYS: the era. ARGV: time, what it is where there is none.
+ERA: Final = _script("""
+redis.call('SET', KEYS[1], ARGV[2], 'NX')
+return redis.call('GET', KEYS[1])
 """)
 
 # KEYS: all claims, one that is written. ARGV: time. Gives how many claims there are.

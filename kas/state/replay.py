@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from kas.errors import KasError, ReplayShareExhausted, ReplayStoreFull, ReplayStoreUnavailable
+from kas.errors import KasError, NonceInvalid, ReplayShareExhausted, ReplayStoreFull, ReplayStoreUnavailable
 from kas.state.claims import Claim, assertion_claim, kaos_claim, proof_claim
 from kas.state.line import PAUSE_SECONDS, StoreLine
+from kas.state.nonces import SharedNonces
 from kas.state.shared import ClaimStore, StoreFailure, StoreFull
 
 _RETRY_WHEN_FULL_SECONDS: Final = 60.0
@@ -32,16 +33,20 @@ def _anybody() -> None:
 class SharedReplayStore:
     """Claims as `kas.state.memory.MemoryReplayStore` has them. Raises ReplayStoreUnavailable besides."""
 
-    def __init__(self, store: ClaimStore, line: StoreLine) -> None:
+    def __init__(self, store: ClaimStore, line: StoreLine, nonces: SharedNonces | None = None) -> None:
+        """``nonces`` are those of the proofs, where the store may lose its memory."""
         self._store = store
         self._line = line
+        self._nonces = nonces
 
     def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None] = _anybody) -> None:
         """Records that the proof ``jti`` of key ``jkt`` is used, once.
 
-        ``admit`` is asked about a proof that is new and refuses by raising, which takes the record back.
+        ``admit`` is asked about a proof that is new and refuses by raising, which takes the record back. Raises NonceInvalid
+        besides, where the store has lost its memory since the proof's nonce was made.
         """
-        self._claim(proof_claim(jkt, jti, caller), admit)
+        era = b"" if self._nonces is None else self._nonces.take_era()
+        self._claim(proof_claim(jkt, jti, caller), admit, era)
 
     def claim_assertion(self, *, forwarder: str, jti: str, admit: Callable[[], None] = _anybody) -> None:
         """Records that the assertion ``jti`` of the service ``forwarder`` is used, once; else as `claim`."""
@@ -55,12 +60,15 @@ class SharedReplayStore:
         """Whether another proof can be remembered. Raises ReplayStoreUnavailable."""
         return self._ask(self._store.check)
 
-    def _claim(self, claim: Claim, admit: Callable[[], None]) -> None:
+    def _claim(self, claim: Claim, admit: Callable[[], None], era: bytes = b"") -> None:
         if claim.names_one_twice:
             raise claim.replayed
         if not claim.digests:
             return
-        claimed = self._ask(partial(self._store.claim, claim))
+        claimed = self._ask(partial(self._store.claim, claim, era))
+        if claimed.outcome == "forgotten" and self._nonces is not None:
+            self._nonces.forget(era)
+            raise NonceInvalid
         if claimed.outcome == "replayed":
             raise claim.replayed
         if claimed.outcome != "recorded":

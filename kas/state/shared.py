@@ -31,9 +31,9 @@ class StoreFull(StoreFailure):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """How a claim ended. ``wait_seconds`` is until the oldest of all claims ends, where there was no room but there are claims."""
+    """How a claim ended; ``forgotten`` is that of a store that has begun anew since. ``wait_seconds`` is until the oldest of all claims ends, where there was no room but there are claims."""
 
-    outcome: Literal["recorded", "replayed", "share", "full"]
+    outcome: Literal["recorded", "replayed", "share", "full", "forgotten"]
     wait_seconds: float | None = None
 
 
@@ -58,8 +58,11 @@ class Place:
 class ClaimStore(Protocol):
     """Used proofs. Each call is one atomic operation, and raises StoreFailure."""
 
-    def claim(self, claim: Claim) -> Claimed:
-        """Records all of it, or nothing."""
+    def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
+        """Records all of it, or nothing; nothing where ``era`` is given and is the store's no more."""
+
+    def era(self) -> bytes:
+        """A value that the store draws when it begins with nothing, and keeps as long as what it remembers."""
 
     def release(self, claim: Claim) -> None:
         """Forgets what this caller, and nobody else, has just recorded."""

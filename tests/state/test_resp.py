@@ -210,5 +210,7 @@ def test_script_that_answers_something_else_is_no_store(answer):
                 store.take(Window("w", 1, 60.0, 10), bytes(32))
             with pytest.raises(StoreUnavailable):
                 store.find([b"a", b"b"])
+            with pytest.raises(StoreUnavailable):
+                store.era()
             assert store.check() is False
         client.close()
