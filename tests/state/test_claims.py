@@ -225,7 +225,7 @@ def test_firestore_keeps_a_claim_for_longer_than_it_must(firestore):
     assert outcome(store) is ProofReplayed
 
 
-def test_full_redis_refuses(tmp_path):
+def test_attack_p11_full_redis_refuses(tmp_path):
     """It forgets nothing for it, is told once, and what was claimed stays claimed."""
     told = []
     with redis(tmp_path) as server:

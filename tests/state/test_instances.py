@@ -41,7 +41,7 @@ def instances(request):
     return request.getfixturevalue(f"{request.param}_pair")
 
 
-def test_one_proof_sent_to_all_at_once_is_accepted_once(instances):
+def test_attack_p17_one_proof_sent_to_all_instances_at_once_is_accepted_once(instances):
     """Fifty proofs, each to three processes of two instances; a nonce of one is good for the others."""
     attempt = instances.first.attempt("usa-secret")
     with ThreadPoolExecutor(3) as pool:

@@ -53,7 +53,7 @@ def test_nonce_of_one_is_good_for_another(shared):
     assert Instance(shared.store(), b"t" * 32).ask(nonce) is NonceInvalid
 
 
-def test_redis_that_lost_its_memory_takes_no_proof_of_before(redis_server):
+def test_attack_p10_redis_that_lost_its_memory_takes_no_proof_of_before(redis_server):
     """Whether the instance knows of it yet or not; the next nonce is good again for all."""
     one, other = instances(redis_server)
     nonce = one.nonces.issue()
