@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from tests.kit import policy, refused
+from tests.opentdf.tdf_client import TdfAttempt
 from tests.state.instances import CALLER_LIMIT, event_of, pair, sent, wait_until
 from tests.state.servers import owner_tokens, redis
 
@@ -171,6 +172,24 @@ def test_store_that_is_stopped_under_load_refuses_and_comes_back(mortal):
     metrics = instances.first.http("GET", f"{instances.first.base}/metrics").body.decode()
     assert 'kas_state_failures_total{trouble="unavailable",use="replay"}' in metrics
     assert 'kas_state_failures_total{trouble="unavailable",use="limits"}' in metrics
+
+
+def test_without_the_store_keys_are_unwrapped_and_limits_count_by_themselves(mortal):
+    """Seen where no proof is claimed: a token that is bound to no key, on a route of OpenTDF."""
+    server, instances = mortal
+    attempt = TdfAttempt.good(instances.first, "rest", bound=False)
+
+    def operations():
+        answer = attempt.send()
+        assert answer.status == 200, answer.body
+        assert int(answer.headers["RateLimit"].rpartition('"rewrap";r=')[2].partition(";")[0]) > 0
+        return event_of(instances.first, answer)["keyOperations"]
+
+    assert [operations(), operations()] == [1, 0]
+    server.kill()
+    assert [operations(), operations()] == [1, 1]
+    server.start()
+    wait_until(lambda: operations() == 0)
 
 
 def test_readiness_asks_the_store(mortal):
