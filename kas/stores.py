@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from kas.auth.nonce import NonceSource
 from kas.auth.times import LEEWAY_SECONDS, PROOF_MEMORY_SECONDS
 from kas.config import Settings
-from kas.errors import KasError
+from kas.errors import ConfigError, KasError
 from kas.google.cloud import Cloud
 from kas.keys.dek_cache import DekCache, SharedKeys, new_dek_cache
 from kas.ratelimit import Limit, Quota, SlidingWindow
 from kas.state.memory import MemoryReplayStore
 
 if TYPE_CHECKING:
-    import ssl
-
+    from kas.net.connection import Tls
     from kas.state.line import StoreLine
     from kas.state.nonces import SharedNonces
     from kas.state.replay import SharedReplayStore
@@ -151,7 +150,7 @@ class Stores:
         return RedisStore(client, name=settings.kas_id, capacity=capacity, ttl_seconds=SHARED_MEMORY_SECONDS)
 
     def _redis_client(self) -> RespClient:
-        from kas.net.connection import Origin, made_once
+        from kas.net.connection import Origin
         from kas.state.resp import RespClient
 
         server = self._settings.redis_server
@@ -160,17 +159,23 @@ class Stores:
         return RespClient(
             Origin(server.is_tls, server.host, server.port, server.host),
             self._timer,
-            tls=made_once(self._redis_tls),
+            tls=self._redis_tls(),
             sign_in=server.sign_in,
             database=server.database,
             timeout_seconds=self._settings.state_timeout_milliseconds / 1000,
         )
 
-    def _redis_tls(self) -> ssl.SSLContext:
+    def _redis_tls(self) -> Tls:
         from kas.tls import context_of
 
         path = self._settings.redis_ca_path
-        return self._cloud.tls() if path is None else context_of(path)
+        if path is None:
+            return self._cloud.tls
+        try:
+            context = context_of(path)
+        except OSError as error:  # of which ssl.SSLError is one
+            raise ConfigError("KAS_REDIS_CA_PATH: must be a PEM file of authorities that can be read") from error
+        return lambda: context
 
     def _firestore(self) -> SharedStore:
         from kas.google.rest import RestClient

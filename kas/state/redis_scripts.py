@@ -63,15 +63,15 @@ for i = 7, #ARGV do
   scored[#scored + 1] = ARGV[i]
 end
 local answer = {0, 0}
-for i = 2, #KEYS do
-  local key = KEYS[i]
-  -- Only the first writing command of a script is refused where memory is short.
-  local done = redis.pcall('ZADD', key, unpack(scored))
-  if type(done) == 'table' and done.err then
-    answer = done
-    break
+-- Only the first writing command of a script is refused where memory is short.
+local first = redis.pcall('ZADD', KEYS[2], scored[1], scored[2])
+if type(first) == 'table' and first.err then
+  answer = first
+else
+  for i = 2, #KEYS do
+    for j = 1, #scored, 4000 do redis.call('ZADD', KEYS[i], unpack(scored, j, math.min(j + 3999, #scored))) end
+    redis.call('PEXPIRE', KEYS[i], life + 1000)
   end
-  redis.call('PEXPIRE', key, life + 1000)
 end
 for i = 2, #KEYS do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', '(' .. since) end
 return answer

@@ -170,7 +170,7 @@ class AgainstMemory(RuleBasedStateMachine):
     def claim_assertion(self, jti, forwarder):
         self.both(lambda store: store.claim_assertion(forwarder=forwarder, jti=jti))
 
-    @rule(seconds=st.sampled_from([0.5, 10.0, TTL, TTL + 1]))
+    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 10.0, TTL, TTL + 1]))
     def wait(self, seconds):
         self.clock.now += seconds
 
@@ -189,6 +189,41 @@ def test_redis_forgets_by_its_own_time(redis_server):
     assert [outcome(store), outcome(store)] == [None, ProofReplayed]
     time.sleep(0.3)
     assert outcome(store) is None
+
+
+@pytest.fixture(params=["memory", "redis"])
+def small(request):
+    """Eight places, of which one holder may have one."""
+    if request.param == "memory":
+        return MemoryReplayStore(capacity=8, ttl_seconds=TTL, clock=time.time)
+    return over(request.getfixturevalue("redis_server").store(capacity=8))
+
+
+def test_full_store_refuses_whoever_comes(small):
+    """And still knows what it holds."""
+    assert [outcome(small, jkt=f"k{number}", caller=f"c{number}") for number in range(8)] == [None] * 8
+    assert not small.has_room()
+    assert outcome(small, jkt="new", caller="new") is ReplayStoreFull
+    assert outcome(small, jkt="k0", caller="c0") is ProofReplayed
+
+
+def test_what_others_forward_leaves_a_share_to_proofs_of_our_own(small):
+    """However many callers come through them."""
+    ends = []
+    for number in range(8):
+        try:
+            small.claim_kaos(jkt=f"k{number}", jti="a", caller=f"c{number}", kao_ids=["one"])
+        except KasError as refusal:
+            ends.append(type(refusal))
+    assert ends == [ReplayStoreFull]
+    assert outcome(small) is None
+
+
+def test_redis_takes_a_claim_of_many_at_once(redis_server):
+    """As many key access objects as a request may be allowed to have."""
+    store = over(redis_server.store(capacity=100_000))
+    many = [str(number) for number in range(10_000)]
+    assert [kaos(store, *many), kaos(store, "new", many[-1])] == [None, ProofReplayed]
 
 
 def test_redis_keeps_nothing_without_a_life(redis_server):

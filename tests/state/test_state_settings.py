@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kas.config import Settings
 from kas.encoding import b64url_encode
 from kas.errors import ConfigError
+from kas.google.cloud import Cloud
 from kas.state_settings import RedisServer, redis_server
+from kas.stores import Stores
 from tests.unit.test_config import PRODUCTION
 
 SECRET, OTHER = b64url_encode(b"n" * 32), b64url_encode(b"o" * 32)
@@ -105,6 +109,16 @@ def test_state_keys_are_keys_of_aes_256(keys):
     """One, or two while one is changed for another."""
     with pytest.raises(ConfigError, match=r"^KAS_STATE_KEY: must be "):
         read(**{**REDIS, "KAS_STATE_KEY": keys})
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", "empty.pem"])
+def test_authorities_that_cannot_be_read_stop_the_start(tmp_path, name):
+    """Nobody would vouch for the server, and nothing would ever be claimed."""
+    (tmp_path / "empty.pem").touch()
+    settings = read(**REDIS, KAS_REDIS_CA_PATH=str(tmp_path / name))
+    stores = Stores(settings, time.time, time.monotonic, Cloud({}, time.time, time.monotonic), [].append)
+    with pytest.raises(ConfigError, match=r"^KAS_REDIS_CA_PATH: "):
+        _ = stores.shared
 
 
 @pytest.mark.parametrize("name", ["", "(other)", "Kas", "kas/x", "a" * 64])
