@@ -17,6 +17,7 @@ from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareE
 from kas.state.line import StoreLine
 from kas.state.memory import MemoryReplayStore
 from kas.state.replay import SharedReplayStore
+from kas.state.shared import Window
 from tests.state.servers import redis
 
 TTL = 80.0
@@ -235,12 +236,24 @@ def test_redis_keeps_nothing_without_a_life(redis_server):
     store.claim_kaos(jkt="k", jti="j", caller="c", kao_ids=KAOS)
     store.has_room()
     raw.keep({b"n": b"v"}, 60.0)
+    raw.take(Window("test", 3, 60.0, 10), b"k" * 32)
     assert raw.era() == raw.era()
     keys = client.call("KEYS", f"*{name}*")
-    assert len(keys) == 7
+    assert len(keys) == 9
     lives = {key: client.call("PTTL", key) for key in keys if not key.endswith(b":era")}
-    assert len(lives) == 6
+    assert len(lives) == 8
     assert all(0 < life <= 90_000 for life in lives.values())
+
+
+def test_redis_frees_the_places_of_claims_that_are_over(redis_server):
+    """With the next claim, also of holders that stay."""
+    name, clock = secrets.token_hex(4), Time()
+    store, client = over(redis_server.store(name=name, now=clock.milliseconds)), redis_server.shared_client
+    assert [outcome(store, jti=jti) for jti in "abc"] == [None] * 3
+    clock.now += TTL + 1
+    assert outcome(store, jti="d") is None
+    keys = [key for key in client.call("KEYS", f"*{name}*") if client.call("TYPE", key) == b"zset"]
+    assert [client.call("ZCARD", key) for key in keys] == [1] * 3
 
 
 def test_redis_that_has_forgotten_its_scripts_is_told_them_again(redis_server):
