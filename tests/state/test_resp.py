@@ -132,6 +132,7 @@ def test_what_is_no_answer_is_refused(answer):
     with pytest.raises(StoreUnavailable) as caught:
         called(answer)
     assert "secrets" not in str(caught.value)
+    assert "in time" not in str(caught.value)  # and not waited for
 
 
 def test_full_memory_and_unknown_scripts_are_told_apart():
