@@ -55,6 +55,7 @@ demo-federation: $(READY)
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	@tests/policy_backends/setup.sh
+	@tests/state/setup.sh
 	$(BIN)/coverage erase
 	@echo "Three parts side by side; each shows when it has ended, after some minutes."
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-attacks test-waits test-others

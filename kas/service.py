@@ -143,7 +143,7 @@ def _edge(parts: Parts) -> Edge:
             everybody=settings.rate_global,
             health=settings.rate_health,
             memory=settings.rate_memory,
-            clock=parts.timer,
+            new_window=parts.stores.window,
         ),
         cors=Cors(settings.cors_origins),
         meter=parts.meter,
