@@ -37,7 +37,7 @@ from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
 from kas.ratelimit import Limit
 from kas.stores import CountingWindow, Stores
-from kas.uri import normalise_uri
+from kas.uri import addresses
 
 if TYPE_CHECKING:
     from kas.federation.wiring import Federation  # nothing of it is imported where no other service is known
@@ -294,9 +294,3 @@ class Parts:
     def meter(self) -> Meter:
         """Where the edge and the use cases report to."""
         return self.metrics or NoMetrics()
-
-
-def addresses(bases: tuple[str, ...], paths: tuple[str, ...]) -> frozenset[str]:
-    """Every base with every path, normalised; the settings have checked the bases."""
-    found = (normalise_uri(base + path) for base in bases for path in paths)
-    return frozenset(address for address in found if address is not None)
