@@ -2,9 +2,9 @@
 # The function: what is uploaded, the settings it starts with, and whether what is deployed is both already. What Google
 # has is compared with what is wanted, setting by setting, so that a change made elsewhere is seen too.
 
-# Files of an image are of 1980: bytecode that names another time is made again at each start (docs/CONTAINER.md).
-BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 SOURCE='' READY='' DIFFERENCES='' WAITS=no
+# The time that the image gives every file is then the one that the bytecode beside it was made for (docs/CONTAINER.md).
+BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 
 step_repository() {
 	local location=("--location=$REGION")
@@ -119,7 +119,7 @@ deploy_source() {
 	fi
 	run_flags
 	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates \
-		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "$BYTECODE" \
+		"$BYTECODE" "--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
 		"--labels=kas-source=$SOURCE" "${FLAGS[@]}"
 	WAITS=$READY READY=yes
 }
