@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 
 from local.google.status import GoogleError
+from local.processes import ROOT
 from local.rehearsal.access import OWNER, ProjectPolicies
 from local.rehearsal.authority import Authority
 from local.rehearsal.builds import BuildFailed, look_at
@@ -111,6 +112,12 @@ def test_no_tls_is_spoken_that_is_older_than_a_name_allows(running, way):
     assert over_tls_1_2(running, way) == b"HTTP/1.1 200 OK"
     running.authority.floor_of = lambda _: ssl.TLSVersion.TLSv1_3
     assert over_tls_1_2(running, way) == b""
+
+
+def test_without_gcloud_there_is_nothing_to_rehearse():
+    command = [sys.executable, "-m", "local.rehearsal", "true"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "local.rehearsal: gcloud is not installed\n")
 
 
 def test_the_issuer_has_the_name_that_the_service_is_told(tmp_path):
