@@ -160,8 +160,9 @@ def test_a_method_is_found_by_the_form_of_its_path():
 
 
 def test_what_fits_is_taken():
-    DEFINITIONS.check_body(CREATE, {"size": "12", "kind": "small", "labels": {"a": "b"}, "all": [1, {"b": True}]})
-    DEFINITIONS.check_query(CREATE, iter(["thingId", "alt", "$.xgafv"]))
+    body = {"size": "12", "kind": "small", "labels": {"a": "b"}, "all": [1, {"b": True}]}
+    assert DEFINITIONS.check_body(CREATE, body) is None
+    assert DEFINITIONS.check_query(CREATE, iter(["thingId", "alt", "$.xgafv"])) is None
 
 
 @pytest.mark.parametrize(
