@@ -19,7 +19,7 @@ Where things are (a module imports only from rows below its own)
     release                      what happens to each key access object
     federation, rounds, recombination  other services; alternatives; splits of one key
     platform                     what clients of OpenTDF ask besides
-    health, metrics              whether it can work; what it counts
+    audit, health, metrics       the record; whether it can work; what it counts
     events                       what the audit says
     cases                        what is found out about each key access object
     opa, findings                another program decides; what a decision looked at, in words
@@ -27,7 +27,7 @@ Where things are (a module imports only from rows below its own)
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says
-    crypto, state, audit         bindings and wrapping; used proofs; the record
+    crypto, state                bindings and wrapping; used proofs
     journal                      what is learnt about one request
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     jose, datakey, schema, fetch

@@ -308,7 +308,8 @@ class Settings:
         512,
         "memory of the instance, for what a request costs (`costMicroUsd`)",
     )
-    on_cloud_run: bool = False  # no setting: the platform says it, by K_SERVICE
+    on_cloud_run: bool = False  # no settings: the platform says it, by K_SERVICE
+    revision: str = ""  # and what it calls this deployment, by K_REVISION
 
     @property
     def local(self) -> bool:
@@ -320,7 +321,7 @@ class Settings:
         refuse_host_variables(environ)
         descriptions = {field.name: field.metadata for field in dataclasses.fields(cls) if field.metadata}
         values = read_values(environ, descriptions, read_secrets)
-        settings = cls(**values, on_cloud_run=is_on_cloud_run(environ))
+        settings = cls(**values, on_cloud_run=is_on_cloud_run(environ), revision=environ.get("K_REVISION", ""))
         if settings.local:
             refuse_open_local_mode(environ)
         if not all(is_secure_url(base, allow_loopback_http=settings.local) for base in settings.public_bases):

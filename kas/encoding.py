@@ -25,6 +25,7 @@ _EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
 # What `base64` does for the other alphabet, in one step; as the standard one, + and / are read too, and found later.
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+_LEAST_PLAIN_FRACTION: Final = 1e-4  # below it Python writes an exponent
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -102,7 +103,8 @@ def canonical_json(value: object) -> bytes:
 
 def _is_plain(value: object) -> bool:
     """Whether the standard library, which is many times faster, writes it as RFC 8785 does: there is no number but exact
-    whole ones, and no name whose place could depend on UTF-16. Strings it escapes alike.
+    whole ones and fractions that need no exponent, and no name whose place could depend on UTF-16. Strings it escapes
+    alike.
     """
     if type(value) is dict:
         for name, member in value.items():
@@ -115,6 +117,8 @@ def _is_plain(value: object) -> bool:
         return all(type(item) is str or _is_plain(item) for item in value)
     if type(value) is int:
         return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+    if type(value) is float:
+        return _LEAST_PLAIN_FRACTION <= abs(value) <= MAX_EXACT_INTEGER and not value.is_integer()
     return type(value) is str or type(value) is bool or value is None
 
 

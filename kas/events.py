@@ -1,5 +1,5 @@
-"""What the audit says: one event for each key access object and for each policy that is explained, and one for each request
-that is refused as a whole.
+"""What the audit says: one event for each key access object and for each policy that is explained, one for each request
+that is refused as a whole, and checkpoints of the trail in between.
 
 Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
 ACP-240's terms, null for an explanation, by which nothing is asked for or released:
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kas.dataclass import dataclass
 from kas.errors import ClientKeyUnbound, KaoRefusal, KaoSignatureInvalid, KasError, KeyMaterialRejected
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 _INTEGRITY: Final = (KeyMaterialRejected, KaoSignatureInvalid, ClientKeyUnbound)
 _SERVER_FAULT: Final = 500
+
+# The values of ``event``.
+EVENTS: Final = ("rewrap", "refusal", "explain", "public_key", "checkpoint")
+# Why a checkpoint is made: before the first line, since some lines or some time have passed, after the last line.
+Reason = Literal["start", "due", "end"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +118,24 @@ def public_key_event(journal: Journal, *, now: float) -> Mapping[str, Any]:
     }
 
 
+def checkpoint_event(reason: Reason, *, kas: str, kid: str, revision: str, now: float) -> Mapping[str, Any]:
+    """The event of a checkpoint by the service ``kas`` with its key ``kid``; ``revision`` is the platform's, empty for none."""
+    return {
+        "severity": _severity(None),
+        "time": _time(now),
+        "event": "checkpoint",
+        "reason": reason,
+        "kas": kas,
+        "kid": kid,
+        "revision": revision or None,
+    }
+
+
 def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: float) -> dict[str, Any]:
     caller = journal.caller
     return {
         "severity": _severity(refusal),
-        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _time(now),
         "event": event,
         "requestId": journal.request_id,
         "issuer": None if caller is None else caller.issuer,
@@ -125,6 +143,10 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
         "client": None if caller is None else caller.client,
         "costMicroUsd": journal.bill(),
     }
+
+
+def _time(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _released(outcome: KaoOutcome) -> str:

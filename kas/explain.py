@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kas.audit import AuditLog
+from kas.audit.log import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.dataclass import dataclass
 from kas.engine import Decider, Engine, decide_about
@@ -63,8 +63,7 @@ class Explain:
             explanations = [self._explain(one, principal, decider, now) for one in asked]
         answer = render(explanations)
         # 17.
-        for explanation in explanations:
-            self.audit.record(explain_event(journal, explanation, now=now), journal.trace)
+        self.audit.record([explain_event(journal, one, now=now) for one in explanations], journal.trace)
         return answer
 
     def _explain(self, asked: Asked, principal: Principal, decider: Decider, now: float) -> Explanation:

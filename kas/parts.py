@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from kas.audit import STDOUT, AuditLog
+from kas.audit.log import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
@@ -65,7 +65,19 @@ class Parts:
         self.timer = timer
         self.cloud = cloud or Cloud({}, clock, timer)
         self.files = load_files(settings, self.cloud, timer)
-        self.audit = AuditLog(descriptor_writer(STDOUT), project=settings.gcp_project)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The trail; its chain is begun by the worker."""
+        settings = self.settings
+        return AuditLog(
+            descriptor_writer(STDOUT),
+            self.signer,
+            clock=self.clock,
+            timer=self.timer,
+            project=settings.gcp_project,
+            revision=settings.revision,
+        )
 
     @cached_property
     def jwks(self) -> JwksCache:

@@ -6,12 +6,12 @@ read, and nothing leaves before it is on record. What happens to each key access
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import hashes
 
-from kas.audit import AuditLog
+from kas.audit.log import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.cases import Case, Work
 from kas.dataclass import dataclass
@@ -133,8 +133,9 @@ class Rewrap:
         with journal.stage("sign"):
             answer = self.wire.render(request, results, AnswerContext(journal.request_id, principal.proof_hash, now))
         # 17.
+        self.audit.record([self._event(case, work) for case in cases], journal.trace)
         for case in cases:
-            self._record(case, work)
+            self.meter.kao(self.wire.dialect, None if case.result.refusal is None else case.result.refusal.code)
         return answer
 
     def _receive(self, credentials: Credentials, journal: Journal) -> Forwarded:
@@ -143,16 +144,15 @@ class Rewrap:
             raise ForwarderUnknown
         return self.federation.receive(credentials, journal)
 
-    def _record(self, case: Case, work: Work) -> None:
-        opened, refusal, dialect = case.opened, case.result.refusal, self.wire.dialect
-        forwarding = work.principal.forwarding
+    def _event(self, case: Case, work: Work) -> Mapping[str, Any]:
+        opened, forwarding = case.opened, work.principal.forwarding
         outcome = KaoOutcome(
-            dialect=dialect,
+            dialect=self.wire.dialect,
             policy_id=case.group.policy_id,
             policy_hash=case.group.policy_hash,
             kao_id=case.kao.id,
             kid=case.kao.kid or (opened.kid if opened else None),
-            refusal=refusal,
+            refusal=case.result.refusal,
             decision=case.decision,
             key_operations=opened.operations if opened else 0,
             is_cache_hit=opened.is_hit if opened else False,
@@ -160,5 +160,4 @@ class Rewrap:
             forwarded_to=case.peer,
             via=() if forwarding is None else forwarding.via,
         )
-        self.audit.record(kao_event(work.journal, outcome, now=work.now), work.journal.trace)
-        self.meter.kao(dialect, None if refusal is None else refusal.code)
+        return kao_event(work.journal, outcome, now=work.now)

@@ -6,6 +6,7 @@ Runs in the parent process, before the host forks its worker.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
@@ -59,10 +60,11 @@ _OPENTDF_URLS: Final = ("", "/", "/kas", "/kas/", REST_REWRAP)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the entry points need."""
+    """What the entry points need; ``end`` is called when the worker has answered its last request."""
 
     edge: Edge
     mounts: Mounts
+    end: Callable[[], None]
 
     def answer(self, request: flask.Request, routes: Routes) -> flask.Response:
         return self.edge.handle(request, routes)
@@ -83,7 +85,7 @@ def assemble(parts: Parts) -> Service:
     bounds = Bounds(settings.max_body_bytes, settings.body_timeout_seconds, json_bounds(settings))
 
     def record_public_key(journal: Journal) -> None:
-        parts.audit.record(public_key_event(journal, now=parts.clock()), journal.trace)
+        parts.audit.record([public_key_event(journal, now=parts.clock())], journal.trace)
 
     jwks = cacheable_route(partial(_publish, parts), settings.public_key_cache_seconds)
     return Service(
@@ -103,6 +105,7 @@ def assemble(parts: Parts) -> Service:
             others={**_metrics(parts), **_federation(parts)},
             describe=partial(openapi_route, _deployment(settings)),
         ),
+        parts.audit.close,
     )
 
 

@@ -32,6 +32,7 @@ from local.client.rewrap import (
 )
 from local.processes import World, world
 from tests.canaries import CANARIES, Overheard
+from tests.trails import faults_in
 
 UNLIMITED = {
     "KAS_RATE_NETWORK_PER_MINUTE": "1000000",
@@ -215,6 +216,10 @@ class Kit:
         lines = self.log.read_text("utf-8").splitlines()
         parsed = [json.loads(line) for line in lines if line.startswith("{")]
         return [event for event in parsed if event.get("requestId") == request_id]
+
+    def audit_faults(self) -> tuple[str, ...]:
+        """What is wrong with the trail so far."""
+        return faults_in(self.log, self.http("GET", f"{self.base}/.well-known/jwks.json").json())
 
 
 @contextlib.contextmanager

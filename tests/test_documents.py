@@ -18,7 +18,7 @@ from kas.auth.authenticator import Authenticator
 from kas.auth.issuers import load_issuers
 from kas.config import Settings
 from kas.errors import ProofMethodMismatch
-from kas.events import KaoOutcome, kao_event, refusal_event
+from kas.events import KaoOutcome, checkpoint_event, kao_event, refusal_event
 from kas.journal import Trace
 from kas.keys.index import read_index
 from kas.policy.rules import load_rules
@@ -181,12 +181,22 @@ def test_the_example_of_an_audit_line_has_the_members_of_one():
         key_operations=0,
         is_cache_hit=False,
     )
-    release, refusal = _audit_examples()
+    start, release, due, refusal = _audit_examples()
     platform = {name for name in release if name.startswith("logging.googleapis.com/")}
-    assert list(kao_event(book, outcome, now=0.0)) == [name for name in release if name not in platform]
-    assert list(refusal_event(book, ProofMethodMismatch, now=0.0)) == list(refusal)
+    assert [*kao_event(book, outcome, now=0.0), "chain"] == [name for name in release if name not in platform]
+    assert [*refusal_event(book, ProofMethodMismatch, now=0.0), "chain"] == list(refusal)
+    checkpoint = checkpoint_event("due", kas="kas-usa", kid="sig-1", revision="", now=0.0)
+    assert [*checkpoint, "chain"] == list(start) == list(due)
+    named = {*release, *refusal, *start, *start["chain"]} - platform
     text = document("api.md")
-    assert {name for name in {*release, *refusal} - platform if f"`{name}`" not in text} == set()
+    assert {name for name in named if f"`{name}`" not in text} == set()
+
+
+def test_the_examples_of_audit_lines_are_a_chain():
+    chains = [line["chain"] for line in _audit_examples()]
+    assert [chain["previous"] for chain in chains] == ["", *(chain["hash"] for chain in chains[:-1])]
+    assert [chain["number"] for chain in chains] == [1, 2, 3, 4]
+    assert ["signature" in chain for chain in chains] == [True, False, True, False]
 
 
 def _production_settings() -> dict[str, str]:

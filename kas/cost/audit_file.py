@@ -18,7 +18,7 @@ from kas.cost.prices import Prices
 from kas.cost.scenario import ENVELOPE_BYTES, OPERATION_LOG_BYTES, REQUEST_LOG_BYTES, Scenario
 from kas.dataclass import dataclass
 
-_EVENTS: Final = frozenset({"rewrap", "refusal", "public_key"})
+_EVENTS: Final = frozenset({"rewrap", "refusal", "explain", "public_key", "checkpoint"})
 _DAY_SECONDS: Final = 86_400.0
 
 
@@ -54,11 +54,14 @@ class Usage:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Counts one line. Raises KeyError, TypeError or ValueError where it is no audit line after all."""
-        kind, request, time = event["event"], str(event["requestId"]), datetime.fromisoformat(str(event["time"]))
+        kind, time = event["event"], datetime.fromisoformat(str(event["time"]))
+        self.log_bytes += len(json.dumps(event, separators=(",", ":"))) + ENVELOPE_BYTES
+        if kind == "checkpoint":  # of no request
+            return
+        request = str(event["requestId"])
         spent = sum(float(part) for part in (event.get("latencyMs") or {}).values()) / 1000
         self.seconds[request] = max(spent, self.seconds.get(request, 0.0))
         self.times.append(time.timestamp())
-        self.log_bytes += len(json.dumps(event, separators=(",", ":"))) + ENVELOPE_BYTES
         self.micro_usd += float(event.get("costMicroUsd") or 0)
         if kind == "rewrap":
             self.kaos += 1

@@ -18,7 +18,7 @@ from typing import Final
 
 import flask
 
-from kas.audit import AuditLog
+from kas.audit.log import AuditLog
 from kas.cost.marginal import Tariff
 from kas.dataclass import dataclass
 from kas.diagnostics import tell_operator
@@ -158,7 +158,7 @@ class Edge:
         """
         journal.retry_after = refusal.retry_after
         try:
-            self.audit.record(refusal_event(journal, type(refusal), now=self.clock()), journal.trace)
+            self.audit.record([refusal_event(journal, type(refusal), now=self.clock())], journal.trace)
         except KasError as unavailable:
             refusal, journal.retry_after = unavailable, unavailable.retry_after
         journal.refusal = refusal.code

@@ -18,9 +18,14 @@ from kas.web.worker import choose_bounded_worker
 Refuse = Callable[[KasError, flask.Request], flask.Response]
 
 
-def fit_into_host(refuse: Refuse, started: Callable[[int, int], None] | None = None) -> None:
+def fit_into_host(
+    refuse: Refuse,
+    *,
+    started: Callable[[int, int], None] | None = None,
+    ended: Callable[[], None] = lambda: None,
+) -> None:
     """Changes the application that is importing us, and the worker that will run it; outside one there is nothing to do.
-    ``refuse`` answers in our form; ``started`` is as `choose_bounded_worker` has it.
+    ``refuse`` answers in our form; ``started`` and ``ended`` are as `choose_bounded_worker` has them.
     """
 
     def refuse_unrouted() -> flask.Response | None:
@@ -47,7 +52,7 @@ def fit_into_host(refuse: Refuse, started: Callable[[int, int], None] | None = N
     app.before_request(refuse_unrouted)
     app.register_error_handler(HTTPException, not_found)
     app.register_error_handler(500, internal)
-    choose_bounded_worker(started)
+    choose_bounded_worker(started, ended)
 
 
 def _run(filename: str) -> flask.Response:

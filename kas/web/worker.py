@@ -46,9 +46,12 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         return goes_on
 
 
-def choose_bounded_worker(started: Callable[[int, int], None] | None = None) -> None:
+def choose_bounded_worker(started: Callable[[int, int], None] | None, ended: Callable[[], None]) -> None:
     """Makes it the worker of whatever host this process starts. Each tells ``started``, before it takes a connection, the
     how many-th of its parent it is, and the parent.
+
+    ``ended`` is called in its main thread, when it has ended in order: no signal handler of the host's is on the stack then,
+    and none of the locks that requests take is held there.
     """
     gunicorn.config.WorkerClass.default = BoundedWorker
     if started is not None:
@@ -57,3 +60,8 @@ def choose_bounded_worker(started: Callable[[int, int], None] | None = None) -> 
             started(worker.age, worker.ppid)
 
         gunicorn.config.PostWorkerInit.default = staticmethod(tell)
+
+    def worker_exit(_arbiter: Any, _worker: Any) -> None:
+        ended()
+
+    gunicorn.config.WorkerExit.default = staticmethod(worker_exit)

@@ -48,16 +48,29 @@ class Answering:
             # 3.
             permission = _permission_for(method, resource)
             self.cloud.places.check_location(resource)
-            # 4.
-            self.cloud.quotas.spend(method.quota, resource.split("/")[1])
-            # 5.
-            self._check_permission(member, permission, resource)
-            # 6.
-            _rename(method, request, resource)
-            flip(faults, "request", request)
-            response = self._do(method, request)
-            flip(faults, "response", response)
-            return response
+            with self._logged(method.name, resource, member):
+                # 4.
+                self.cloud.quotas.spend(method.quota, resource.split("/")[1])
+                # 5.
+                self._check_permission(member, permission, resource)
+                # 6.
+                _rename(method, request, resource)
+                flip(faults, "request", request)
+                response = self._do(method, request)
+                flip(faults, "response", response)
+                return response
+
+    @contextlib.contextmanager
+    def _logged(self, method: str, resource: str, member: str) -> Iterator[None]:
+        """In the service's own record of who used which key."""
+        error = None
+        try:
+            yield
+        except GoogleError as refusal:
+            error = refusal
+            raise
+        finally:
+            self.cloud.data_access.record(method, resource, member, error)
 
     @contextlib.contextmanager
     def _slowed(self, method: str, resource: str) -> Iterator[None]:

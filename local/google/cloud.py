@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from local.google.accounts import Accounts
+from local.google.data_access import DataAccessLog
 from local.google.faults import Faults
 from local.google.key_store import KeyStore
 from local.google.names import Places
@@ -50,6 +51,7 @@ class Cloud:
     keys: KeyStore
     secrets: SecretStore
     metadata: MetadataAccount | None
+    data_access: DataAccessLog
     faults: Faults = field(default_factory=Faults)
     operations: Operations = field(default_factory=Operations)
     lock: RLock = field(default_factory=RLock)
@@ -75,4 +77,5 @@ def new_cloud(
         keys=KeyStore(moved, hsm_generation_seconds),
         secrets=SecretStore(moved, places.by_number),
         metadata=metadata,
+        data_access=DataAccessLog(moved),
     )

@@ -1,7 +1,8 @@
 """`/control`: what a test changes in the stand-in, and what it counts. Not a part of Google.
 
     GET    /control               operations, one row for each method, resource and outcome; calls that are waiting
-    DELETE /control               faults, latencies and counts are gone
+    GET    /control/data-access   the data-access audit log of Cloud KMS, as `gcloud logging read --format=json` prints it
+    DELETE /control               faults, latencies and counts are gone, and that log
     DELETE /control/operations    counts alone
     POST   /control/latency       {"milliseconds": 60, "method"?, "resource"?}
     POST   /control/faults        {"kind", "method"?, "resource"?, "status"?, "field"?, "skip"?, "times"? (null: always)}
@@ -58,6 +59,9 @@ class Control:
         elif (verb, path) == ("DELETE", "/control"):
             self.cloud.faults.clear()
             self.cloud.operations.clear()
+            self.cloud.data_access.clear()
+        elif (verb, path) == ("GET", "/control/data-access"):
+            return f"{json.dumps(self.cloud.data_access.entries(), indent=2)}\n".encode("ascii")
         elif (verb, path) == ("DELETE", "/control/operations"):
             self.cloud.operations.clear()
         elif (verb, path) != ("GET", "/control"):

@@ -69,6 +69,10 @@ class Control:
         rows = self.operations(method)
         return sum(row["count"] for row in rows if outcome in {None, row["outcome"]} and wire in {None, row["wire"]})
 
+    def data_access(self) -> bytes:
+        """The data-access audit log of Cloud KMS, as gcloud prints it."""
+        return self.http("GET", f"{self.base}/control/data-access").body
+
     def waiting(self) -> int:
         """How many calls have arrived and are not answered yet: for acting in the middle of them."""
         return int(self._send("GET", "", None)["waiting"])

@@ -18,6 +18,7 @@ def test_key_access_objects_of_two_nations_are_released_through_one_kas(nations:
     assert answer.status == 200, answer.body
     assert nations.open(attempt, answer) == attempt.data_keys
     assert signers(nations.results(attempt, answer)) == {"kao-usa-0": "kas-usa", "kao-fra-1": "kas-fra"}
+    assert nations["usa"].audit_faults() == nations["fra"].audit_faults() == ()
 
 
 def test_a_kas_that_was_stopped_and_runs_again_answers_as_before(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ _HEAD = {
     "code",
     "latencyMs",
     "costMicroUsd",
+    "chain",
 }
 KAO_FIELDS = _HEAD | {
     "outcome",

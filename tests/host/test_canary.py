@@ -186,6 +186,11 @@ def test_every_kind_of_request_was_answered_as_meant(run: Run) -> None:
     assert {f"{name}.pem in base64" for name in ("rsa", "tdf", "ec", "sig")} <= run.secrets.keys()
 
 
+def test_every_line_of_it_is_in_the_trail(run: Run) -> None:
+    """Whatever the route, the dialect and the answer."""
+    assert run.kit.audit_faults() == ()
+
+
 def test_attack_g02_no_secret_is_in_any_output(run: Run) -> None:
     """Data keys, tokens, proofs, private keys: in no log line and in no answer."""
     secrets = {name: text for name, text in run.secrets.items() if "wrapped key" not in name}

@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pytest_mock import MockerFixture
 
-from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials, Principal
 from kas.auth.issuers import Issuer
 from kas.datakey import DataKey
@@ -36,6 +35,7 @@ from local.client import new_proof_key
 from local.processes import ROOT
 from tests.key_operations import side_by_side
 from tests.opentdf.pieces import RSA_CLIENT_KEY, bind, pem, policy_text, request_token, wrap
+from tests.trails import audit_log, events_of
 from tests.unit.journals import journal
 
 URL = "https://kas.example/kas"
@@ -111,7 +111,7 @@ class World:
                 require_client_key_hash=True,
                 metadata_bounds=LIMITS.json,
             ),
-            audit=AuditLog(self._write),
+            audit=audit_log(self._write),
             meter=NoMetrics(),
             clock=time.time,
         )
@@ -130,9 +130,8 @@ class World:
         return self.rewrap().answer(Exchange(Credentials(None, None), lambda: body, journal()))
 
     def event(self) -> dict[str, Any]:
-        (line,) = self.lines
-        found: dict[str, Any] = json.loads(line)
-        return found
+        (event,) = events_of(self.lines)
+        return event
 
 
 def altered(world: World) -> dict[str, Any]:

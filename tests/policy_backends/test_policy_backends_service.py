@@ -42,6 +42,7 @@ def test_it_decides_what_is_released_and_releases_nothing_once_it_is_gone(tmp_pa
         assert (answer.status, denied.result(answer)["code"]) == (403, "clearance_insufficient")
         (event,) = kit.events(answer.headers["X-Request-Id"])
         assert (event["keyOperations"], event["checks"]["opa"], event["checks"]["clearance"]) == (0, False, False)
+        assert kit.audit_faults() == ()
 
         (one,) = explained(Question.of(kit, "usa-unclassified"))
         assert (one["decision"], one["code"]) == ("deny", "clearance_insufficient")

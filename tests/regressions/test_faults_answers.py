@@ -36,7 +36,7 @@ def test_fault_22_every_key_access_object_leaves_an_event(kit: Kit) -> None:
 
 
 HEAD = {"severity", "time", "event", "requestId", "issuer", "subject", "client", "category", "code", "latencyMs"}
-HEAD |= {"costMicroUsd"}
+HEAD |= {"costMicroUsd", "chain"}
 REFUSED = HEAD | {"status", "method", "path"}
 OUTCOME = HEAD | {"outcome", "dialect", "policyId", "policyHash", "kaoId", "kid", "checks", "keyOperations", "cacheHit"}
 OUTCOME |= {"attempt", "forwardedTo", "via"}

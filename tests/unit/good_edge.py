@@ -11,7 +11,6 @@ from typing import Any
 import flask
 from werkzeug.test import EnvironBuilder
 
-from kas.audit import AuditLog
 from kas.cost.marginal import Tariff
 from kas.journal import Journal
 from kas.metrics import NoMetrics
@@ -19,6 +18,7 @@ from kas.web.cors import Cors
 from kas.web.edge import Edge
 from kas.web.limits import edge_limits
 from kas.web.replies import Reply, Route, Routes, json_reply
+from tests.trails import audit_log, events_of
 
 LOOPBACK = "127.0.0.1"
 OVER_TLS = {"X-Forwarded-Proto": "https"}
@@ -29,7 +29,7 @@ def good_edge(write: Callable[[bytes], int], **changes: Any) -> Edge:
     parts = {
         "local": True,
         "hops": 0,
-        "audit": AuditLog(write),
+        "audit": audit_log(write),
         "limits": edge_limits(network=600, everybody=1000, health=50, memory=100, clock=lambda: 0.0),
         "cors": Cors(frozenset()),
         "meter": NoMetrics(),
@@ -84,7 +84,7 @@ class EdgeFixture:
         )
 
     def _write(self, line: bytes) -> int:
-        self.events.append(json.loads(line))
+        self.events += events_of([line])
         return len(line)
 
     def answer(self, request: flask.Request, journal: Journal) -> Reply:

@@ -11,7 +11,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials
 from kas.auth.issuers import Issuer
 from kas.auth.jwks import IssuerKey
@@ -41,6 +40,7 @@ from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receivi
 from local.client.proofs import compact_jws, make_proof
 from local.client.rewrap import KasKeys, build_kao, build_request
 from tests.key_operations import side_by_side
+from tests.trails import audit_log, events_of
 from tests.unit.journals import journal
 
 NOW = 1_790_000_000.0
@@ -188,7 +188,7 @@ class World:
                 require_client_key_hash=self.require_client_key_hash,
                 metadata_bounds=LIMITS.json,
             ),
-            audit=AuditLog(self._write),
+            audit=audit_log(self._write),
             meter=self.meter,
             clock=lambda: NOW,
         )
@@ -221,7 +221,7 @@ class World:
         return compact_jws(ISSUER_KEY, header, json.dumps(claims).encode())
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
+        return events_of(self.lines)
 
 
 def results(answer: Answer) -> list[dict[str, Any]]:

@@ -78,6 +78,7 @@ DEFAULTS: dict[str, Any] = {
     "max_metadata_chars": 65536,
     "max_policy_bytes": 65536,
     "on_cloud_run": False,
+    "revision": "",
 }
 RANGES = {
     "KAS_KMS_TIMEOUT_SECONDS": (1, 30),
@@ -343,6 +344,11 @@ def test_fault_20_on_cloud_run_google_is_called_over_tls_alone(name: str) -> Non
     with pytest.raises(ConfigError, match=f"^{name}: must be https on Cloud Run"):
         read(**{name: "http://127.0.0.1:8090", "K_SERVICE": "kas"})
     assert read(**{name: "https://google.example", "K_SERVICE": "kas"}).on_cloud_run
+
+
+def test_the_platform_says_what_it_calls_the_deployment() -> None:
+    """For the first line of an audit trail."""
+    assert read(K_REVISION="kas-usa-00007-xyz").revision == "kas-usa-00007-xyz"
 
 
 def test_fault_20_on_cloud_run_public_bases_are_https() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import socket
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -13,7 +12,6 @@ import flask
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from kas.audit import AuditLog
 from kas.errors import (
     AuditUnavailable,
     CredentialsMissing,
@@ -39,6 +37,7 @@ from kas.web.cors import Cors
 from kas.web.limits import edge_limits
 from kas.web.replies import Reply, Route, Routes
 from kas.web.slots import Slots
+from tests.trails import audit_log, events_of
 from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
 
 PAGE = {"Origin": "https://app.example"}
@@ -364,7 +363,7 @@ def test_every_answer_is_harmless_in_a_browser(failure: Exception | None, path: 
 def test_answers_for_the_host_are_as_all_others() -> None:
     """Harmless in a browser, readable for a listed page, over TLS alone, recorded and counted."""
     meter, events = MeterSpy(), []
-    audit = AuditLog(lambda line: events.append(json.loads(line)) or len(line))  # type: ignore[func-returns-value]
+    audit = audit_log(lambda line: events.extend(events_of([line])) or len(line))  # type: ignore[func-returns-value]
     answer = of_host(local=False, cors=CORS, meter=meter, audit=audit)
     assert SECURITY.items() <= dict(answer.headers).items()
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
@@ -394,7 +393,7 @@ def test_the_host_answers_over_tls_alone_too() -> None:
 
 def test_answer_for_the_host_needs_its_record_too() -> None:
     """503 like everywhere."""
-    answer = of_host(audit=AuditLog(refuse_to_write))
+    answer = of_host(audit=audit_log(refuse_to_write))
     assert (answer.status_code, body_of(answer)["code"]) == (503, "audit_unavailable")
 
 
@@ -476,10 +475,10 @@ def test_lines_name_the_trace_as_cloud_logging_reads_it(name: str, value: str, s
     events: list[dict[str, Any]] = []
 
     def write(line: bytes) -> int:
-        events.append(json.loads(line))
+        events.extend(events_of([line]))
         return len(line)
 
-    fixture = EdgeFixture(TokenExpired(), audit=AuditLog(write, project="my-project"))
+    fixture = EdgeFixture(TokenExpired(), audit=audit_log(write, project="my-project"))
     fixture.send(headers={name: value})
     fixture.send()
     first, second = ({key: event[key] for key in event if "googleapis" in key} for event in events)

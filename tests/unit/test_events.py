@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from kas.audit import AuditLog
 from kas.cost.marginal import Tariff
 from kas.descriptor import MAX_LINE_BYTES
 from kas.errors import (
@@ -27,13 +25,14 @@ from kas.errors import (
     UnknownKey,
     leaves,
 )
-from kas.events import KaoOutcome, explain_event, kao_event, public_key_event, refusal_event
+from kas.events import EVENTS, KaoOutcome, checkpoint_event, explain_event, kao_event, public_key_event, refusal_event
 from kas.federation.registry_file import MAX_DEPTH
-from kas.journal import Caller, Journal
+from kas.journal import Caller, Journal, Trace
 from kas.opa.answer import MAX_CHECKS
 from kas.policy.decision import Check, Decision
 from kas.protocol.explain import Asked, Explanation, Line
 from kas.protocol.values import UnreadablePolicy
+from tests.trails import audit_log, events_of
 from tests.unit.journals import journal
 
 NOW = 1_790_000_000.25
@@ -246,9 +245,31 @@ def test_time_has_milliseconds_and_is_utc(now: float) -> None:
     assert time.endswith("Z")
 
 
+def test_every_kind_of_event_is_listed() -> None:
+    """By the list a line is known for one of the audit, whatever else has become of it."""
+    checkpoint = checkpoint_event("due", kas="kas-usa", kid="sig-1", revision="", now=NOW)
+    made = [
+        kao_event(journal(), outcome(None), now=NOW),
+        refusal_event(journal(), NotFound, now=NOW),
+        explain_event(journal(), Explanation(ASKED, None, ()), now=NOW),
+        public_key_event(journal(), now=NOW),
+        checkpoint,
+    ]
+    assert tuple(event["event"] for event in made) == EVENTS
+    assert checkpoint == {
+        "severity": "INFO",
+        "time": TIME,
+        "event": "checkpoint",
+        "reason": "due",
+        "kas": "kas-usa",
+        "kid": "sig-1",
+        "revision": None,
+    }
+
+
 def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     """Whatever a caller chose is as long as a line shows it; the stages and checks are all there."""
-    text = "x" * 298
+    text = "x" * 258
     stages = ("authenticate", "read", "parse", "decide", "unwrap", "wrap", "forward", "sign")
     entry = priced(
         operations={"k-2": 10**9},
@@ -260,10 +281,13 @@ def test_attack_g03_longest_events_stay_below_the_limit_of_a_line() -> None:
     decided = {"policy_id": text, "policy_hash": "h" * 43, "kao_id": text, "kid": text, "decision": Decision(checks)}
     decided |= {"via": tuple(f"{number:k<64}" for number in range(MAX_DEPTH)), "forwarded_to": "k" * 64}
     lines: list[bytes] = []
-    log = AuditLog(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
-    log.record(kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW))
-    log.record(refusal_event(entry, NotFound, now=NOW))
+    log = audit_log(lambda line: lines.append(line) or len(line), project="p" * 30)  # type: ignore[func-returns-value]
     named = tuple(Line(check.name, CoiNotSatisfied, None) for check in checks)
-    log.record(explain_event(entry, Explanation(ASKED, KeyMaterialRejected, named), now=NOW))
+    events = [
+        kao_event(entry, outcome(ClearanceInsufficient, **decided), now=NOW),
+        refusal_event(entry, NotFound, now=NOW),
+        explain_event(entry, Explanation(ASKED, KeyMaterialRejected, named), now=NOW),
+    ]
+    log.record(events, Trace("t" * 32, "s" * 16, is_sampled=True))
     assert max(len(line) for line in lines) < MAX_LINE_BYTES
-    assert [json.loads(line)["subject"] for line in lines] == [text] * 3
+    assert [event["subject"] for event in events_of(lines)] == [text] * 3

@@ -19,6 +19,7 @@ from kas.errors import BudgetExhausted, HealthLimit, RewrapLimit
 from kas.parts import Parts
 from kas.service import _health
 from kas.web.health import READY
+from tests.trails import events_of
 from tests.unit import test_health_routes as ready
 from tests.unit.journals import journal
 from tests.unit.test_service import ask, production, settings, write_keys
@@ -234,7 +235,7 @@ def test_project_names_the_trace(tmp_path: Path, capfd: pytest.CaptureFixture[st
     trace = {"X-Cloud-Trace-Context": f"{'a' * 32}/1"}
     for path in ("/nowhere", JWKS):
         ask(service, service.mounts.everything, "GET", path, trace)
-    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    events = events_of(capfd.readouterr().out.splitlines())
     assert [event["event"] for event in events] == ["refusal", "public_key"]
     assert {event["logging.googleapis.com/trace"] for event in events} == {prefix + "a" * 32}
 
@@ -254,7 +255,7 @@ def test_instance_that_is_set_is_the_one_that_is_priced(
     service = production(tmp_path, **changes)
     for path in ("/nowhere", JWKS):
         ask(service, service.mounts.everything, "GET", path)
-    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    events = events_of(capfd.readouterr().out.splitlines())
     assert [event["costMicroUsd"] for event in events] == [pytest.approx(cost, abs=0.001)] * 2
 
 
@@ -267,7 +268,7 @@ def test_public_key_that_is_handed_out_is_recorded(
     query = "?encoding=json&message=%7B%7D" if "AccessService" in path else ""
     for method in ("HEAD", "GET"):
         assert ask(service, service.mounts.everything, method, path + query).status_code == 200
-    (event,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (event,) = events_of(capfd.readouterr().out.splitlines())
     assert (event["category"], event["path"], event["method"]) == ("ENCRYPT", path, "GET")
 
 
@@ -308,5 +309,5 @@ def test_answers_of_opentdf_are_recorded_where_they_have_a_public_key(
     head, answer = (ask(service, service.mounts.everything, method, path + query) for method in ("HEAD", "GET"))
     assert (head.status_code, answer.status_code) == (200, 200)
     assert ("BEGIN PUBLIC KEY" in answer.get_data(as_text=True)) == bool(keys)
-    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    events = events_of(capfd.readouterr().out.splitlines())
     assert [(event["category"], event["method"]) for event in events] == [("ENCRYPT", "GET")] * keys

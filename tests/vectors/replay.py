@@ -12,7 +12,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from kas.audit import AuditLog
 from kas.auth.authenticator import Authenticator, Credentials
 from kas.auth.issuers import Issuer
 from kas.auth.jwks import JwksCache
@@ -35,6 +34,7 @@ from kas.rewrap import Exchange, Rewrap
 from kas.state.memory import MemoryReplayStore
 from kas.uri import is_secure_url
 from tests.key_operations import side_by_side
+from tests.trails import audit_log, events_of
 from tests.vectors.primitives import ec_key
 
 FOLDER = Path(__file__).resolve().parent / "acp240"
@@ -103,7 +103,7 @@ class Replay:
         return self.rewrap.answer(exchange)
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
+        return events_of(self.lines)
 
 
 def replay(write: Callable[[bytes], int] | None = None) -> Replay:
@@ -132,7 +132,7 @@ def replay(write: Callable[[bytes], int] | None = None) -> Replay:
             require_client_key_hash=False,
             metadata_bounds=LIMITS.json,
         ),
-        audit=AuditLog(write or partial(_keep, lines)),
+        audit=audit_log(write or partial(_keep, lines)),
         meter=NoMetrics(),
         clock=clock,
     )

@@ -1,0 +1,113 @@
+"""The scripts themselves: what shellcheck says, how they are asked, and that they stay readable."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.conftest import ROOT
+
+SCRIPTS = [ROOT / "deploy.sh", *sorted((ROOT / "deploy").glob("*.sh"))]
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+
+
+def test_shellcheck_finds_nothing():
+    done = subprocess.run([SHELLCHECK, "-x", "-a", "deploy.sh"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    stand_in = ROOT / "tests" / "deploy" / "recorder" / "gcloud"
+    assert subprocess.run([SHELLCHECK, stand_in]).returncode == 0
+
+
+def test_every_part_is_sourced_so_that_shellcheck_sees_it():
+    sourced = {line.split()[1] for line in SCRIPTS[0].read_text("utf-8").splitlines() if line.startswith("source ")}
+    assert sourced == {str(path.relative_to(ROOT)) for path in SCRIPTS[1:]}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_can_be_read_at_one_sitting(path):
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= 200
+    assert all(len(line) <= 125 for line in lines)
+
+
+def test_only_what_shows_or_asks_runs_gcloud():
+    """Else a plan would not show it, or change something."""
+    direct = {
+        (path.name, line.strip().split(" ", 1)[0])
+        for path in SCRIPTS
+        for line in path.read_text("utf-8").splitlines()
+        if "gcloud " in line
+        and not line.lstrip().startswith("#")
+        and "$(gcloud" not in line
+        and "shown gcloud" not in line
+    }
+    assert {name for name, word in direct if word == "gcloud"} == {"function.sh"}, "which lists what would be sent"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["apply", "--help"]])
+def test_help_tells_the_verbs(deployment, words):
+    done = deployment.ok(*words)
+    assert "rotate-key KEY" in done.out
+    assert done.calls == []
+
+
+@pytest.mark.parametrize("words", [[], ["deploy"]])
+def test_without_a_verb_that_is_known_it_tells_them(deployment, words):
+    done = deployment.run(*words)
+    assert (done.status, done.calls) == (2, [])
+    assert "rotate-key KEY" in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"), [("gcloud", "gcloud is not installed"), ("python3", "python3 is not installed")]
+)
+def test_without_its_tools_it_says_which(deployment, tmp_path, gone, said):
+    tools = ("bash", "dirname", "mktemp", "rm", "grep", "tail", "sed", "env", "python3", "openssl", "sha256sum", "cat")
+    (tmp_path / "bin").mkdir()
+    for name in tools:
+        if name != gone:
+            (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    done = deployment.run("status", PATH=str(tmp_path / "bin"))
+    assert done.status == 2
+    assert said in done.err
+
+
+def test_without_issuers_it_says_what_to_do(deployment, tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "config").mkdir(parents=True)
+    for path in deployment.tree.iterdir():
+        if path.name != "config":
+            (tree / path.name).symlink_to(path)
+    deployment.tree = tree
+    done = deployment.run("apply")
+    assert (done.status, done.calls) == (2, [])
+    assert "cp config/issuers.example.json config/issuers.json" in done.err
+
+
+def test_what_is_interrupted_leaves_no_private_folder(deployment):
+    """The fixture sees to it that there is none."""
+    deployment.recorder.fail = lambda call: "unsettled" if call.words[:2] == ["kms", "keyrings"] else None
+    deployment.work.mkdir()
+    env = {
+        "PATH": f"{deployment.tree / 'bin'}:/usr/bin:/bin",
+        "TMPDIR": str(deployment.work),
+        "RECORDER_PORT": str(deployment.recorder.port),
+        "SETTLE_SECONDS": "30",
+    }
+    with subprocess.Popen(
+        [deployment.tree / "deploy.sh", "apply"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        assert process.stdout is not None
+        while b"# key ring" not in process.stdout.readline():
+            pass
+        assert len(list(deployment.work.iterdir())) == 1
+        assert oct(next(deployment.work.iterdir()).stat().st_mode)[-3:] == "700"
+        subprocess.run(["kill", "-TERM", "--", f"-{process.pid}"], check=True)
+        process.communicate(timeout=20)

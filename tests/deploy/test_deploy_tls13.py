@@ -1,0 +1,178 @@
+"""TLS 1.3 alone: a load balancer with such a policy, and no way round it; and who is believed about addresses."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.env_file import Refused
+from deploy.safety import check_edge
+from tests.deploy.conftest import Deployment
+from tests.deploy.google_http import Google, google_http
+from tests.deploy.recorder.project import Project
+from tests.deploy.recorder.server import Recorder, recording
+
+DOMAIN = "kas.example.org"
+PARTS = {
+    *("compute addresses", "compute network-endpoint-groups", "compute backend-services", "compute url-maps"),
+    *("compute ssl-certificates", "compute target-https-proxies", "compute forwarding-rules"),
+}
+
+
+@pytest.fixture
+def google() -> Iterator[Google]:
+    with google_http() as google:
+        yield google
+
+
+@pytest.fixture(scope="module")
+def finished_closed(tree, tmp_path_factory) -> tuple[Recorder, Google]:
+    """A deployment behind a load balancer, whose certificate is ready. Nobody changes it."""
+    with recording(Project()) as recorder, google_http() as google:
+        deployment = Deployment(
+            tree, tmp_path_factory.mktemp("closed"), recorder, {"DOMAIN": DOMAIN, **google.settings}
+        )
+        deployment.ok("apply", "--tls13")
+    recorder.project.kind("compute ssl-certificates")["kas-usa"]["managed"] = {"status": "ACTIVE"}
+    return recorder, google
+
+
+@pytest.fixture
+def closed(deployment, google, finished_closed) -> Deployment:
+    """One like it, to go on with."""
+    recorder, before = finished_closed
+    deployment.recorder.project, deployment.recorder.calls = copy.deepcopy(recorder.project), list(recorder.calls)
+    google.policies, google.seen = copy.deepcopy(before.policies), list(before.seen)
+    deployment.settings |= {"DOMAIN": DOMAIN, **google.settings}
+    return deployment
+
+
+def ingress(deployment: Deployment) -> tuple[str, str, str]:
+    own = deployment.service["metadata"]["annotations"]
+    hops = deployment.environment["KAS_TRUSTED_PROXY_HOPS"]
+    return hops, own["run.googleapis.com/ingress"], own.get("run.googleapis.com/default-url-disabled", "False")
+
+
+def test_tls13_sets_up_a_load_balancer_that_takes_nothing_older(closed, google):
+    assert google.policies["kas-usa"]["minTlsVersion"] == "TLS_1_3"
+    assert google.policies["kas-usa"]["profile"] == "RESTRICTED"
+    assert {kind for kind in PARTS if closed.project.kind(kind)} == PARTS
+    proxy = closed.project.kind("compute target-https-proxies")["kas-usa"]
+    assert (proxy["ssl-policy"], proxy["ssl-certificates"], proxy["url-map"]) == ("kas-usa", "kas-usa", "kas-usa")
+    assert closed.project.kind("compute forwarding-rules")["kas-usa"]["ports"] == "443"
+    assert closed.project.kind("compute ssl-certificates")["kas-usa"]["domains"] == DOMAIN
+    assert closed.ok("apply", "--tls13").changes == []
+
+
+def test_its_price_is_printed_and_in_the_monthly_cost(deployment, google):
+    plan = deployment.ok("plan", "--tls13", DOMAIN=DOMAIN, **google.settings)
+    assert "# a load balancer is $18.25 a month, whatever is asked of it" in plan.out
+    assert re.search(r"#   Load balancer .* 18\.25", plan.out)
+    assert plan.changes == []
+    assert google.policies == {}
+
+
+def test_the_token_for_the_policy_is_on_no_command_line(closed, google):
+    assert {token for _, token in google.seen} == {"Bearer canary-access-token"}
+    assert [call.line() for call in closed.recorder.calls if "canary" in call.line()] == []
+
+
+def test_a_policy_that_takes_older_versions_is_changed(closed, google):
+    google.policies["kas-usa"]["minTlsVersion"] = "TLS_1_2"
+    assert "python3 -m deploy.ssl_policy make my-project kas-usa" in closed.ok("apply", "--tls13").shown
+    assert google.policies["kas-usa"]["minTlsVersion"] == "TLS_1_3"
+
+
+def test_a_policy_that_google_refuses_ends_it(closed, google):
+    google.refusal = 403, {"error": {"status": "PERMISSION_DENIED"}}
+    done = closed.run("apply", "--tls13")
+    assert done.status == 1
+    assert 'the step "load balancer for TLS 1.3" failed' in done.err
+    assert "PERMISSION_DENIED" in done.err
+
+
+def test_until_the_certificate_is_there_it_says_what_to_do_and_asks_nothing(deployment, google):
+    done = deployment.ok("apply", "--tls13", DOMAIN=DOMAIN, **google.settings)
+    assert f"point {DOMAIN} at" in done.out
+    assert not any("deploy.smoke" in call.argv for call in done.calls)
+
+
+def test_the_smoke_test_asks_by_the_domain_and_that_the_direct_address_leads_nowhere(closed):
+    (smoke,) = [call for call in closed.ok("smoke", "--tls13").calls if "deploy.smoke" in call.argv]
+    assert smoke.argv[2] == f"https://{DOMAIN}"
+    assert smoke.flags["closed"] == "https://kas-usa-123456789012.us-central1.run.app"
+
+
+def test_destroy_removes_the_load_balancer(closed, google):
+    closed.project.kind("compute ssl-policies")["kas-usa"] = {"name": "kas-usa"}
+    closed.ok("destroy", "--yes")
+    assert [kind for kind in [*PARTS, "compute ssl-policies"] if closed.project.kind(kind)] == []
+
+
+# ---- L6: hops above 0 while the direct address is open
+
+
+def test_attack_l06_behind_the_load_balancer_alone_one_hop_is_believed_and_the_direct_address_is_off(closed):
+    assert ingress(closed) == ("1", "internal-and-cloud-load-balancing", "True")
+    assert closed.environment["KAS_PUBLIC_BASES"] == f"https://{DOMAIN}"
+    deploys = [call for call in closed.recorder.changes if call.words[:2] == ["run", "deploy"]]
+    assert [call.argv[0] for call in deploys] == ["beta"], "only there is the flag known"
+
+
+def test_attack_l06_with_the_direct_address_open_no_hop_is_believed(deployed):
+    assert ingress(deployed) == ("0", "all", "False")
+
+
+@pytest.mark.parametrize("hops", ["1", "2", "3"])
+def test_attack_l06_hops_above_zero_while_the_direct_address_is_open_are_refused(deployment, hops):
+    text = (deployment.tree / "env.yaml").read_text("utf-8")
+    text = text.replace('KAS_TRUSTED_PROXY_HOPS: "0"', f'KAS_TRUSTED_PROXY_HOPS: "{hops}"')
+    (deployment.folder / "env.yaml").write_text(text, "utf-8")
+    for verb in ("plan", "apply"):
+        done = deployment.run(verb, ENV_FILE=str(deployment.folder / "env.yaml"))
+        assert (done.status, done.calls) == (2, [])
+        assert f"KAS_TRUSTED_PROXY_HOPS is {hops}: above 0 callers would choose the address" in done.err
+
+
+def test_attack_l06_more_hops_than_the_load_balancer_is_are_refused(deployment, google):
+    text = (deployment.tree / "env.yaml").read_text("utf-8")
+    text = text.replace('KAS_TRUSTED_PROXY_HOPS: "0"', 'KAS_TRUSTED_PROXY_HOPS: "2"')
+    (deployment.folder / "env.yaml").write_text(text, "utf-8")
+    done = deployment.run("plan", "--tls13", DOMAIN=DOMAIN, ENV_FILE=str(deployment.folder / "env.yaml"))
+    assert (done.status, done.calls) == (2, [])
+
+
+def test_attack_l06_a_function_whose_address_cannot_be_switched_off_is_refused(deployment):
+    done = deployment.run("plan", "--tls13", "--via", "functions", DOMAIN=DOMAIN)
+    assert (done.status, done.calls) == (2, [])
+    assert "--tls13 needs --via run" in done.err
+
+
+def test_attack_l06_a_direct_address_that_was_opened_since_is_closed_again(closed):
+    closed.service["metadata"]["annotations"]["run.googleapis.com/ingress"] = "all"
+    closed.service["metadata"]["annotations"]["run.googleapis.com/default-url-disabled"] = "false"
+    closed.ok("apply", "--tls13")
+    assert ingress(closed) == ("1", "internal-and-cloud-load-balancing", "True")
+
+
+def test_attack_l06_who_opens_the_direct_address_again_believes_no_hop_any_more(closed):
+    closed.ok("apply")
+    assert ingress(closed) == ("0", "all", "False")
+    updates = [call for call in closed.recorder.changes if call.words[:3] == ["run", "services", "update"]]
+    assert "default-url" in updates[0].flags
+    assert closed.ok("apply").changes == []
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+@pytest.mark.parametrize("ingress_", ["all", "internal", "internal-and-cloud-load-balancing"])
+@pytest.mark.parametrize("default_url", ["yes", "no"])
+def test_attack_l06_of_all_ways_two_are_consistent(hops, ingress_, default_url):
+    is_closed = (ingress_, default_url) == ("internal-and-cloud-load-balancing", "no")
+    if hops == (1 if is_closed else 0):
+        check_edge(hops, ingress_, default_url)
+    else:
+        with pytest.raises(Refused):
+            check_edge(hops, ingress_, default_url)
