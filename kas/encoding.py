@@ -25,6 +25,7 @@ _EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
 # What `base64` does for the other alphabet, in one step; as the standard one, + and / are read too, and found later.
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+_ALWAYS_PLAIN: Final = frozenset({str, bool, type(None)})
 _LEAST_PLAIN_FRACTION: Final = 1e-4  # below it Python writes an exponent
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -110,16 +111,16 @@ def _is_plain(value: object) -> bool:
         for name, member in value.items():
             if type(name) is not str or not name.isascii():
                 return False
-            if type(member) is not str and not _is_plain(member):  # of most there is nothing more to ask
+            if type(member) not in _ALWAYS_PLAIN and not _is_plain(member):  # of most there is nothing more to ask
                 return False
         return True
     if type(value) is list:
-        return all(type(item) is str or _is_plain(item) for item in value)
+        return all(type(item) in _ALWAYS_PLAIN or _is_plain(item) for item in value)
     if type(value) is int:
         return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
     if type(value) is float:
         return _LEAST_PLAIN_FRACTION <= abs(value) <= MAX_EXACT_INTEGER and not value.is_integer()
-    return type(value) is str or type(value) is bool or value is None
+    return type(value) in _ALWAYS_PLAIN
 
 
 def _too_deep() -> InvalidStructure:
