@@ -157,9 +157,7 @@ def _acp240(user: User, document: Document, proof: str, floor: Floor) -> _Built:
 
 def _opentdf(user: User, document: Document, _proof: str, floor: Floor) -> _Built:
     receiving = ec.generate_private_key(ec.SECP256R1())
-    kaos = [
-        {"keyAccessObjectId": f"kao-{number}", "keyAccessObject": kao} for number, kao in enumerate(document.kaos)
-    ]
+    kaos = [{"keyAccessObjectId": f"kao-{number}", "keyAccessObject": kao} for number, kao in enumerate(document.kaos)]
     group = {"keyAccessObjects": kaos, "policy": {"id": "p", "body": document.policy}}
     text = json.dumps({"clientPublicKey": pem(receiving), "requests": [group]})
     token = request_token(user.proof_key, text, {}, {})

@@ -49,7 +49,9 @@ class Floor:
         signed, _, signature = text.rpartition(".")
         self.verify(key, signed.encode("ascii"), base64.urlsafe_b64decode(signature + "=="))
 
-    def unwrap(self, key: UnwrapKey, wrapped: bytes, ephemeral: ec.EllipticCurvePublicKey | None, oaep: padding.OAEP) -> None:
+    def unwrap(
+        self, key: UnwrapKey, wrapped: bytes, ephemeral: ec.EllipticCurvePublicKey | None, oaep: padding.OAEP
+    ) -> None:
         if isinstance(key, rsa.RSAPrivateKey):
             self.unwraps.append(lambda: key.decrypt(wrapped, oaep))
         elif ephemeral is not None:

@@ -189,6 +189,8 @@ class KeyOpener:
         for search in bulk.searches:
             if search.outcome is None and search.candidates:
                 waiting.setdefault(search.candidates[0][1], []).append(search)
+        if not waiting:
+            return
 
         def land(digest: bytes, outcome: Outcome, operations: int) -> None:
             bulk.landed[digest] = outcome

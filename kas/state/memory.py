@@ -91,7 +91,8 @@ class MemoryReplayStore:
                 raise self._until_room(ReplayStoreFull(), now)
             for claim in claims:
                 self._claimed.add(claim)
-                self._held.update(holders)
+                for holder in holders:
+                    self._held[holder] += 1
                 self._queue.append((now + self._ttl_seconds, claim, holders))
 
     def _until_room(self, refusal: KasError, now: float) -> KasError:

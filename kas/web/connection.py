@@ -72,7 +72,7 @@ def is_here(environ: WSGIEnvironment) -> bool:
     reader = getattr(environ.get("wsgi.input"), "reader", None)
     if sock is None or not isinstance(reader, LengthReader):
         return False
-    missing = reader.length - reader.unreader.buf.getbuffer().nbytes
+    missing: int = reader.length - reader.unreader.buf.getbuffer().nbytes
     return missing <= 0 or missing <= _arrived(sock)
 
 

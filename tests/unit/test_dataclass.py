@@ -110,7 +110,7 @@ def test_both_decorators_give_the_same_answer(options, question):
 def test_a_class_of_which_many_values_are_made_gives_the_same_answers(options, question):
     standard, own = (classes(decorate, **options) for decorate in BOTH)
     closure = own.__init__
-    for _ in range(ours._OFTEN):  # noqa: SLF001 - how many is nobody else's to know
+    for _ in range(ours._OFTEN):
         good(own)
     assert own.__init__ is not closure
     assert outcome(lambda: QUESTIONS[question](own)) == outcome(lambda: QUESTIONS[question](standard))
@@ -138,7 +138,7 @@ def test_what_is_to_be_done_after_the_members_are_set_is_done(decorate):
             if self.value < 0:
                 raise ValueError("below zero")
 
-    assert [Checked(value).value for value in range(ours._OFTEN)] == [*range(ours._OFTEN)]  # noqa: SLF001 - as above
+    assert [Checked(value).value for value in range(ours._OFTEN)] == [*range(ours._OFTEN)]
     with pytest.raises(ValueError, match="below zero"):
         Checked(-1)
 
