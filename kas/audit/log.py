@@ -39,7 +39,6 @@ AT_ONCE: Final = 8
 _WAIT_SECONDS: Final = 1.0  # for the lines of other threads, while none is taken
 _MAX_WAITS: Final = 10
 _MAX_TEXT_BYTES: Final = 260
-_SHORT_CHARS: Final = (_MAX_TEXT_BYTES - 2) // 6  # in ASCII, whatever they are: at most six bytes each, and two quotes
 _HASHED: Final = "sha256:"
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
@@ -208,8 +207,6 @@ def _shorten(value: Any) -> Any:
 
 
 def _is_long(text: str) -> bool:
-    if len(text) <= _SHORT_CHARS and text.isascii():
-        return False
     if not text.isascii() and _LONE_SURROGATE.search(text):  # of which no two readers make the same
         return True
     return len(encode_basestring_ascii(text)) > _MAX_TEXT_BYTES

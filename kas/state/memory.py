@@ -91,8 +91,7 @@ class MemoryReplayStore:
                 raise self._until_room(ReplayStoreFull(), now)
             for claim in claims:
                 self._claimed.add(claim)
-                for holder in holders:
-                    self._held[holder] += 1
+                self._held.update(holders)
                 self._queue.append((now + self._ttl_seconds, claim, holders))
 
     def _until_room(self, refusal: KasError, now: float) -> KasError:
