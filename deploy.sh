@@ -34,7 +34,7 @@ Usage: ./deploy.sh VERB [flags]
   apply              runs them; again, it continues
   status             what is there
   smoke              asks the deployed service; with credentials for a rewrap in each dialect
-  promote            traffic to the revision tagged candidate
+  promote            traffic to the revision tagged candidate; with --yes to the newest after a rollback
   rollback [REVISION]  traffic to it, by default to the one that served before
   rotate-key KEY     a new version of acp240 or opentdf; the old one still opens
   rotate-secrets     a new signing key and a new nonce secret

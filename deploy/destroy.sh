@@ -74,7 +74,8 @@ remove_listed() { # FUNCTION TITLE, and the question for a list of titles and na
 	done <<<"$ANSWER"
 }
 
-is_last() { # whether no other nation's account is in the project
+is_last() { # whether neither another service nor another nation's account is in the project
+	is_alone || return 1
 	found iam service-accounts list '--format=value(email)' || return 0
 	! grep -E '^kas-(usa|fra|gbr)@' <<<"$ANSWER" | grep -qvxF "$ACCOUNT"
 }

@@ -2,6 +2,8 @@
 # The function: what is uploaded, the settings it starts with, and whether what is deployed is both already. What Google
 # has is compared with what is wanted, setting by setting, so that a change made elsewhere is seen too.
 
+# Files of an image are of 1980: bytecode that names another time is made again at each start (docs/CONTAINER.md).
+BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 SOURCE='' READY='' DIFFERENCES='' WAITS=no
 
 step_repository() {
@@ -72,11 +74,11 @@ step_addresses() {
 	if [[ $MODE == plan ]]; then
 		# A new service gets an address that nobody knows yet.
 		[[ $(<"$WORK/service.json") != '{}' || $DEFAULT_URL == no ]] || deploy_settings
-		return
+	elif [[ -n $DIFFERENCES ]]; then # else it was asked just now
+		read_service
+		compare
+		deploy_difference
 	fi
-	read_service
-	compare
-	deploy_difference
 }
 
 deploy_difference() {
@@ -84,7 +86,7 @@ deploy_difference() {
 	'  ') ;;
 	*' source '*) deploy_source ;;
 	*' withdrawn '*) stop "$SERVICE was rolled back, and other settings would stand on what was withdrawn. Deploy another
-           source, or go forward first: ./deploy.sh rollback ${DIFFERENCES##* }" ;;
+           source, or give ${DIFFERENCES##* } the traffic again first: ./deploy.sh promote --yes" ;;
 	*) deploy_settings ;;
 	esac
 }
@@ -117,7 +119,8 @@ deploy_source() {
 	fi
 	run_flags
 	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates \
-		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "--labels=kas-source=$SOURCE" "${FLAGS[@]}"
+		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "$BYTECODE" \
+		"--labels=kas-source=$SOURCE" "${FLAGS[@]}"
 	WAITS=$READY READY=yes
 }
 
@@ -134,7 +137,7 @@ deploy_settings() { # the same source with other settings: nothing is built
 deploy_function() {
 	service_flags
 	change functions deploy "$SERVICE" --gen2 --runtime=python313 --entry-point=kas --source=. --trigger-http \
-		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic \
+		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic "$BYTECODE" \
 		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
 		"--docker-repository=projects/$PROJECT/locations/$REGION/repositories/$REPOSITORY" \
 		--serve-all-traffic-latest-revision "--update-labels=kas-source=$SOURCE" "${FLAGS[@]}"

@@ -1,6 +1,7 @@
 """Which revision to go to: ``python3 -m deploy.revisions candidate SERVICE_JSON TAG``, or ``back SERVICE REVISIONS OUT [NAME]``.
 
-``candidate`` prints the newest ready revision and the one with the tag, ``-`` where there is none. ``back`` writes the
+``candidate`` prints the newest ready revision, the one with the tag, and the newest again where somebody has rolled back from
+it; ``-`` where there is none. ``back`` writes the
 revision to go back to, by default the newest one before that which serves now, and then what it names: ``key`` and
 ``secret`` with a version, and ``newer`` with the kid of a key that serves now and that it does not know.
 """
@@ -72,7 +73,8 @@ def main(arguments: Sequence[str]) -> int:
     service = json.loads(Path(arguments[1]).read_text("utf-8"))
     if arguments[0] == "candidate":
         deployed = Deployed(service, {})
-        print(deployed.newest or "-", deployed.tagged(arguments[2]) or "-")
+        tag = arguments[2]
+        print(deployed.newest or "-", deployed.tagged(tag) or "-", deployed.withdrawn(tag) or "-")
         return 0
     revisions = json.loads(Path(arguments[2]).read_text("utf-8"))
     try:

@@ -27,7 +27,7 @@ begin_rotation() { # NAME
 	step "$1" 'see the reason'
 	read_service
 	[[ $(<"$WORK/service.json") != '{}' ]] || stop "there is no service $SERVICE: ./deploy.sh apply makes it"
-	read -r _ WAITING < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
+	read -r _ WAITING _ < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
 }
 
 is_of_today() { # VERSIONS NUMBER: made by a rotation within a day; then nothing is left to do

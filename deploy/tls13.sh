@@ -49,7 +49,7 @@ show_certificate() {
 	address=$ANSWER
 	found compute ssl-certificates describe "$SERVICE" --global '--format=value(managed.status)' || ANSWER=''
 	state=${ANSWER:-PROVISIONING}
-	[[ $state == ACTIVE ]] || say "# the certificate is $state: point $DOMAIN at $address (an A record), wait up to an hour, then
-# ./deploy.sh smoke --tls13 --nation $NATION"
+	[[ $state == ACTIVE ]] || say "# the certificate is $state: point $DOMAIN at $address (an A record), wait up to an hour,
+# then: ./deploy.sh smoke --tls13 --nation $NATION"
 	CERTIFICATE=$state
 }

@@ -17,14 +17,19 @@ give_traffic() {
 }
 
 promote() {
-	local newest candidate
+	local newest candidate withdrawn
 	MODE=apply
 	step_access
 	step 'traffic' './deploy.sh status shows which revisions there are'
 	read_service
-	read -r newest candidate < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
-	[[ $candidate != - ]] || stop "no revision is tagged $TAG: ./deploy.sh apply --no-traffic makes one"
-	[[ $candidate == "$newest" ]] || stop "$TAG is $candidate, and $newest has been made since"
+	read -r newest candidate withdrawn < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
+	if [[ $withdrawn != - ]]; then # nobody brings it back by accident: a build promotes too
+		[[ $YES == yes ]] || stop "$withdrawn was withdrawn by a rollback: promote --yes gives it the traffic again"
+	elif [[ $candidate == - ]]; then
+		stop "no revision is tagged $TAG: ./deploy.sh apply --no-traffic makes one"
+	elif [[ $candidate != "$newest" ]]; then
+		stop "$TAG is $candidate, and $newest has been made since"
+	fi
 	give_traffic
 }
 
@@ -41,7 +46,7 @@ rollback() {
 	read -r revision <"$WORK/target"
 	check_target
 	change run services update-traffic "$SERVICE" "--region=$REGION" "--to-revisions=$revision=100"
-	say "# $revision serves. ./deploy.sh apply leaves it so until the source is another; forward: ./deploy.sh rollback REVISION"
+	say "# $revision serves. ./deploy.sh apply leaves it so until the source is another; forward: ./deploy.sh promote --yes"
 }
 
 # An old revision starts only where all that it names still works, and cannot open what was wrapped since to newer keys.

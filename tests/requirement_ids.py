@@ -140,7 +140,7 @@ ATTACKS: Final[dict[str, Entry]] = {
     "L03": ("limits: IPv6 by /64", ""),
     "L04": ("limits: before and after authentication", ""),
     "L05": ("limits: Retry-After is true", ""),
-    "L06": ("limits: trusted hops while the direct address is open", "later: deployment"),
+    "L06": ("limits: trusted hops while the direct address is open", ""),
     "L07": ("limits: the budget of key operations", ""),
     "F01": ("federation: addresses that lead inside, redirects, names bound anew", ""),
     "F02": ("federation: a way that passes a service twice", ""),
@@ -180,5 +180,5 @@ FAULTS: Final[dict[str, Entry]] = {
     "23": ("registration without authentication", ""),
     "24": ("tests of empty bodies, benchmarks of failures", ""),
     "25": ("unwrap before the decision", ""),
-    "26": ("budget thresholds of 5000 %", "later: deployment"),
+    "26": ("budget thresholds of 5000 %", ""),
 }

@@ -38,6 +38,7 @@ class Usage:
     log_bytes: int = 0
     micro_usd: float = 0.0
     others: int = 0
+    seen: set[tuple[str, int]] = field(default_factory=set)  # places in trails: Cloud Logging may deliver a line twice
 
     @property
     def requests(self) -> int:
@@ -54,6 +55,12 @@ class Usage:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Counts one line. Raises KeyError, TypeError or ValueError where it is no audit line after all."""
+        chain = event.get("chain") or {}
+        place = (str(chain["process"]), int(chain["number"])) if chain else None
+        if place in self.seen:
+            return
+        if place is not None:
+            self.seen.add(place)
         kind, time = event["event"], datetime.fromisoformat(str(event["time"]))
         self.log_bytes += len(json.dumps(event, separators=(",", ":"))) + ENVELOPE_BYTES
         if kind == "checkpoint":  # of no request

@@ -65,14 +65,15 @@ def new_cloud(
     quotas: Mapping[str, int],
     metadata: MetadataAccount | None,
     hsm_generation_seconds: float,
+    policies: Policies | None = None,
 ) -> Cloud:
-    """An empty one."""
+    """An empty one; ``policies`` are such as know more roles than those of keys and secrets."""
     moved = MovedClock(clock)
     return Cloud(
         clock=moved,
         places=places,
         accounts=Accounts(tokens, moved),
-        policies=Policies(),
+        policies=policies or Policies(),
         quotas=Quotas(quotas, moved),
         keys=KeyStore(moved, hsm_generation_seconds),
         secrets=SecretStore(moved, places.by_number),

@@ -61,13 +61,16 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "roles/secretmanager.secretVersionManager": _VERSION_MANAGER,
     "roles/owner": _KMS_ADMIN | _DECRYPTS | _ENCRYPTS | _PUBLIC_KEYS | _SECRET_ADMIN,
 }
-_MEMBER: Final = re.compile(r"(?:user|serviceAccount|group):[^\s:@]+@[^\s:@]+|allUsers|allAuthenticatedUsers")
+_MEMBER: Final = re.compile(
+    r"(?:user|(?:deleted:)?serviceAccount|group):[^\s:@]+@[^\s:@]+|allUsers|allAuthenticatedUsers"
+)
 
 
 class Policies:
-    """The policy of each resource that has one."""
+    """The policy of each resource that has one; ``roles`` and their permissions are those that there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, roles: Mapping[str, frozenset[str]] = ROLES) -> None:
+        self.roles = roles
         self._policies: dict[str, policy_pb2.Policy] = {}
         self._lock = Lock()
 
@@ -76,7 +79,7 @@ class Policies:
         holders = {member, "allUsers", "allAuthenticatedUsers"}
         for name in with_ancestors(resource):
             for binding in self.read(name).bindings:
-                if permission in ROLES[binding.role] and holders & set(binding.members):
+                if permission in self.roles[binding.role] and holders & set(binding.members):
                     return True
         return False
 
@@ -89,13 +92,14 @@ class Policies:
 
     def write(self, resource: str, policy: policy_pb2.Policy) -> policy_pb2.Policy:
         """Replaces the policy. Raises GoogleError; ABORTED when it was read before another change."""
-        check_policy(policy)
+        self.check(resource, policy)
         with self._lock:
             held = self._policies.get(resource)
             if policy.etag and policy.etag != (held.etag if held else b""):
                 raise GoogleError("ABORTED", "There were concurrent policy changes. Please retry the whole change.")
             kept = policy_pb2.Policy(version=1, etag=secrets.token_bytes(8))
             kept.bindings.extend(binding for binding in policy.bindings if binding.members)
+            kept.audit_configs.extend(policy.audit_configs)
             self._policies[resource] = kept
         return self.read(resource)
 
@@ -115,16 +119,15 @@ class Policies:
             binding.members.remove(member)
         self.write(resource, policy)
 
-
-def check_policy(policy: policy_pb2.Policy) -> None:
-    """Raises GoogleError for a role or member that Google would not take, or that is not stood in for."""
-    if policy.audit_configs:
-        raise not_stood_in_for("audit configurations")
-    for binding in policy.bindings:
-        if binding.role not in ROLES:
-            raise invalid(f"Role {binding.role} is not supported for this resource.")
-        if binding.HasField("condition"):
-            raise not_stood_in_for("conditions of bindings")
-        for member in binding.members:
-            if not _MEMBER.fullmatch(member):
-                raise invalid(f"The member {member} is of an unknown type.")
+    def check(self, resource: str, policy: policy_pb2.Policy) -> None:
+        """Raises GoogleError for a role or member that Google would not take, or that is not stood in for."""
+        if policy.audit_configs:
+            raise not_stood_in_for(f"audit configurations of {resource}")
+        for binding in policy.bindings:
+            if binding.role not in self.roles:
+                raise invalid(f"Role {binding.role} is not supported for this resource.")
+            if binding.HasField("condition"):
+                raise not_stood_in_for("conditions of bindings")
+            for member in binding.members:
+                if not _MEMBER.fullmatch(member):
+                    raise invalid(f"The member {member} is of an unknown type.")

@@ -47,6 +47,34 @@ def _routes() -> list[tuple[str, re.Pattern[str], Method]]:
     ]
 
 
+class Calls:
+    """The calls of both services by verb and path."""
+
+    def __init__(self, answering: Answering) -> None:
+        self.answering = answering
+        self._routes = _routes()
+
+    def find(self, verb: str, path: str) -> tuple[Method, str] | None:
+        """The method at a path, and the name in it."""
+        for own, pattern, method in self._routes:
+            found = pattern.fullmatch(unquote(path))
+            if found and own == verb:
+                return method, found[1]
+        return None
+
+    def answer(self, verb: str, path: str, query: str, body: bytes, authorization: str | None) -> bytes:
+        """Raises GoogleError, ConnectionDropped, FrontEndPage and Page."""
+        found = self.find(verb, path)
+        if found is None:
+            raise Page(404, "The requested URL was not found on this server.")
+        pairs = parse_qsl(query, keep_blank_values=True)
+        own = [(name, value) for name, value in pairs if name not in _SYSTEM]
+        request = parse_request(*found, own, body)
+        answer = self.answering.answer(found[0], request, authorization, "http")
+        has_numbers = any(name == "$alt" and _NUMBERS in value for name, value in pairs)
+        return render(answer, has_number_enums=has_numbers)
+
+
 class RestServer(ThreadingHTTPServer):
     """Serves until shut down; a thread for each connection. What speaks HTTP/2 goes on to ``rpc_port``."""
 
@@ -56,10 +84,9 @@ class RestServer(ThreadingHTTPServer):
     def __init__(self, port: int, rpc_port: int, answering: Answering, metadata: Metadata, control: Control) -> None:
         super().__init__((HOST, port), _Handler)
         self.rpc_port = rpc_port
-        self.answering = answering
+        self.calls = Calls(answering)
         self.metadata = metadata
         self.control = control
-        self.routes = _routes()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread."""
@@ -102,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.headers.get("Metadata-Flavor") or parts.path.startswith("/computeMetadata/"):
             self._send_metadata(parts.path)
         else:
-            self._call(parts.path, parts.query, body)
+            calls, caller = self.server.calls, self.headers.get("Authorization")
+            self._send(200, calls.answer(self.command, parts.path, parts.query, body, caller))
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
@@ -113,19 +141,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             raise Page(413, "The request is too large.")
         return self.rfile.read(int(length))
-
-    def _call(self, path: str, query: str, body: bytes) -> None:
-        pairs = parse_qsl(query, keep_blank_values=True)
-        for verb, pattern, method in self.server.routes:
-            found = pattern.fullmatch(unquote(path))
-            if found and verb == self.command:
-                own = [(name, value) for name, value in pairs if name not in _SYSTEM]
-                request = parse_request(method, found[1], own, body)
-                answer = self.server.answering.answer(method, request, self.headers.get("Authorization"), "http")
-                has_numbers = any(name == "$alt" and _NUMBERS in value for name, value in pairs)
-                self._send(200, render(answer, has_number_enums=has_numbers))
-                return
-        raise Page(404, "The requested URL was not found on this server.")
 
     def _send_metadata(self, path: str) -> None:
         status, kind, text = self.server.metadata.answer(path, self.headers.get("Metadata-Flavor"))

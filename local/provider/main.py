@@ -53,7 +53,8 @@ def load_endpoint(environ: Mapping[str, str]) -> TokenEndpoint:
         raise ConfigError("PORT: must be set: the issuer is named after it")
     key = load_signing_key(Path(environ.get("IDP_KEYS_DIR", ".local/provider")))
     replay = MemoryReplayStore(capacity=_REPLAY_CLAIMS, ttl_seconds=PROOF_MEMORY_SECONDS, clock=time.time)
-    return TokenEndpoint(f"http://127.0.0.1:{int(port)}", key, replay, time.time)
+    issuer = environ.get("IDP_ISSUER") or f"http://127.0.0.1:{int(port)}"  # another where it stands behind TLS
+    return TokenEndpoint(issuer, key, replay, time.time)
 
 
 def build_routes(endpoint: TokenEndpoint) -> Mapping[str, tuple[tuple[str, ...], View]]:

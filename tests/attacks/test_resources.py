@@ -258,3 +258,12 @@ def test_attack_g03_a_long_path_is_one_short_line(kit: Kit) -> None:
     refused_in_form(answer, 404, "not_found")
     (event,) = all_events(kit, answer)
     assert event["path"].startswith("sha256:")
+
+
+def test_a_path_is_in_the_record_as_it_was_sent_and_its_query_is_not(kit: Kit) -> None:
+    """So a secret that a client writes into a path is in the log, as the security model says; nowhere else."""
+    answer = exchange(kit.base, "GET /a/word-in-the-path?b=word-in-the-query HTTP/1.1\r\nHost: kas\r\n\r\n", "GET")
+    refused_in_form(answer, 404, "not_found")
+    (event,) = all_events(kit, answer)
+    assert event["path"] == "/a/word-in-the-path"
+    assert "word-in-the-query" not in json.dumps(event)

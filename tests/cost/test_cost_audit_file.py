@@ -192,6 +192,13 @@ def test_a_file_of_minutes_stands_for_nothing_until_it_is_said_for_what(file, ca
     assert main(["--from-audit", str(path), "--days", "1"]) == 0
 
 
+def test_a_line_that_cloud_logging_delivers_twice_counts_once(file):
+    once = half_a_day().text()
+    twice = read_usage(file(once + once))
+    assert (twice.operations, twice.kaos, twice.micro_usd) == (2, 4, read_usage(file(once)).micro_usd)
+    assert twice.log_bytes == read_usage(file(once)).log_bytes
+
+
 LINE = json.loads(half_a_day().lines[0])
 
 

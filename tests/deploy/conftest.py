@@ -67,7 +67,8 @@ class Deployment:
         """Where private folders are made; nothing may be left in it."""
         return self.folder / "tmp"
 
-    def run(self, *words: str, stdin: str = "", **settings: str) -> Done:
+    def run(self, *words: str, stdin: str = "", through: tuple[str, ...] = (), **settings: str) -> Done:
+        """``through`` is a shell with flags, where its own first line is not to decide."""
         self.work.mkdir(exist_ok=True)
         env = {
             "PATH": f"{self.tree / 'bin'}:/usr/bin:/bin",
@@ -76,20 +77,19 @@ class Deployment:
             "LANG": "C.UTF-8",
             "RECORDER_PORT": str(self.recorder.port),
             "SETTLE_SECONDS": "0",
-            "PYTHONDONTWRITEBYTECODE": "1",
             **self.settings,
             **settings,
         }
         number = len(self.recorder.calls)
-        command = [str(self.tree / "deploy.sh"), *words]
+        command = [*through, str(self.tree / "deploy.sh"), *words]
         done = subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=120)
         calls = self.recorder.calls[number:]
         assert [call.line() for call in calls if call.program == "unknown"] == []
         return Done(done.returncode, done.stdout, done.stderr, calls)
 
-    def ok(self, *words: str, **settings: str) -> Done:
+    def ok(self, *words: str, **arguments: Any) -> Done:
         """As `run`, and it has to succeed."""
-        done = self.run(*words, **settings)
+        done = self.run(*words, **arguments)
         assert done.status == 0, f"{done.err}\n{done.out}"
         return done
 

@@ -39,7 +39,16 @@ def test_a_plan_tells_the_monthly_cost(deployment):
     out = deployment.ok("plan").out
     assert re.search(r"^# A month costs \$\d+\.\d\d\.", out, re.MULTILINE)
     assert "# 1,000 requests a day: usa" in out
-    assert "# 10,000 requests a day: gbr" in deployment.ok("plan", "--nation", "gbr", REQUESTS_PER_DAY="10000").out
+
+
+def test_a_plan_of_another_nation_names_its_region_and_its_price(deployment):
+    done = deployment.ok("plan", "--nation", "gbr", REQUESTS_PER_DAY="10000")
+    assert "# 10,000 requests a day: gbr" in done.out
+    words = [word for line in done.shown for word in shlex.split(line)]
+    assert {word.partition("=")[2] for word in words if word.startswith(("--region=", "--location="))} == {
+        "europe-west2"
+    }
+    assert "kas-gbr" in words
 
 
 def test_a_plan_whose_cost_cannot_be_told_says_so_and_is_a_plan(deployment):

@@ -70,6 +70,8 @@ def test_without_its_tools_it_says_which(deployment, tmp_path, gone, said):
     for name in tools:
         if name != gone:
             (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
+    if gone != "gcloud":
+        (tmp_path / "bin" / "gcloud").symlink_to(deployment.tree / "bin" / "gcloud")
     done = deployment.run("status", PATH=str(tmp_path / "bin"))
     assert done.status == 2
     assert said in done.err

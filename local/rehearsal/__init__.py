@@ -1,0 +1,20 @@
+"""A project of Google Cloud for a rehearsal of a deployment: the real gcloud, and nothing of Google behind it.
+
+gcloud reaches Google through a proxy of ours, which ends TLS under Google's own names; what it deploys is unpacked and
+started, and answers under its own address. Which calls there are and what they may say is read out of the gcloud that is
+installed. What it does not do is listed in `docs/REHEARSAL.md`.
+
+    python -m local.rehearsal            a shell in such a project
+    python -m local.rehearsal COMMAND    one command in it
+
+Where things are, from the wire inwards:
+    proxy, authority, wire          tunnels, certificates for any name, requests and replies
+    stage                           all of it started, and the environment in which gcloud finds it
+    definitions, definitions_dump   what gcloud says of Google's interfaces
+    answer, table, journal          the steps of every call; which calls there are; what was asked
+    keys, tokens, functions_front   who answers otherwise: Cloud KMS and Secret Manager, the log-in, what was deployed
+    world, resources, access        everything there is; what was made; who may do what
+    standard                        resources of the usual kind
+    projects, service_accounts, paying, observing, storage, builds     what each call does
+    run_services, run_revisions, launch     Cloud Run, and the processes that it starts
+"""
