@@ -11,7 +11,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,15 +53,21 @@ def soak(stand: Stand, seconds: float, per_second: float) -> Soaked:
     parts = max(1, round(seconds / _PART_SECONDS))
     with stand.serving(stand.threads) as (kas, _), ThreadPoolExecutor(1) as sender:
         asked = _part(stand, kas, per_second)
-        for number in range(parts):
-            sent = sender.submit(kas.load.send, kas.port, [one.raw for one in asked], _CONNECTIONS, per_second)
-            following = _part(stand, kas, per_second) if number + 1 < parts else []
+        sent = _send(sender, kas, asked, per_second)
+        for number in range(1, parts + 1):
+            following = _part(stand, kas, per_second) if number < parts else []
             loaded = sent.result()
             looks.append(kas.memory_mb())
+            if following:
+                sent = _send(sender, kas, following, per_second)
             errors += _errors(asked, loaded)
             waits.append(1000 * statistics.quantiles([one.seconds for one in loaded.exchanged], n=100)[98])
             asked = following
     return Soaked(parts * round(per_second * _PART_SECONDS), errors, looks, waits)
+
+
+def _send(sender: Executor, kas: Server, asked: Sequence[Asked], per_second: float) -> Future[Loaded]:
+    return sender.submit(kas.load.send, kas.port, [one.raw for one in asked], _CONNECTIONS, per_second)
 
 
 def _part(stand: Stand, kas: Server, per_second: float) -> list[Asked]:

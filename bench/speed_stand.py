@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from local.client.rewrap import parse_kas_keys
 from local.processes import free_port
 
 _USERS: Final = 40
+_TOKEN_SECONDS: Final = 120.0  # that they are used for, less than half of what they are good for
 _REST_SECONDS: Final = 0.01  # for a server to end what comes after an answer
 # kid -> algorithm, dialects.
 _KEYS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
@@ -76,13 +78,29 @@ class Server:
                 yield event
 
 
+class Users:
+    """Made by ``make``, and again before their tokens end."""
+
+    def __init__(self, make: Callable[[], Sequence[User]]) -> None:
+        self._make = make
+        self._made: Sequence[User] = ()
+        self._made_at = 0.0
+
+    def some(self, number: int) -> list[User]:
+        """So many, beginning with any of them, each once before one comes again."""
+        if not self._made or time.monotonic() > self._made_at + _TOKEN_SECONDS:
+            self._made, self._made_at = self._make(), time.monotonic()
+        first = secrets.randbelow(len(self._made))
+        return [self._made[(first + place) % len(self._made)] for place in range(number)]
+
+
 @dataclass(frozen=True, slots=True)
 class Stand:
     """``threads`` is how many requests at once a server takes that says nothing else, as deployed."""
 
     deployment: Deployment
     holders: Mapping[str, Holder]
-    users: Sequence[User]
+    users: Users
     load: Load
     folder: Path
 
@@ -115,8 +133,7 @@ class Stand:
 
     def ask(self, server: Server, documents: Sequence[Document]) -> list[Asked]:
         """A request for each document, each of another user."""
-        nonce, first = server.nonce(), secrets.randbelow(len(self.users))
-        users = [self.users[(first + number) % len(self.users)] for number in range(len(documents))]
+        nonce, users = server.nonce(), self.users.some(len(documents))
         return [ask(user, document, nonce) for user, document in zip(users, documents, strict=True)]
 
 
@@ -128,7 +145,7 @@ def standing() -> Iterator[Stand]:
         private = write_keys(folder / "keys")
         changes = {"KAS_KEYS": "", "KAS_KEYS_DIR": str(folder / "keys")}
         with deployed(**RAISED, **changes) as deployment:
-            stand = Stand(deployment, {}, _users(deployment), load, folder)
+            stand = Stand(deployment, {}, Users(partial(_users, deployment)), load, folder)
             with stand.serving(1) as (kas, _):
                 signing = _signing(kas)
             yield replace(stand, holders={kid: Holder(kid, key, signing) for kid, key in private.items()})

@@ -4,17 +4,18 @@ bound here.
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
 
-from bench import soak, speed
+from bench import soak, speed, speed_stand
 from bench.asked import new_document
 from bench.host import BenchFailed
 from bench.load import Exchanged
 from bench.speed import CASES, CONNECTIONS, EMPTY, Case
-from bench.speed_stand import standing
+from bench.speed_stand import Users, standing
 
 FEW = {
     "ACP-240, RSA-2048": replace(CASES["ACP-240, RSA-2048"], requests=2),
@@ -66,6 +67,14 @@ def test_a_wrong_answer_ends_a_run(stand):
         with pytest.raises(BenchFailed, match="0 of 1 repeats"):
             speed._check_hits(kas, [Case("acp240", "acp-2048", 1, 1, repeated=True)], 1)
         assert cpu > 0
+
+
+def test_users_are_made_again_before_their_tokens_end(monkeypatch):
+    times = itertools.count()
+    users = Users(lambda: [next(times)])
+    assert [users.some(2), users.some(1)] == [[0, 0], [0]]
+    monkeypatch.setattr(speed_stand, "_TOKEN_SECONDS", -1.0)
+    assert users.some(1) == [1]
 
 
 def test_an_answer_is_read_as_it_came():
