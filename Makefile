@@ -4,6 +4,7 @@
 # bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
 # bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs; figures
 # in build/ and docs/performance.md
+# deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 # audit: code, advisories and parts of what is deployed; build/audit/
 PYTHON ?= python3
@@ -35,10 +36,10 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/
 WAITS := tests/federation/ tests/host/ tests/kms/
 PROCESSES := tests/google/ tests/local/
-OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/__pycache__/,$(wildcard tests/*/))
+OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench soak bench-cold \
-	bench-kms bench-federation bench-memory fuzz mutants audit
+	bench-kms bench-federation bench-memory deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -91,6 +92,9 @@ bench-federation: $(READY)
 
 bench-memory: $(READY)
 	$(BIN)/python -m bench.peak
+
+deploy-rehearsal: $(READY)
+	$(BIN)/python -m pytest --verbose tests/rehearsal
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract

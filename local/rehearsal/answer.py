@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from local.google.status import GoogleError, invalid, not_stood_in_for
 from local.rehearsal.definitions import Method
-from local.rehearsal.journal import Entry
+from local.rehearsal.journal import DRY_RUN, Entry
 from local.rehearsal.wire import DetailedError, Reply, Request, json_reply, refusal
 from local.rehearsal.world import World
 
@@ -75,7 +75,8 @@ class Answering:
         except GoogleError as error:
             note.outcome, reply = error.status, refusal(error)
         project = request.headers.get("x-goog-user-project", "")
-        self.world.journal.add(Entry(request.verb, note.method, note.resource, note.member, note.outcome, project))
+        verb = DRY_RUN if ("dryRun", "all") in request.query else request.verb
+        self.world.journal.add(Entry(verb, note.method, note.resource, note.member, note.outcome, project))
         return reply
 
     def _answer(self, request: Request, note: _Note) -> Reply:

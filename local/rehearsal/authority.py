@@ -9,6 +9,7 @@ import ipaddress
 import os
 import ssl
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -24,23 +25,27 @@ _NAME_LENGTH: Final = 64
 
 
 class Authority:
-    """``trust`` is the PEM file to trust; contexts are kept by name."""
+    """``trust`` is the PEM file to trust; ``floor_of`` gives the oldest TLS that is spoken under a name. Contexts are kept."""
 
     def __init__(self, trust: Path) -> None:
         self.trust = trust
+        self.floor_of: Callable[[str], ssl.TLSVersion] = lambda _: ssl.TLSVersion.TLSv1_2
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("authority of a rehearsal")
         self._id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[str, ssl.TLSVersion], ssl.SSLContext] = {}
         self._lock = Lock()
         trust.write_bytes(self._own().public_bytes(serialization.Encoding.PEM))
 
     def context_for(self, host: str) -> ssl.SSLContext:
         """What a server of this name, or of this address, speaks TLS with."""
+        floor = self.floor_of(host)
         with self._lock:
-            if host not in self._contexts:
-                self._contexts[host] = self._new_context(host)
-            return self._contexts[host]
+            if (host, floor) not in self._contexts:
+                context = self._new_context(host)
+                context.minimum_version = floor
+                self._contexts[host, floor] = context
+            return self._contexts[host, floor]
 
     def _own(self) -> x509.Certificate:
         builder = _draft(self._name, self._name, self._key.public_key())

@@ -95,14 +95,14 @@ def make_image(world: World, archive: bytes, image: str, target: str) -> str:
     if not folder.exists():
         with zipfile.ZipFile(io.BytesIO(archive)) as packed:
             packed.extractall(folder)
-    _look_at(folder, target)
+    look_at(folder, target)
     kept = {"image": image.partition(":")[0], "folder": str(folder), "target": target}
     name = f"{kept['image']}@{digest}"
     (world.resources.replace if world.resources.has(IMAGES, name) else world.resources.add)(IMAGES, name, kept)
     return digest
 
 
-def _look_at(folder: Path, target: str) -> None:
+def look_at(folder: Path, target: str) -> None:
     if not (folder / "main.py").is_file():
         raise BuildFailed("missing main.py and GOOGLE_FUNCTION_SOURCE not specified")
     if not re.search(rf"^def {re.escape(target)}\(", (folder / "main.py").read_text("utf-8"), re.MULTILINE):

@@ -21,7 +21,7 @@ from local.rehearsal.world import World
 _LINK: Final = "https://www.googleapis.com/compute/v1/"
 _NAME: Final = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ANY_LINK: Final = re.compile(r"https://(?:www|compute)\.googleapis\.com/compute/v1/(projects/.+)")
-_KIND: Final = "compute"
+KIND: Final = "compute"
 _OPERATIONS: Final = "compute.operations"
 _ADDRESS: Final = "203.0.113.80"
 
@@ -57,7 +57,7 @@ class Part:
         if not _NAME.fullmatch(name):
             raise invalid(f"Invalid value for field 'resource.name': '{name}'.")
         full = f"{path}/{name}"
-        if world.resources.has(_KIND, full):
+        if world.resources.has(KIND, full):
             raise GoogleError("ALREADY_EXISTS", f"The resource '{full}' already exists")
         made = {
             **self._checked(world, call.body),
@@ -65,7 +65,7 @@ class Part:
             "selfLink": _LINK + full,
             "creationTimestamp": timestamp(world.cloud.clock()),
         }
-        world.resources.add(_KIND, full, made)
+        world.resources.add(KIND, full, made)
         return operation(world, "insert", full)
 
     def change(self, world: World, call: Call) -> Json:
@@ -75,7 +75,7 @@ class Part:
         if call.body.get("fingerprint", held.get("fingerprint")) != held.get("fingerprint"):
             raise GoogleError("ABORTED", "Invalid fingerprint.")
         changed = {**held, **call.body}
-        world.resources.replace(_KIND, full, {**changed, **self._checked(world, changed)})
+        world.resources.replace(KIND, full, {**changed, **self._checked(world, changed)})
         return operation(world, "update", full)
 
     def _checked(self, world: World, value: Json) -> Json:
@@ -98,9 +98,9 @@ def _links(value: Json, fields: tuple[str, ...]) -> list[str]:
 
 
 def find(world: World, full: str) -> Json:
-    if not world.resources.has(_KIND, full):
+    if not world.resources.has(KIND, full):
         raise GoogleError("NOT_FOUND", f"The resource '{full}' was not found")
-    return world.resources.find(_KIND, full)
+    return world.resources.find(KIND, full)
 
 
 def _path(call: Call) -> str:
@@ -112,19 +112,19 @@ def get(world: World, call: Call) -> Json:
 
 
 def list_parts(world: World, call: Call) -> Json:
-    return {"items": world.resources.under(_KIND, _path(call))}
+    return {"items": world.resources.under(KIND, _path(call))}
 
 
 def delete(world: World, call: Call) -> Json:
     """Raises GoogleError while another part names this one."""
     full = _path(call)
     held = find(world, full)
-    for name, other in world.resources.all(_KIND).items():
+    for name, other in world.resources.all(KIND).items():
         is_address = "address" in held and held["address"] == other.get("IPAddress")
         if name != full and (is_address or full in {path_of(text) for text in _texts(other)}):
             text = f"The {full.split('/')[-2]} resource '{full}' is already being used by '{name}'"
             raise GoogleError("FAILED_PRECONDITION", text)
-    world.resources.remove(_KIND, full)
+    world.resources.remove(KIND, full)
     return operation(world, "delete", full)
 
 
@@ -196,7 +196,7 @@ def _rule(world: World, value: Json) -> Json:
     if value.get("portRange") not in {"443", "443-443"} or not value.get("target"):
         raise invalid("A forwarding rule needs a target and the port 443.")
     address = path_of(value.get("IPAddress", ""))
-    is_named = world.resources.has(_KIND, address)
+    is_named = world.resources.has(KIND, address)
     return {**value, "portRange": "443-443", "IPAddress": find(world, address)["address"] if is_named else address}
 
 

@@ -166,7 +166,7 @@ def _method(interface: str, name: str, one: Mapping[str, Any], base: str) -> Met
         interface=interface,
         name=name,
         verb=one["verb"],
-        pattern=_pattern(base + one["path"], base + one["flatPath"]),
+        pattern=pattern_of(base + one["path"], base + one["flatPath"]),
         query=frozenset(one["query"]),
         body=one["body"],
         request=one["request"],
@@ -174,7 +174,7 @@ def _method(interface: str, name: str, one: Mapping[str, Any], base: str) -> Met
     )
 
 
-def _pattern(path: str, flat: str) -> re.Pattern[str]:
+def pattern_of(path: str, flat: str) -> re.Pattern[str]:
     """Of a whole path: its form is the flat one's, its parameters (``{+name}`` may hold slashes) are the other's."""
     form = _PARAMETER.sub("[^/:]+" if flat != path else "[^/]+", _escaped(flat))
     own = _PARAMETER.sub(lambda found: f"(?P<{found[2]}>{'.+' if found[1] else '[^/]+'})", _escaped(path))

@@ -8,6 +8,7 @@ import random
 from typing import Final
 
 from local.processes import StartFailed
+from local.rehearsal.launch import Launch
 from local.rehearsal.passing import pass_on
 from local.rehearsal.resources import Json
 from local.rehearsal.run_revisions import launch_of
@@ -16,7 +17,7 @@ from local.rehearsal.run_view import INGRESS, INVOKER_OFF, is_on, settled, urls_
 from local.rehearsal.wire import Reply, Request
 from local.rehearsal.world import World
 
-_CALLER: Final = "203.0.113.7"
+CALLER: Final = "203.0.113.7"
 _TAGGED: Final = "---"
 _ANYONE: Final = "allUsers"
 
@@ -31,17 +32,16 @@ class Functions:
         with self._world.lock:
             service = self._find(host)
             if service is None:
-                return _page(404, "Page not found")
+                return page(404, "Page not found")
             if not self._is_open(service):
-                return _page(403, "Your client does not have permission to get URL from this server.")
-            revision = self._route(service, tag)
-            if revision is None:
-                return _page(404, "Page not found")
-            launch = launch_of(self._world, revision)
+                return page(403, "Your client does not have permission to get URL from this server.")
+            launch = self.launch(service, tag)
+            if launch is None:
+                return page(404, "Page not found")
         try:
             return pass_on(self._world.fleet.address(launch), request, _headers(request))
         except (StartFailed, OSError, http.client.HTTPException):
-            return _page(503, "Service Unavailable")
+            return page(503, "Service Unavailable")
 
     def answer_function(self, request: Request) -> Reply:
         """Under the older address, of a project's functions together: the name of one comes first in the path."""
@@ -49,7 +49,7 @@ class Functions:
         with self._world.lock:
             full = service_name(self._world, region, name)
             if not self._world.resources.has(SERVICES, full):
-                return _page(404, "Page not found")
+                return page(404, "Page not found")
             host = urls_of(self._world, self._world.resources.find(SERVICES, full))[0].removeprefix("https://")
         return self.answer(dataclasses.replace(request, host=host, path=f"/{rest}"))
 
@@ -72,6 +72,11 @@ class Functions:
         is_off = is_on(metadata, INVOKER_OFF)
         return is_off or self._world.access.has_role(name, _ANYONE, "roles/run.invoker")
 
+    def launch(self, service: Json, tag: str) -> Launch | None:
+        """How the revision is started that this request goes to."""
+        revision = self._route(service, tag)
+        return None if revision is None else launch_of(self._world, revision)
+
     def _route(self, service: Json, tag: str) -> str | None:
         """The revision of a tag, or one by the shares of the traffic."""
         settled(self._world, service)
@@ -88,12 +93,12 @@ def _headers(request: Request) -> dict[str, str]:
     """What Google's front end says of the caller; the last of the forwarded addresses is its own word."""
     before = request.headers.get("x-forwarded-for")
     return {
-        "X-Forwarded-For": f"{before},{_CALLER}" if before else _CALLER,
+        "X-Forwarded-For": f"{before},{CALLER}" if before else CALLER,
         "X-Forwarded-Proto": "https",
-        "Forwarded": f'for="{_CALLER}";proto=https',
+        "Forwarded": f'for="{CALLER}";proto=https',
     }
 
 
-def _page(status: int, text: str) -> Reply:
+def page(status: int, text: str) -> Reply:
     page = f"<html><head><title>{status}</title></head><body>{text}</body></html>"
     return Reply(status, page.encode("ascii"), {"Content-Type": "text/html; charset=UTF-8"})

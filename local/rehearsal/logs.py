@@ -1,4 +1,6 @@
-"""Cloud Logging: metrics that count lines, and the lines of what runs here, as Cloud Run hands them on."""
+"""Cloud Logging: metrics that count lines; the lines of what runs here, as Cloud Run hands them on; and, where the project
+logs it, each use of a key.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from local.rehearsal.world import World
 
 METRIC_KIND: Final = "logging.projects.metrics"
 _METRIC_NAME: Final = re.compile(r"[A-Za-z0-9_\-.,+!*',()%/]{1,100}")
-# Of filters, terms of this form alone are read; times are not.
-_TERM: Final = re.compile(r'(?P<field>[a-zA-Z_.]+)\s*(?P<sign>=|>=|>|<=|<)\s*"?(?P<value>[^"\s]+)"?')
+# Of filters, terms of this form alone are read, joined by AND; times are not.
+_TERM: Final = re.compile(r'(?P<field>[a-zA-Z_.]+)\s*(?P<sign>:|=|>=|>|<=|<)\s*"?(?P<value>[^"\s]+)"?')
+_KMS: Final = "cloudkms.googleapis.com"
 _PAGE: Final = 1000
 
 
@@ -53,11 +56,23 @@ def update_metric(world: World, call: Call) -> Json:
 
 
 def list_entries(world: World, call: Call) -> Json:
-    """The newest first; of a filter only terms that are joined by AND, and no times."""
+    """The newest first, those of the services before those of keys."""
     terms = [found.groupdict() for found in _TERM.finditer(call.body.get("filter", ""))]
-    wanted = [(one["field"], one["value"]) for one in terms if one["sign"] == "=" and one["field"] != "logName"]
-    found = [entry for entry in _entries(world) if all(_at(entry, field) == value for field, value in wanted)]
-    return {"entries": found[::-1][: call.body.get("pageSize") or _PAGE]}
+    entries = [*list(_entries(world))[::-1], *_uses_of_keys(world)]
+    found = [entry for entry in entries if all(_holds(entry, **term) for term in terms)]
+    return {"entries": found[: call.body.get("pageSize") or _PAGE]}
+
+
+def _holds(entry: Json, field: str, sign: str, value: str) -> bool:
+    at = _at(entry, field)
+    return value in str(at) if sign == ":" else at == value if sign == "=" else True
+
+
+def _uses_of_keys(world: World) -> list[Json]:
+    """Google keeps this record where the project's policy says so."""
+    configs = world.access.read(world.project.name).audit_configs
+    is_logged = any(config.service in {_KMS, "allServices"} for config in configs)
+    return world.cloud.data_access.entries() if is_logged else []
 
 
 def _entries(world: World) -> Iterator[Json]:

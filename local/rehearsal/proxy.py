@@ -24,6 +24,7 @@ MAX_BODY_BYTES: Final = 64 * 2**20
 Front = Callable[[Request], Reply]
 _OWN_HEADERS: Final = frozenset({"connection", "content-length", "date", "server", "transfer-encoding"})
 _TLS_PORT: Final = "443"
+_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,16 @@ class _Direct(_Server):
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.sni_callback = choose
-        with contextlib.suppress(OSError):
-            secured = context.wrap_socket(request, server_side=True)
+        with contextlib.suppress(OSError), context.wrap_socket(request, server_side=True) as secured:
             front = self.find_front(called[0])
             if front is None:
                 self.refused.append(called[0])
-            else:
+            elif _spoken(secured) >= self.authority.floor_of(called[0]):  # the context came too late to see to it
                 serve(secured, self, called[0], front)
+
+
+def _spoken(connection: ssl.SSLSocket) -> ssl.TLSVersion:
+    return ssl.TLSVersion.TLSv1_3 if connection.version() == "TLSv1.3" else ssl.TLSVersion.TLSv1_2
 
 
 class _Outer(BaseHTTPRequestHandler):
@@ -93,8 +97,8 @@ class _Outer(BaseHTTPRequestHandler):
         self.send_response(200, "Connection established")
         self.end_headers()
         self.close_connection = True
-        with contextlib.suppress(OSError):
-            secured = self.server.authority.context_for(host).wrap_socket(self.connection, server_side=True)
+        context = self.server.authority.context_for(host)
+        with contextlib.suppress(OSError), context.wrap_socket(self.connection, server_side=True) as secured:
             serve(secured, self.server, host, front)
 
     def _refuse(self) -> None:
@@ -111,7 +115,7 @@ def serve(connection: ssl.SSLSocket, server: _Server, host: str, front: Front) -
     """Serves one connection to its end, as the server of ``host``."""
     handler = type("_Of", (_Inner,), {"host": host, "front": staticmethod(front)})
     handler(connection, connection.getpeername(), server)
-    connection.unwrap()
+    connection.unwrap().close()
 
 
 class _Inner(BaseHTTPRequestHandler):
@@ -177,7 +181,7 @@ def proxy(find_front: Callable[[str], Front | None], authority: Authority) -> It
 @contextlib.contextmanager
 def _running(server: _Server) -> Iterator[_Server]:
     with server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         thread.start()
         try:
             yield server

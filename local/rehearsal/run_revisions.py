@@ -31,7 +31,7 @@ _NOT_STARTED: Final = (
 )
 
 
-def check_template(world: World, template: Json) -> None:
+def check_template(world: World, template: Json, *, is_built: bool = True) -> None:
     """Raises GoogleError (INVALID_ARGUMENT, or NOT_FOUND for an image or account that is not there)."""
     spec = template.get("spec", {})
     (container,) = spec.get("containers") or [{}]
@@ -48,7 +48,7 @@ def check_template(world: World, template: Json) -> None:
     account = spec.get("serviceAccountName") or world.project.builder
     if account != world.project.builder:
         world.resources.find("iam", f"{world.project.name}/serviceAccounts/{account}")
-    if not world.resources.has(IMAGES, container.get("image", "")):
+    if is_built and not world.resources.has(IMAGES, container.get("image", "")):
         raise GoogleError("NOT_FOUND", f"Image '{container.get('image')}' not found.")
 
 

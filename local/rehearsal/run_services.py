@@ -42,7 +42,15 @@ def _key(call: Call, name: str) -> str:
 
 
 def create(world: World, call: Call) -> Json:
+    if call.one("dryRun") == "all":
+        return looked_at(world, call)
     return show(world, make(world, region_of(call), call.body, call.member))
+
+
+def looked_at(world: World, call: Call) -> Json:
+    """What would be refused is, and nothing happens. The image need not be there yet. Raises GoogleError."""
+    check_template(world, call.body["spec"]["template"], is_built=False)
+    return {name: call.body[name] for name in ("apiVersion", "kind", "metadata", "spec")}
 
 
 def make(world: World, region: str, body: Json, member: str) -> Json:
@@ -74,6 +82,8 @@ def service_name(world: World, region: str, name: str) -> str:
 
 def replace(world: World, call: Call) -> Json:
     """Raises GoogleError; ABORTED for a service that was read before another change."""
+    if call.one("dryRun") == "all":
+        return looked_at(world, call)
     return show(world, renew(world, _key(call, call.resource), call.body, call.member))
 
 

@@ -17,6 +17,7 @@ from typing import Final
 from local.processes import HOST
 from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
+from local.rehearsal.balancer import Balancer
 from local.rehearsal.definitions import load_definitions
 from local.rehearsal.functions_front import Functions
 from local.rehearsal.issuer import HOST as ISSUER_HOST
@@ -63,11 +64,14 @@ def stage(folder: Path) -> Iterator[Stage]:
     authority = Authority(folder / "authority.pem")
     world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
     try:
-        with issuer(folder) as own_issuer, proxy(_Fronts(world, own_issuer).find, authority) as running:
-            world.fleet.direct_port = running.direct_port
-            one = Stage(world, running, own_issuer, _environment(folder, running))
-            _log_in(one)
-            yield one
+        with issuer(folder) as own_issuer:
+            fronts = _Fronts(world, own_issuer)
+            authority.floor_of = fronts.balancer.floor_of
+            with proxy(fronts.find, authority) as running:
+                world.fleet.direct_port = running.direct_port
+                one = Stage(world, running, own_issuer, _environment(folder, running))
+                _log_in(one)
+                yield one
     finally:
         world.fleet.stop()
 
@@ -77,6 +81,7 @@ class _Fronts:
 
     def __init__(self, world: World, own_issuer: Issuer) -> None:
         administration, functions, keys = Answering(world, HANDLES), Functions(world), Keys(world)
+        self.balancer = Balancer(world, functions)
         self._names: dict[str, Front] = {
             "cloudkms.googleapis.com": keys.answer,
             "secretmanager.googleapis.com": keys.answer,
@@ -91,6 +96,8 @@ class _Fronts:
         }
 
     def find(self, host: str) -> Front | None:
+        if self.balancer.proxy_of(host) is not None:
+            return self.balancer.answer
         own = (front for end, front in self._ends.items() if host.endswith(end))
         return self._names.get(host) or next(own, None)
 

@@ -63,7 +63,7 @@ def insert_object(world: World, call: Call) -> Json | Reply:
     bucket, request = _bucket(world, call.parameters["bucket"])["name"], call.request
     match call.one("uploadType"):
         case "multipart":
-            described, data = _parts(request.headers["content-type"], request.body)
+            described, data = parts_of(request.headers["content-type"], request.body)
             return keep(world, bucket, call.one("name") or described["name"], data)
         case "resumable":
             asked = json.loads(request.body or b"{}")
@@ -80,7 +80,7 @@ def finish_upload(world: World, number: str, data: bytes) -> Json:
     return keep(world, begun["bucket"], begun["name"], data)
 
 
-def _parts(kind: str, body: bytes) -> tuple[Json, bytes]:
+def parts_of(kind: str, body: bytes) -> tuple[Json, bytes]:
     """Of a body in two parts, as gcloud writes it: with single quotes round the boundary, and any ends of lines."""
     boundary = b"--" + kind.partition("boundary=")[2].strip("'\"").encode("ascii")
     _, described, content, _ = body.split(boundary, 3)
