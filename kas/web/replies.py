@@ -15,7 +15,6 @@ from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthentic
 from kas.jose import ALGORITHMS
 from kas.journal import Journal
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 
 
@@ -36,7 +35,7 @@ class Reply:
 
 def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON answer that nobody may store."""
-    body = _ENCODER.encode(value).encode()
+    body = json.dumps(value, separators=(",", ":")).encode()
     return Reply(status, body, {"Cache-Control": "no-store", **(headers or {})})
 
 
