@@ -5,6 +5,7 @@
 # the worst needs; figures in build/ and docs/performance.md
 # deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
+# audit: code, advisories and parts of what is deployed; build/audit/
 PYTHON ?= python3
 # with NATIONS the first of two ports for each: KAS, identity provider
 PORT ?= 8080
@@ -37,7 +38,7 @@ PROCESSES := tests/google/ tests/local/
 OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
-	bench-federation bench-memory deploy-rehearsal fuzz mutants
+	bench-federation bench-memory deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -104,6 +105,10 @@ fuzz:
 
 mutants:
 	@PYTHON=$(PYTHON) tests/mutants/run.sh
+
+audit:
+	@PYTHON=$(PYTHON) tests/audit/setup.sh
+	@tests/audit/run.sh
 
 $(READY): requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null \

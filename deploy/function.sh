@@ -3,6 +3,8 @@
 # has is compared with what is wanted, setting by setting, so that a change made elsewhere is seen too.
 
 SOURCE='' READY='' DIFFERENCES='' WAITS=no
+# The time that the image gives every file is then the one that the bytecode beside it was made for (docs/CONTAINER.md).
+BYTECODE=--set-build-env-vars=SOURCE_DATE_EPOCH=315532801
 
 step_repository() {
 	local location=("--location=$REGION")
@@ -117,7 +119,8 @@ deploy_source() {
 	fi
 	run_flags
 	change "${TRACK[@]}" run deploy "$SERVICE" --source=. --function=kas --base-image=python313 --automatic-updates \
-		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" "--labels=kas-source=$SOURCE" "${FLAGS[@]}"
+		"$BYTECODE" "--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
+		"--labels=kas-source=$SOURCE" "${FLAGS[@]}"
 	WAITS=$READY READY=yes
 }
 
@@ -134,7 +137,7 @@ deploy_settings() { # the same source with other settings: nothing is built
 deploy_function() {
 	service_flags
 	change functions deploy "$SERVICE" --gen2 --runtime=python313 --entry-point=kas --source=. --trigger-http \
-		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic \
+		--allow-unauthenticated --ingress-settings=all --runtime-update-policy=automatic "$BYTECODE" \
 		"--build-service-account=projects/$PROJECT/serviceAccounts/$BUILDER" \
 		"--docker-repository=projects/$PROJECT/locations/$REGION/repositories/$REPOSITORY" \
 		--serve-all-traffic-latest-revision "--update-labels=kas-source=$SOURCE" "${FLAGS[@]}"

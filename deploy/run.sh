@@ -22,7 +22,8 @@ make_work() { # a folder that only this user can read, for as long as this runs
 	trap 'rm -rf "$WORK"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	# gcloud asks nobody, and a question enables no interface.
+	# gcloud asks nobody, a question enables no interface, and .gcloudignore holds whatever somebody has set.
+	export CLOUDSDK_GCLOUDIGNORE_ENABLED=true
 	export CLOUDSDK_CORE_DISABLE_PROMPTS=1 CLOUDSDK_CORE_SHOULD_PROMPT_TO_ENABLE_API=false
 }
 

@@ -305,7 +305,7 @@ class Settings:
         128,
         32_768,
         "MiB",
-        512,
+        640,
         "memory of the instance, for what a request costs (`costMicroUsd`)",
     )
     on_cloud_run: bool = False  # no settings: the platform says it, by K_SERVICE

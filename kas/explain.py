@@ -1,9 +1,9 @@
 """What a rewrap would decide about a policy, and why, without any key: for the caller about himself.
 
-The decision is the rewrap's own: `kas.engine`, asked in the same way. It is all that is told. Nothing here knows a key, a
-key access object or who holds one, so that none can be asked for; whether a key would open, or another service would
-release its own, is not found out. Whoever asks learns no more than rewraps of keys that he makes up would tell him: the
-caller's limit counts both.
+The decision is the rewrap's own: `kas.engine`, asked in the same way. It is told with what the policy needed and what the
+caller has, and nothing besides. Nothing here knows a key, a key access object or who holds one, so that none can be asked
+for; whether a key would open, or another service would release its own, is not found out. Whoever asks learns no more than
+rewraps of keys that he makes up would tell him: the caller's limit counts both.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ taken, and no line has them. A checkpoint has a ``signature`` besides.
 The hash is base64url of SHA-256 over the canonical JSON (RFC 8785) of the line without what Cloud Logging lifts out of it,
 without members that are null, and without ``hash`` and ``signature`` themselves. So it holds for the line as it was written
 and as Cloud Logging gives it back: with its members in another order, with numbers that are doubles, without ``severity``
-and ``time``. The time stands in ``chain`` as well; ``lifted`` is the same kind of hash over what is lifted out.
+and ``time``. The time stands in ``chain`` as well; ``lifted`` is the same kind of hash over what is lifted out, and holds for
+a line that was written as long as anything of that is there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _LIFTED_CHARS: Final = 22  # 128 bits; what counts is in the whole hash as well
 # Which members Cloud Logging takes out of a line, or may.
 _LIFTED: Final = frozenset({"severity", "time", "timestamp", "timestampSeconds", "timestampNanos", "httpRequest"})
 _LIFTED_PREFIX: Final = "logging.googleapis.com/"
+_NEVER_WRITTEN: Final = _LIFTED - {"severity", "time"}  # of these, by the service
 _PROCESS: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _HASH: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SHORT_HASH: Final = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -115,11 +117,19 @@ def read_count(value: object, *, least: int) -> int:
 
 
 def _is_sound(line: Mapping[str, Any], *, is_whole: bool) -> bool:
-    """Whoever takes ``severity`` or ``time`` out of a line has what Cloud Logging would have left."""
     chain = line["chain"]
     try:
-        if is_whole and {"severity", "time"} <= line.keys() and hash_of_lifted(line) != chain["lifted"]:
-            return False
-        return hash_of(line) == str(chain["hash"])
+        return _is_lifted_sound(line, is_whole=is_whole) and hash_of(line) == str(chain["hash"])
     except InvalidRequest:
         return False
+
+
+def _is_lifted_sound(line: Mapping[str, Any], *, is_whole: bool) -> bool:
+    """Whoever takes all out that Cloud Logging lifts has what it would have left; whoever takes a part has not."""
+    chain = line["chain"]
+    lifted = {name for name in line if _is_lifted(name)}
+    if "time" in lifted and line["time"] != chain["time"]:
+        return False
+    if is_whole:
+        return not lifted or hash_of_lifted(line) == chain["lifted"]
+    return not lifted & _NEVER_WRITTEN

@@ -14,17 +14,15 @@ cannot be written whole is refused, takes its number, and the next one says so.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from kas.audit.chain import PROCESS_BYTES, link
 from kas.audit.checkpoint import Signer, sign
+from kas.audit.texts import shorten
 from kas.descriptor import MAX_LINE_BYTES, Write
 from kas.encoding import b64url_encode
 from kas.errors import AuditUnavailable, InvalidRequest
@@ -38,9 +36,6 @@ EVERY_LINES: Final = 16  # a checkpoint in any case: so many at most are covered
 AT_ONCE: Final = 8
 _WAIT_SECONDS: Final = 1.0  # for the lines of other threads, while none is taken
 _MAX_WAITS: Final = 10
-_MAX_TEXT_BYTES: Final = 260
-_HASHED: Final = "sha256:"
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -147,7 +142,7 @@ class AuditLog:
         lost = self._lost.value
         if not self._process:
             self._process = self._draw()
-        short = {name: _shorten(value) for name, value in event.items()}
+        short = {name: shorten(value) for name, value in event.items()}
         number = self._number + lost + 1
         try:
             line = link(short, process=self._process, number=number, previous=self._hash, lost=lost)
@@ -197,16 +192,3 @@ class _Count:
     def add(self, number: int) -> None:
         with self._lock:
             self.value += number
-
-
-def _shorten(value: Any) -> Any:
-    """A long text becomes its hash, and so does one that would pass for a hash, or that is no text."""
-    if isinstance(value, str) and (_is_long(value) or value.startswith(_HASHED)):
-        return _HASHED + b64url_encode(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
-    return value
-
-
-def _is_long(text: str) -> bool:
-    if not text.isascii() and _LONE_SURROGATE.search(text):  # of which no two readers make the same
-        return True
-    return len(encode_basestring_ascii(text)) > _MAX_TEXT_BYTES

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,7 +23,8 @@ _CHUNK_BYTES: Final = 2**16
 _PEEKED_BYTES: Final = 256
 # A log of the host's may begin with a bracket as well.
 _ARRAY: Final = re.compile(rb"\s*\[\s*[{\]]")
-_BETWEEN: Final = ", \t\r\n"
+_SPACE: Final = " \t\r\n"
+_BETWEEN: Final = "," + _SPACE
 _MARKS: Final = (b'"chain"', b'"process"', b'"previous"', b'"hash"', b'"time":"', b'"requestId":"')
 _DECODER: Final = json.JSONDecoder()
 
@@ -62,7 +63,7 @@ class Found:
 
 
 def read_log(path: Path) -> Iterator[Found]:
-    """Everything in the file, in its order. Raises ConfigError when it, or an array in it, cannot be read to its end."""
+    """Everything in the file, in its order. Raises ConfigError when it cannot be read to its end, or is more than an array."""
     try:
         with path.open("rb") as file:
             is_array = _ARRAY.match(file.peek(_PEEKED_BYTES)) is not None
@@ -72,14 +73,14 @@ def read_log(path: Path) -> Iterator[Found]:
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[Found]:
-    number = 0
+    number, name = 0, path.name
     while line := file.readline(MAX_VALUE_BYTES):
         number += 1
         rest = line
         while len(rest) == MAX_VALUE_BYTES and not rest.endswith(b"\n"):  # no line of ours, and passed over whole
             rest = file.readline(MAX_VALUE_BYTES)
         if line.strip():
-            yield _found(line, Place(path.name, "line", number))
+            yield _found(line, Place(name, "line", number))
 
 
 def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
@@ -90,6 +91,7 @@ def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
         while True:
             at += len(text[at:]) - len(text[at:].lstrip(_BETWEEN))
             if text.startswith("]", at):
+                _end(file, decode, text[at + 1 :])
                 return
             try:
                 _, end = _DECODER.raw_decode(text, at)
@@ -106,15 +108,28 @@ def _entries(file: IO[bytes], path: Path) -> Iterator[Found]:
         raise ConfigError(f"{path}: cannot be read beyond entry {number}") from error
 
 
+def _end(file: IO[bytes], decode: Callable[..., str], text: str) -> None:
+    """Nothing may come after an array: another would not be read. Raises ValueError."""
+    while not text.strip(_SPACE):
+        data = file.read(_CHUNK_BYTES)
+        text = decode(data, final=not data)
+        if not data:
+            return
+    raise ValueError("more than an array")
+
+
 def _found(data: bytes, place: Place) -> Found:
+    text = data.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):  # to find the same by parsing takes five times as long
+        return Found(place, {}, _is_suspect(text))
     try:
         value = parse_json(data)
     except KasError:
         return Found(place, {}, _is_suspect(data))
     if not isinstance(value, dict):
         return Found(place, {}, _is_suspect(data))
-    text = value.get("textPayload")  # an entry of what Cloud Logging took for no JSON
-    return Found(place, value, isinstance(text, str) and _is_suspect(text.encode("utf-8", "replace")))
+    said = value.get("textPayload")  # an entry of what Cloud Logging took for no JSON
+    return Found(place, value, isinstance(said, str) and _is_suspect(said.encode("utf-8", "replace")))
 
 
 def _is_suspect(data: bytes) -> bool:

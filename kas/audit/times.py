@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import inf
+from typing import Final
 
 from kas.dataclass import dataclass
+
+# The years 1 to 9999 in UTC, of which there is a text.
+_FIRST: Final = -62_135_596_800
+_BEYOND: Final = 253_402_300_800
 
 
 def seconds_of(text: object) -> float:
@@ -15,7 +20,10 @@ def seconds_of(text: object) -> float:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError("a time without an offset")
-    return time.timestamp()
+    seconds = time.timestamp()
+    if not _FIRST <= seconds < _BEYOND:
+        raise ValueError("a time outside of all years")
+    return seconds
 
 
 def text_of(seconds: float) -> str:

@@ -100,16 +100,24 @@ class Trail:
             yield f"process {self._lines.name}: no checkpoint of it holds: nobody vouches for its {counted(len(self._ordered), 'line')}"
         elif self._tail and self._held[-1].held == _END:
             yield f"{self._tail[0].text}: it comes after the end of its process, the first of {len(self._tail)}"
-        elif sum(not line.link.lost for line in self._tail) > EVERY_LINES:
+        elif len(self._tail) > EVERY_LINES:
             yield (
                 f"process {self._lines.name}: {len(self._tail)} lines follow its last checkpoint, and it makes another after "
-                f"{EVERY_LINES}: some are invented, or checkpoints are cut"
+                f"{EVERY_LINES}: some are invented, or checkpoints are cut or could not be written: nobody vouches for them"
             )
 
     @property
     def lost(self) -> int:
         """Lines that could not be written, as those after them say."""
         return sum(line.link.lost for line in self._ordered)
+
+    @property
+    def excused(self) -> int:
+        """So many of them may have left a rest: those before the last checkpoint that holds, and few of the tail, which can
+        be invented.
+        """
+        of_tail = sum(line.link.lost for line in self._tail)
+        return self.lost - of_tail + min(of_tail, EVERY_LINES)
 
     def summary(self) -> str:
         """In one line."""

@@ -8,7 +8,7 @@ unseen: it is said how much that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Final
 
@@ -41,14 +41,15 @@ class Verification:
     keys: CheckpointKeys
     processes: dict[str, Lines] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    suspects: list[str] = field(default_factory=list)
+    suspects: list[str] = field(default_factory=list)  # the first of them
+    suspected: int = 0
     untold: int = 0
     others: int = 0
 
     def add(self, log: Iterable[Found]) -> None:
         for found in log:
             if found.is_suspect:
-                self.suspects.append(found.place.text)
+                self._suspect(found)
             elif "chain" in found.payload or found.payload.get("event") in EVENTS:
                 self._add_line(found)
             else:
@@ -61,20 +62,34 @@ class Verification:
         that was written: the numbers in the chains show which of them are missing, but for the last of a process.
         """
         trails = [Trail(lines) for lines in self.processes.values()]
-        is_explained = len(self.suspects) <= sum(trail.lost for trail in trails)
-        for place in () if is_explained else self.suspects:
-            self._fault(f"{place}: it looks like a line of the trail, and cannot be read")
+        is_explained = self.suspected <= sum(trail.excused for trail in trails)
+        if not is_explained:
+            for place in self.suspects:
+                self._fault(f"{place}: it looks like a line of the trail, and cannot be read")
+            self.untold += self.suspected - len(self.suspects)
         for trail in trails:
             for fault in trail.faults(is_part=is_part):
                 self._fault(fault)
         return Verdict(
             processes=tuple(trail.summary() for trail in trails),
-            notes=tuple(f"{place}: the rest of a line" for place in self.suspects if is_explained),
+            notes=tuple(self._rests()) if is_explained else (),
             faults=tuple(self.faults),
             untold=self.untold,
             lines=sum(len(lines.by_number) for lines in self.processes.values()),
             others=self.others,
         )
+
+    def _suspect(self, found: Found) -> None:
+        self.suspected += 1
+        if len(self.suspects) < MAX_FAULTS:
+            self.suspects.append(found.place.text)
+
+    def _rests(self) -> Iterator[str]:
+        for place in self.suspects:
+            yield f"{place}: the rest of a line"
+        more = self.suspected - len(self.suspects)
+        if more:
+            yield f"{more} more rests of lines are not told"
 
     def _add_line(self, found: Found) -> None:
         line, place = found.payload, found.place.text

@@ -20,6 +20,7 @@ from kas.dataclass import dataclass
 
 _EVENTS: Final = frozenset({"rewrap", "refusal", "explain", "public_key", "checkpoint"})
 _DAY_SECONDS: Final = 86_400.0
+_MAX_NUMBER: Final = 2**53  # beyond it whole numbers are not exact, and none of ours is near
 
 
 class AuditFileUnreadable(Exception):
@@ -38,6 +39,7 @@ class Usage:
     log_bytes: int = 0
     micro_usd: float = 0.0
     others: int = 0
+    seen: set[tuple[str, int]] = field(default_factory=set)  # places in trails: Cloud Logging may deliver a line twice
 
     @property
     def requests(self) -> int:
@@ -53,20 +55,33 @@ class Usage:
         return sum(billed(seconds) for seconds in self.seconds.values()) / self.requests
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Counts one line. Raises KeyError, TypeError or ValueError where it is no audit line after all."""
+        """Counts one line. Raises KeyError, TypeError, ValueError or RecursionError where it is no audit line after all."""
+        chain = event.get("chain") or {}
+        place = (str(chain["process"]), int(_number(chain["number"]))) if chain else None
+        if place in self.seen:
+            return
+        if place is not None:
+            self.seen.add(place)
         kind, time = event["event"], datetime.fromisoformat(str(event["time"]))
         self.log_bytes += len(json.dumps(event, separators=(",", ":"))) + ENVELOPE_BYTES
         if kind == "checkpoint":  # of no request
             return
         request = str(event["requestId"])
-        spent = sum(float(part) for part in (event.get("latencyMs") or {}).values()) / 1000
+        spent = sum(_number(part) for part in (event.get("latencyMs") or {}).values()) / 1000
         self.seconds[request] = max(spent, self.seconds.get(request, 0.0))
         self.times.append(time.timestamp())
-        self.micro_usd += float(event.get("costMicroUsd") or 0)
+        self.micro_usd += _number(event.get("costMicroUsd") or 0)
         if kind == "rewrap":
             self.kaos += 1
-            self.operations += int(event["keyOperations"])
+            self.operations += int(_number(event["keyOperations"]))
             self.hits += bool(event["cacheHit"])
+
+
+def _number(value: object) -> float:
+    """Of a line. Raises ValueError for none that the service writes: not finite, negative, or beyond all measure."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMBER:
+        raise ValueError("a number out of range")
+    return value
 
 
 def read_usage(path: Path) -> Usage:
@@ -81,7 +96,7 @@ def read_usage(path: Path) -> Usage:
             usage.add(event)
     except OSError as error:
         raise AuditFileUnreadable(f"{path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise AuditFileUnreadable(f"{path}: a line lacks what an audit line has ({error})") from error
     if not usage.requests:
         raise AuditFileUnreadable(f"{path}: has no audit line")
@@ -102,7 +117,7 @@ def _entries(text: str) -> Iterator[Any]:
 def _parsed(line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -180,6 +180,8 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"KAS_KMS_OPERATIONS_PER_DAY is {_DAY_BUDGET} by default; each instance would make {done:,.0f}."
     if any(not line.is_confirmed and line.quantity for line in report.lines):
         yield "[?] the price is second-hand: look it up at its source (kas/cost/prices.json)."
+    if not scenario.alert_conditions:
+        yield "Without alerts: deploy.sh makes nine, --alert-conditions 9 says what they add."
     yield "Before taxes and discounts; only Cloud Run's prices are those of the location, all others are of us-central1."
 
 

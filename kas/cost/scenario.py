@@ -16,7 +16,6 @@ PROTECTIONS: Final = ("hsm", "software")
 DIALECTS: Final = ("acp240", "opentdf")
 STATES: Final = ("memory", "firestore", "valkey", "redis")
 SHARED_CACHES: Final = ("valkey", "redis")
-HOSTS: Final = ("run", "vm")
 
 # Of a request, what the platform writes of it; of a key access object, its audit line; of a key operation, the entry of
 # Cloud KMS. With what Cloud Logging puts around each.

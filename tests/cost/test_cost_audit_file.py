@@ -192,6 +192,13 @@ def test_a_file_of_minutes_stands_for_nothing_until_it_is_said_for_what(file, ca
     assert main(["--from-audit", str(path), "--days", "1"]) == 0
 
 
+def test_a_line_that_cloud_logging_delivers_twice_counts_once(file):
+    once = half_a_day().text()
+    twice = read_usage(file(once + once))
+    assert (twice.operations, twice.kaos, twice.micro_usd) == (2, 4, read_usage(file(once)).micro_usd)
+    assert twice.log_bytes == read_usage(file(once)).log_bytes
+
+
 LINE = json.loads(half_a_day().lines[0])
 
 
@@ -207,12 +214,37 @@ LINE = json.loads(half_a_day().lines[0])
         json.dumps(LINE | {"keyOperations": None}),
         json.dumps(LINE | {"latencyMs": [1]}),
         json.dumps(LINE | {"costMicroUsd": "much"}),
+        "[" * 200_000,
+        '{"event":"rewrap","a":' + "[" * 200_000,
     ],
 )
 def test_what_is_no_audit_file_is_refused_and_named(file, text):
     path = file(text)
     with pytest.raises(AuditFileUnreadable, match=f"^{path}: "):
         read_usage(path)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "-1", "9" * 4000, str(2**53 + 1), "true", '"1"'])
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"keyOperations": "N"},
+        {"costMicroUsd": "N"},
+        {"latencyMs": {"sign": "N"}},
+        {"chain": {"process": "a", "number": "N"}},
+    ],
+)
+@pytest.mark.parametrize("form", ["%s", "[%s]"])
+def test_a_number_that_no_line_has_is_refused_and_named(file, capsys, form, member, number):
+    """By the command, as a file that cannot be read."""
+    event = {"event": "rewrap", "requestId": "r", "cacheHit": False, "keyOperations": 1}
+    line = form % json.dumps(LINE | event | member)
+    assert read_usage(file(line.replace('"N"', "1"))).requests == 1
+    path = file(line.replace('"N"', number))
+    with pytest.raises(SystemExit) as end:
+        main(["--from-audit", str(path), "--days", "1"])
+    assert end.value.code == 2
+    assert f"{path}: a line lacks what an audit line has (a number out of range)" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

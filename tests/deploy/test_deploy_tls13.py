@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.env_file import Refused
-from deploy.safety import check_edge
-from tests.deploy.conftest import Deployment
+from deploy.safety import check
+from tests.deploy.conftest import ROOT, Deployment
 from tests.deploy.google_http import Google, google_http
 from tests.deploy.recorder.project import Project
 from tests.deploy.recorder.server import Recorder, recording
@@ -169,10 +169,19 @@ def test_attack_l06_who_opens_the_direct_address_again_believes_no_hop_any_more(
 @pytest.mark.parametrize("hops", [0, 1, 2])
 @pytest.mark.parametrize("ingress_", ["all", "internal", "internal-and-cloud-load-balancing"])
 @pytest.mark.parametrize("default_url", ["yes", "no"])
-def test_attack_l06_of_all_ways_two_are_consistent(hops, ingress_, default_url):
+def test_attack_l06_of_all_ways_two_are_consistent(monkeypatch, hops, ingress_, default_url):
+    monkeypatch.chdir(ROOT)
     is_closed = (ingress_, default_url) == ("internal-and-cloud-load-balancing", "no")
+    options = {
+        "hops": str(hops),
+        "ingress": ingress_,
+        "default_url": default_url,
+        "state": "memory",
+        "max_instances": "1",
+    }
+    settings = {"KAS_ISSUERS_PATH": "env.yaml"}  # any file that is there
     if hops == (1 if is_closed else 0):
-        check_edge(hops, ingress_, default_url)
+        check(settings, options)
     else:
-        with pytest.raises(Refused):
-            check_edge(hops, ingress_, default_url)
+        with pytest.raises(Refused, match="trusted proxies with ingress"):
+            check(settings, options)

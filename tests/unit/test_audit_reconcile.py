@@ -216,6 +216,16 @@ def test_what_cannot_be_read_is_counted(sides: Sides) -> None:
     assert sides.says("not read: 3 lines of the audit, 4 entries of Cloud KMS")
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_of_all_years_cannot_be_read(sides: Sides, time: str) -> None:
+    """Neither an entry's, nor one that is asked for."""
+    sides.entries.append(decrypt(3) | {"timestamp": time})
+    assert sides.surplus() == []
+    assert sides.says("not read: 0 lines of the audit, 1 entries of Cloud KMS")
+    assert sides.run("--from", time) == 2
+    assert "must be a time such as 2026-11-23T22:55:10Z" in sides.error
+
+
 # ---- Surplus at Google
 
 
@@ -372,6 +382,13 @@ def test_a_time_needs_its_offset(sides: Sides, time: str) -> None:
 def test_a_window_is_of_some_seconds(sides: Sides, window: str) -> None:
     assert sides.run(f"--window={window}") == 2
     assert "must be 1 to 3600" in sides.error
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"])
+def test_each_time_has_a_text(time: str) -> None:
+    assert seconds_of(text_of(seconds_of(time))) == pytest.approx(seconds_of(time), abs=0.002)
+    with pytest.raises(ValueError, match="outside"):
+        seconds_of("9999-12-31T23:59:59.999999Z")  # a double has no room for it
 
 
 def test_times_have_up_to_nine_digits() -> None:

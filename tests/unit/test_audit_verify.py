@@ -14,7 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kas.audit.__main__ import main
 from kas.audit.chain import hash_of, hash_of_lifted
 from kas.audit.checkpoint import sign
+from kas.audit.keys import CheckpointKeys
 from kas.audit.log import EVERY_LINES
+from kas.audit.read import read_log
+from kas.audit.verify import Verification
 from kas.crypto.signatures import ResultSigner
 from tests.trails import SIGNER, exported, jwks_file, rewrap, written
 from tests.unit.test_audit_chain import Pen, record, refused
@@ -191,6 +194,43 @@ def test_a_changed_line_is_named(verifier: Verifier, change: dict[str, Any]) -> 
     lines[3] = changed(lines[3], **change)
     assert verifier.faults(lines) == [
         f"log line 4, line 4 of process {'a' * 22}: it was changed, its hash is another line's"
+    ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"time": "1999-01-01T00:00:00.000Z"},
+        {"time": json.loads(process()[3])["time"]},
+        {"logging.googleapis.com/trace": "another"},
+        {"logging.googleapis.com/labels": {}},
+        {"httpRequest": {"status": 200}},
+        {"timestamp": "1999-01-01T00:00:00Z"},
+    ],
+)
+def test_what_is_lifted_out_is_all_there_or_nothing_of_it(verifier: Verifier, more: dict[str, Any]) -> None:
+    """Whoever takes ``severity`` out cannot change the rest of it unseen."""
+    lines = [json.loads(line) for line in process()]
+    stripped = [{name: value for name, value in line.items() if name not in {"severity", "time"}} for line in lines]
+    assert verifier.faults(json.dumps(line).encode() + b"\n" for line in stripped) == []
+    faults = verifier.faults(json.dumps(line | more).encode() + b"\n" for line in stripped)
+    assert sum("it was changed" in fault for fault in faults) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"time": "1999-01-01T00:00:00.000Z"}, {"httpRequest": {"status": 200}}, {"timestamp": "1999-01-01T00:00:00Z"}],
+)
+def test_nothing_is_put_into_a_payload_that_would_have_been_lifted_out(
+    verifier: Verifier, more: dict[str, Any]
+) -> None:
+    """Another time than that of the chain, or what the service never writes."""
+    entries = exported(process())
+    entries[2]["jsonPayload"] |= {"time": entries[2]["timestamp"]}
+    assert verifier.faults([json.dumps(entries).encode()]) == []
+    entries[2]["jsonPayload"] |= more
+    assert verifier.faults([json.dumps(entries).encode()]) == [
+        f"log entry 3, line 7 of process {'a' * 22}: it was changed, its hash is another line's"
     ]
 
 
@@ -382,6 +422,25 @@ def test_more_lines_than_the_service_leaves_without_a_checkpoint_are_invented(ve
         assert len(verifier.faults([*lines, *appended])) == faults
 
 
+@pytest.mark.parametrize("lost", [1, 2**40])
+def test_lines_that_say_that_others_were_lost_are_counted_as_well(verifier: Verifier, lost: int) -> None:
+    """They are invented as easily, and what they say excuses no more than a few unreadable lines."""
+    lines = process(closes=False)
+    appended, last = [], json.loads(lines[-1])
+    for _ in range(EVERY_LINES - 4):
+        line = json.loads(lines[-1])
+        line["chain"] |= {"number": last["chain"]["number"] + lost + 1, "previous": last["chain"]["hash"], "lost": lost}
+        line["chain"]["hash"] = hash_of(line)
+        appended.append(json.dumps(line).encode() + b"\n")
+        last = line
+    rest = [lines[1][:60] + b"\n"] * (EVERY_LINES - 5)
+    assert verifier.faults([*lines, *appended[:-1], *rest]) == []
+    (fault,) = verifier.faults([*lines, *appended])
+    assert fault.startswith(f"process {'a' * 22}: {EVERY_LINES + 1} lines follow its last checkpoint")
+    rests = [lines[1][:60] + b"\n"] * (EVERY_LINES + 1)
+    assert len(verifier.faults([*lines, *appended[:-1], *rests])) == len(rests)
+
+
 def test_lines_without_a_chain_are_said(verifier: Verifier) -> None:
     """Each, whatever else is in the file."""
     bare = json.dumps(rewrap(1)).encode() + b"\n"
@@ -456,6 +515,32 @@ def test_faults_beyond_many_are_counted(verifier: Verifier, monkeypatch: pytest.
     assert verifier.said[-1].endswith("10 faults")
 
 
+def test_of_unreadable_lines_beyond_many_no_place_is_kept(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted, whether lines that were lost explain them or not."""
+    monkeypatch.setattr("kas.audit.verify.MAX_FAULTS", 3)
+    verification = Verification(CheckpointKeys({}))
+    verification.add(read_log(verifier.file(b"{\n" * 100)))
+    assert (len(verification.suspects), verification.suspected) == (3, 100)
+    assert verifier.faults([*process(), *[b"{\n"] * 10])[-1] == "7 more are not told"
+    assert verifier.said[-1].endswith("10 faults")
+    pen = Pen(fails={4: 40, 5: 40, 6: 40, 7: 40, 8: 40})
+    log = pen.log()
+    record(log, 1)
+    for number in range(2, 7):
+        refused(log, number)
+    record(log, 7)
+    assert verifier.faults([pen.paper]) == []
+    assert "2 more rests of lines are not told" in verifier.said
+
+
+def test_what_is_no_object_is_not_parsed(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or half a million brackets take a minute."""
+    monkeypatch.delattr("kas.audit.read.parse_json")
+    others = [b"{\n", b"x}\n", b'{"chain"\n', b"[1]\n", b"\xff\n", b"1\n"]
+    found = list(read_log(verifier.file(b"".join(others))))
+    assert [one.is_suspect for one in found] == [True, False, True, False, False, False]
+
+
 def test_what_a_log_brought_in_colours_no_terminal(verifier: Verifier) -> None:
     """It may be anybody's."""
     lines = process()
@@ -492,6 +577,20 @@ def test_an_array_that_is_no_array_to_its_end_cannot_be_read(verifier: Verifier,
     """It was cut on its way, and whatever was in the rest is not known."""
     assert verifier.lines([content]) == 2
     assert f"cannot be read {why}" in verifier.error
+
+
+@pytest.mark.parametrize(
+    "more", [b"[]", b"{}", b"\n[{}]", b" " * 2**17 + b"x", b",", b"]", b"\xc3", b" " * (2**16 - 3) + b"\xc3"]
+)
+@pytest.mark.parametrize("array", [b"[]", b"[{}]"])
+def test_what_comes_after_an_array_is_not_passed_over(verifier: Verifier, array: bytes, more: bytes) -> None:
+    """Two exports in one file, say: the second may be the one with the trail."""
+    assert verifier.lines([array, more]) == 2
+    assert "cannot be read beyond entry" in verifier.error
+
+
+def test_white_space_after_an_array_is_nothing(verifier: Verifier) -> None:
+    assert verifier.lines([json.dumps(exported(process())).encode(), b"\r\n\t " * 2**16]) == 0
 
 
 def test_files_that_are_not_there_cannot_be_read(verifier: Verifier) -> None:

@@ -59,7 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "dek_cache_seconds": 60,
     "dek_cache_entries": 10_000,
     "instance_vcpu": 1,
-    "instance_memory_mib": 512,
+    "instance_memory_mib": 640,
     "jwks_cache_seconds": 3600,
     "public_key_cache_seconds": 3600,
     "metrics": "off",

@@ -243,8 +243,8 @@ def test_project_names_the_trace(tmp_path: Path, capfd: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("changes", "cost"),
     [
-        ({}, 0.4 + 2.4 + 0.125),
-        ({"KAS_INSTANCE_VCPU": "2"}, 0.4 + 4.8 + 0.125),
+        ({}, 0.4 + 2.4 + 0.15625),
+        ({"KAS_INSTANCE_VCPU": "2"}, 0.4 + 4.8 + 0.15625),
         ({"KAS_INSTANCE_MEMORY_MIB": "1024"}, 0.4 + 2.4 + 0.25),
     ],
 )
