@@ -35,12 +35,17 @@ Usage: ./deploy.sh VERB [flags]
   status             what is there
   smoke              asks the deployed service; with credentials for a rewrap in each dialect
   promote            traffic to the revision tagged candidate; with --yes to the newest after a rollback
-  rollback [REVISION]  traffic to it, by default to the one that served before
+  rollback [REVISION]  traffic to it, by default to the newest ready one made before that which serves
   rotate-key KEY     a new version of acp240 or opentdf; the old one still opens
   rotate-secrets     a new signing key and a new nonce secret
   cost               spent so far this month
   destroy            removes everything but keys and secrets; asks
-Flags: --nation usa|fra|gbr  --via run|functions  --tls13  --profile pilot  --no-traffic  --measure  --secrets  --yes
+Flags of every verb: --nation usa|fra|gbr  --via run|functions  --tls13  --profile pilot
+  --no-traffic       plan, apply: the new revision waits under the tag candidate; smoke: asks that one
+  --measure          apply, smoke: many requests, and how long they took; needs credentials
+  --secrets          destroy: the secrets too, but for the sealed key
+  --yes              destroy: asks nothing; promote: after a rollback; rollback: though keys are unknown to it;
+                     rotate-key, rotate-secrets: again on the same day
 END
 }
 

@@ -100,10 +100,11 @@ class Deployed:
             "max_instances": own.get("autoscaling.knative.dev/maxScale", ""),
             "min_instances": own.get("autoscaling.knative.dev/minScale", "0"),
         }
-        return seen if options["via"] == "functions" else seen | self._edge
+        return seen if options["via"] == "functions" else seen | self.edge
 
     @property
-    def _edge(self) -> dict[str, str]:
+    def edge(self) -> dict[str, str]:
+        """Who may reach the service, whichever revision serves."""
         own = _annotations(self.service)
         return {
             "ingress": own.get("run.googleapis.com/ingress", "all"),

@@ -6,6 +6,7 @@ destroy() {
 	MODE=apply
 	step_access
 	step destroy 'see the reason'
+	check_ours
 	confirm
 	remove_balancer
 	remove_watching
@@ -75,15 +76,21 @@ remove_listed() { # FUNCTION TITLE, and the question for a list of titles and na
 }
 
 is_last() { # whether neither another service nor another nation's account is in the project
+	local email
 	is_alone || return 1
 	found iam service-accounts list '--format=value(email)' || return 0
-	! grep -E '^kas-(usa|fra|gbr)@' <<<"$ANSWER" | grep -qvxF "$ACCOUNT"
+	while read -r email; do
+		[[ ! $email =~ ^kas-(usa|fra|gbr)@ || $email == "$ACCOUNT" ]] || return 1
+	done <<<"$ANSWER"
 }
 
 is_alone() { # whether no other service runs as the account
+	local account name
 	found run services list "--region=$REGION" '--format=value(spec.template.spec.serviceAccountName,metadata.name)' ||
 		return 0
-	! grep -F "$ACCOUNT"$'\t' <<<"$ANSWER" | grep -qvF $'\t'"$SERVICE"
+	while IFS=$'\t' read -r account name; do
+		[[ $account != "$ACCOUNT" || $name == "$SERVICE" ]] || return 1
+	done <<<"$ANSWER"
 }
 
 remove_service() {

@@ -1,13 +1,15 @@
 """`env.yaml`: a map of names to quoted texts, one a line, and nothing else of YAML.
 
 Read strictly, since what is misread would be deployed; written so that gcloud and any YAML reader see the same texts.
+``python3 -m deploy.env_file PATH NAME`` prints the text of one name, or an empty line.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,3 +40,16 @@ def read(path: Path) -> dict[str, str]:
 def write(path: Path, values: Mapping[str, str]) -> None:
     """JSON's texts are YAML's too."""
     path.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()), "utf-8")
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        print(read(Path(arguments[0])).get(arguments[1], ""))
+    except Refused as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

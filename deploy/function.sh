@@ -62,6 +62,7 @@ step_function() {
 	step 'the function' "where the reason is the build, its log is at
            https://console.cloud.google.com/cloud-build/builds;region=$REGION?project=$PROJECT
            where it is the start of the container: docs/GCP-KMS-SETUP.md, \"When something is wrong\""
+	check_ours
 	hash_source
 	read_service
 	compare
@@ -84,11 +85,37 @@ step_addresses() {
 deploy_difference() {
 	case " $DIFFERENCES " in
 	'  ') ;;
-	*' source '*) deploy_source ;;
+	*' source '*) deploy_by deploy_source ;;
 	*' withdrawn '*) stop "$SERVICE was rolled back, and other settings would stand on what was withdrawn. Deploy another
            source, or give ${DIFFERENCES##* } the traffic again first: ./deploy.sh promote --yes" ;;
-	*) deploy_settings ;;
+	*) deploy_by deploy_settings ;;
 	esac
+}
+
+# Who may reach the service changes at once, whatever revision has the traffic: one that believes a proxy must be gone
+# before the direct address opens. The other way round it closes first: a new revision gets its traffic after that.
+deploy_by() { # FUNCTION
+	if [[ " $DIFFERENCES " =~ ' '(ingress|default_url)' ' ]]; then
+		[[ $TRAFFIC == yes ]] || stop "who may reach $SERVICE would change at once, for the revision that serves too: run it
+           without --no-traffic, or with --tls13 as it was"
+		if may_believe_proxy; then
+			deploy_closed "$1"
+			set -- deploy_settings
+		fi
+	fi
+	"$1"
+}
+
+may_believe_proxy() { # whether a revision that has traffic or a tag might, while the direct address is to be open
+	[[ $DEFAULT_URL == yes && $READY == yes ]] || return 1
+	[[ " $DIFFERENCES waits=$WAITS " =~ ' '(KAS_TRUSTED_PROXY_HOPS|withdrawn|waits=yes)' ' ]]
+}
+
+deploy_closed() { # FUNCTION
+	local INGRESS=$BEHIND_LOAD_BALANCER DEFAULT_URL=no
+	"$1"
+	give_traffic
+	DIFFERENCES='ingress default_url' # this is left
 }
 
 service_flags() { # Google's own settings that both ways have in common, each explicit

@@ -22,6 +22,16 @@ _BASES: Final = {
 _TIMEOUT_SECONDS: Final = 30
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token would go along, to whatever host an answer names. What is not followed is raised as HTTPError."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirect)
+
+
 class CallFailed(Exception):
     """``status`` is of HTTP, ``text`` what Google says."""
 
@@ -55,7 +65,7 @@ def call(
     headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+        with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as answer:
             return dict(json.load(answer))
     except urllib.error.HTTPError as error:
         raise CallFailed(error.code, error.read(4096).decode("utf-8", "replace")) from error

@@ -3,6 +3,7 @@
 # refused with exit status 2.
 
 VERB='' ARGUMENT='' VIA=run TLS13=no TRAFFIC=yes MEASURE=no YES=no WITH_SECRETS=no
+BEHIND_LOAD_BALANCER=internal-and-cloud-load-balancing
 
 read_options() {
 	while (($#)); do
@@ -107,7 +108,7 @@ choose_edge() {
 	fi
 	[[ $VIA == run ]] || refuse '--tls13 needs --via run: a function has an address that cannot be switched off'
 	[[ $DOMAIN =~ ^([a-z0-9-]+\.)+[a-z]{2,}$ ]] || refuse "--tls13 needs DOMAIN, the name that clients call, not '$DOMAIN'"
-	HOPS=1 INGRESS=internal-and-cloud-load-balancing DEFAULT_URL=no
+	HOPS=1 INGRESS=$BEHIND_LOAD_BALANCER DEFAULT_URL=no
 }
 
 check_tools() {
@@ -120,6 +121,9 @@ check_tools() {
 check_options() {
 	derive_names
 	[[ $SERVICE =~ ^[a-z][a-z0-9-]{0,47}[a-z0-9]$ ]] || refuse "SERVICE is not a name of a service: '$SERVICE'"
+	# Account, ring and secrets are the nation's: another's service, or a stranger's, is not ours to change or remove.
+	[[ $SERVICE == "kas-$NATION" || $SERVICE == "kas-$NATION-"* ]] ||
+		refuse "SERVICE is kas-$NATION, or begins with kas-$NATION-, not '$SERVICE'"
 	check_profile
 	check_keys
 	check_money

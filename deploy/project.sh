@@ -62,6 +62,14 @@ has_role() { # MEMBER ROLE, and the question for a policy
 	grep -qxF "$member"$'\t'"$role" <<<"$ANSWER"
 }
 
+check_ours() { # the name alone does not make a service one of this script's
+	found run services describe "$SERVICE" "--region=$REGION" \
+		'--format=value(metadata.labels.kas-source,spec.template.spec.serviceAccountName)' || return 0
+	[[ $ANSWER != $'\t'* || $ANSWER == $'\t'"$ACCOUNT" ]] ||
+		stop "there is a service $SERVICE that this script has not made: it neither runs as $ACCOUNT
+           nor has the label kas-source"
+}
+
 # Google's own record of every use of a key, against which the service's audit can be counted. The project's policy is
 # read, added to and written back under its etag: whoever changed it meanwhile wins, and this is refused.
 step_key_audit() {

@@ -1,8 +1,9 @@
-"""Which revision to go to: ``python3 -m deploy.revisions candidate SERVICE_JSON TAG``, or ``back SERVICE REVISIONS OUT [NAME]``.
+"""Which revision to go to: ``python3 -m deploy.revisions candidate SERVICE_JSON TAG``, ``edge SERVICE REVISIONS NAME``, or
+``back SERVICE REVISIONS OUT [NAME]``.
 
 ``candidate`` prints the newest ready revision, the one with the tag, and the newest again where somebody has rolled back from
-it; ``-`` where there is none. ``back`` writes the
-revision to go back to, by default the newest one before that which serves now, and then what it names: ``key`` and
+it; ``-`` where there is none. ``edge`` ends with 1 where the revision believes other proxies than those that callers have
+to come by. ``back`` writes the revision to go back to, by default the newest one before that which serves now, and then what it names: ``key`` and
 ``secret`` with a version, and ``newer`` with the kid of a key that serves now and that it does not know.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from deploy.deployed import Deployed, environment_of
 from deploy.env_file import Refused
+from deploy.safety import check_edge
 
 _SECRET: Final = re.compile(r"sm://(projects/[^/]+/secrets/[^/]+/versions/\d+)")
 Json = dict[str, Any]
@@ -64,6 +66,18 @@ def named(there: Json, now: Json) -> Iterator[tuple[str, str]]:
         yield "newer", kid
 
 
+def check_reached(service: Json, revisions: Sequence[Json], name: str) -> None:
+    """Raises Refused where callers of the revision would choose the address that they are counted as, or have all one."""
+    edge = Deployed(service, {}).edge
+    environment = next((environment_of(one) for one in revisions if one["metadata"]["name"] == name), None)
+    if environment is None:
+        raise Refused(f"there is no revision {name}")
+    try:
+        check_edge(int(environment.get("KAS_TRUSTED_PROXY_HOPS", "0")), edge["ingress"], edge["default_url"])
+    except Refused as refusal:
+        raise Refused(f"{name} would believe {refusal}") from refusal
+
+
 def _keys(environment: Mapping[str, str]) -> dict[str, Json]:
     index = json.loads(environment.get("KAS_KEYS") or "{}")
     return {entry["kid"]: entry for entry in index.get("unwrapKeys", [])}
@@ -78,6 +92,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     revisions = json.loads(Path(arguments[2]).read_text("utf-8"))
     try:
+        if arguments[0] == "edge":
+            check_reached(service, revisions, arguments[3])
+            return 0
         there, now = target(service, revisions, next(iter(arguments[4:]), None))
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")

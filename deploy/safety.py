@@ -15,6 +15,7 @@ from deploy import env_file
 from deploy.env_file import Refused
 
 BEHIND_LOAD_BALANCER: Final = "internal-and-cloud-load-balancing"
+_OF_THE_HOST: Final = ("WORKERS", "THREADS")
 
 
 def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
@@ -24,6 +25,8 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
     2. The service runs in production mode.
     3. With state in memory one process remembers every proof, and accepts none of another.
     4. It knows whose tokens it takes.
+    5. What it counts is told to nobody who asks: the service is public.
+    6. Its settings are its own, and none of Python or of a library, such as a proxy for what it asks.
     """
     check_edge(int(options["hops"]), options["ingress"], options["default_url"])
     hops = settings.get("KAS_TRUSTED_PROXY_HOPS", "0")
@@ -34,6 +37,11 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
         )
     if settings.get("KAS_MODE", "production") != "production":
         raise Refused("KAS_MODE must be production")
+    if settings.get("KAS_METRICS", "off") != "off":
+        raise Refused("KAS_METRICS must be off: everybody may ask this service, and would be told")
+    strange = [name for name in settings if not (name.startswith("KAS_") or name in _OF_THE_HOST)]
+    if strange:
+        raise Refused(f"{', '.join(strange)}: only KAS_…, {' and '.join(_OF_THE_HOST)} are settings of the service")
     if options["state"] == "memory":
         _check_memory(settings, options)
     issuers = Path(settings.get("KAS_ISSUERS_PATH", "config/issuers.json"))

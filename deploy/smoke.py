@@ -23,12 +23,10 @@ from email.message import Message
 from http import HTTPStatus
 from typing import Any, Final
 
+from deploy.smoke_failed import SmokeFailed
+
 _TIMEOUT_SECONDS: Final = 30
 _MAX_BYTES: Final = 2**20
-
-
-class SmokeFailed(Exception):
-    """The text says what was asked, and what came back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.smoke import SmokeFailed
+from deploy.smoke_failed import SmokeFailed
 from local.client import ClientError, Credentials, Http, Session, opentdf
 from local.client.http import Answer
 

@@ -21,7 +21,9 @@ promote() {
 	MODE=apply
 	step_access
 	step 'traffic' './deploy.sh status shows which revisions there are'
+	check_ours
 	read_service
+	list_revisions
 	read -r newest candidate withdrawn < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
 	if [[ $withdrawn != - ]]; then # nobody brings it back by accident: a build promotes too
 		[[ $YES == yes ]] || stop "$withdrawn was withdrawn by a rollback: promote --yes gives it the traffic again"
@@ -30,7 +32,20 @@ promote() {
 	elif [[ $candidate != "$newest" ]]; then
 		stop "$TAG is $candidate, and $newest has been made since"
 	fi
+	check_edge "$newest"
 	give_traffic
+}
+
+list_revisions() {
+	found run revisions list "--service=$SERVICE" "--region=$REGION" --format=json || stop "there is no service $SERVICE"
+	printf '%s' "$ANSWER" >"$WORK/revisions.json"
+}
+
+# Whom a revision believes about addresses has to fit who may reach the service now.
+check_edge() { # REVISION
+	python3 -m deploy.revisions edge "$WORK/service.json" "$WORK/revisions.json" "$1" 2>"$WORK/said" ||
+		stop "$(said). Who may reach the service is not of a revision:
+           ./deploy.sh apply sets both, with --tls13 behind the load balancer"
 }
 
 rollback() {
@@ -38,12 +53,13 @@ rollback() {
 	MODE=apply
 	step_access
 	step 'rollback' './deploy.sh status shows which revisions there are'
+	check_ours
 	read_service
-	found run revisions list "--service=$SERVICE" "--region=$REGION" --format=json || stop "there is no service $SERVICE"
-	printf '%s' "$ANSWER" >"$WORK/revisions.json"
+	list_revisions
 	python3 -m deploy.revisions back "$WORK/service.json" "$WORK/revisions.json" "$WORK/target" ${ARGUMENT:+"$ARGUMENT"} \
 		2>"$WORK/said" || failed "$0" rollback ${ARGUMENT:+"$ARGUMENT"}
 	read -r revision <"$WORK/target"
+	check_edge "$revision"
 	check_target
 	change run services update-traffic "$SERVICE" "--region=$REGION" "--to-revisions=$revision=100"
 	say "# $revision serves. ./deploy.sh apply leaves it so until the source is another; forward: ./deploy.sh promote --yes"

@@ -22,8 +22,8 @@ step_channel() {
 find_channel() { # its name into CHANNEL, its address into ANSWER
 	local service email name
 	CHANNEL=''
-	found beta monitoring channels list '--format=value(userLabels.kas_service,labels.email_address,name)' || return 0
-	while IFS=$'\t' read -r service email name; do
+	found beta monitoring channels list '--format=value(userLabels.kas_service,name,labels.email_address)' || return 0
+	while IFS=$'\t' read -r service name email; do
 		[[ $service != "$SERVICE" ]] || { CHANNEL=$name ANSWER=$email && return; }
 	done <<<"$ANSWER"
 	ANSWER=''
@@ -32,7 +32,8 @@ find_channel() { # its name into CHANNEL, its address into ANSWER
 render_watched() {
 	local host=$DOMAIN operations
 	[[ $TLS13 == yes ]] || host=$SERVICE-$NUMBER.$REGION.run.app
-	operations=$(sed -nE 's/^KAS_KMS_OPERATIONS_PER_DAY: "([0-9]+)"$/\1/p' "$ENV_FILE")
+	operations=$(python3 -m deploy.env_file "$ENV_FILE" KAS_KMS_OPERATIONS_PER_DAY 2>"$WORK/said") ||
+		failed python3 -m deploy.env_file "$ENV_FILE"
 	python3 -m deploy.watched "$WORK" deploy/metrics/*.json deploy/alerts/*.json deploy/dashboard.json deploy/uptime.json \
 		"PROJECT=$PROJECT" "SERVICE=$SERVICE" "REGION=$REGION" "HOST=$host" "CHANNEL=$CHANNEL" "CPU=$CPU" \
 		"DAILY_ALERT_USD=$DAILY_ALERT" "KEY_OPERATIONS_PER_DAY=${operations:-20000}" "MEMORY=$MEMORY" \
@@ -84,9 +85,9 @@ step_alerts() {
 		renew "$name" "$mark" "$rows" alert "$file"
 		rows=$(grep -v "^$name"$'\t' <<<"$rows" || :)
 	done < <(of_kind alerts)
-	while IFS=$'\t' read -r _ name _; do # of an earlier release
-		[[ -z $name ]] || drop_alert "$name"
-	done <<<"$rows"
+	while read -r name; do # of an earlier release
+		[[ -z $name ]] || drop_alert "${name%%$'\t'*}"
+	done < <(sed -E 's/^[^\t]*\t//' <<<"$rows")
 }
 
 make_alert() { change alpha monitoring policies create "--policy-from-file=$1"; }
@@ -119,11 +120,14 @@ renew() { # TITLE MARK ROWS KIND FILE: a row is a title, a name and something wi
 # It tells, and stops nothing: what stops is KAS_KMS_OPERATIONS_PER_DAY and --max-instances. One for the project, however
 # many services it has. A share is written 0.5: 50 would be 5000 %.
 step_budget() {
-	local title="kas $PROJECT" name amount shares flags=()
+	local title="kas $PROJECT" one name amount shares flags=()
 	step 'budget' "you need roles/billing.costsManager on the billing account. Where its currency is not USD: BUDGET=20EUR"
 	found billing budgets list "--billing-account=$BILLING_ACCOUNT" \
 		'--format=value(displayName,name,amount.specifiedAmount.units,thresholdRules[].thresholdPercent)' || ANSWER=''
-	IFS=$'\t' read -r _ name amount shares < <(grep -F "$title"$'\t' <<<"$ANSWER" || printf '\t\t\t\n')
+	while IFS=$'\t' read -r one name amount shares; do
+		[[ $one != "$title" ]] || break
+		name='' amount='' shares=''
+	done <<<"$ANSWER"$'\n'
 	[[ $amount != "${BUDGET%%[A-Z]*}" || ! $shares =~ ^0\.5\;0\.9\;1(\.0)?$ ]] || return 0
 	[[ -z $name ]] || change billing budgets delete "$name" "--billing-account=$BILLING_ACCOUNT"
 	[[ -z $CHANNEL ]] || flags=("--notifications-rule-monitoring-notification-channels=$CHANNEL")

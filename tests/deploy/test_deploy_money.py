@@ -52,7 +52,10 @@ def test_fault_26_a_budget_with_other_thresholds_is_replaced(deployed, wrong):
 
 def test_another_amount_or_currency_replaces_the_budget(deployed):
     theirs = {"name": "billingAccounts/0X0X0X-0X0X0X-0X0X0X/budgets/theirs", "displayName": "other kas my-project"}
-    deployed.project.kind("budgets")[theirs["name"]] = theirs
+    budgets = deployed.project.kind("budgets")
+    ours = dict(budgets)
+    budgets.clear()
+    budgets.update({theirs["name"]: theirs, **ours})
     deployed.ok("apply", BUDGET="35EUR")
     assert deployed.project.kind("budgets").pop(theirs["name"]) == theirs, "somebody else's is left alone"
     assert budget(deployed)["amount"] == {"specifiedAmount": {"units": "35", "currencyCode": "EUR"}}

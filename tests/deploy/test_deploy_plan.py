@@ -103,6 +103,9 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_changed(deployment, 
         ('KAS_MODE: "local"', "KAS_MODE must be production"),
         ('WORKERS: "2"', "one instance, and WORKERS 1 or absent"),
         ('KAS_REWRAP_DPOP_NONCE: "offer"', "KAS_REWRAP_DPOP_NONCE must be require"),
+        ('KAS_METRICS: "on"', "KAS_METRICS must be off"),
+        ('HTTPS_PROXY: "http://proxy.example"', "HTTPS_PROXY: only KAS_…, WORKERS and THREADS are settings"),
+        ('PYTHONPATH: "/tmp"', "PYTHONPATH: only KAS_…, WORKERS and THREADS are settings"),
         ("KAS_ID: plain", 'is not NAME: "text"'),
         ('KAS_ID: "again"', 'is not NAME: "text", or the name is there twice'),
     ],
@@ -116,3 +119,12 @@ def test_settings_that_are_not_safe_are_refused_before_anything_is_changed(deplo
     done = deployment.run("apply", ENV_FILE=str(deployment.folder / "env.yaml"))
     assert (done.status, done.changes) == (2, [])
     assert said in done.err
+
+
+def test_the_limit_of_key_operations_is_read_in_either_quotes(deployed):
+    text = (deployed.tree / "env.yaml").read_text("utf-8")
+    text = text.replace('KAS_KMS_OPERATIONS_PER_DAY: "20000"', "KAS_KMS_OPERATIONS_PER_DAY: '777'")
+    (deployed.folder / "env.yaml").write_text(text, "utf-8")
+    deployed.ok("apply", ENV_FILE=str(deployed.folder / "env.yaml"))
+    policies = deployed.project.kind("alertPolicies").values()
+    assert any("777" in str(policy) for policy in policies)

@@ -113,3 +113,10 @@ def test_what_is_interrupted_leaves_no_private_folder(deployment):
         assert oct(next(deployment.work.iterdir()).stat().st_mode)[-3:] == "700"
         subprocess.run(["kill", "-TERM", "--", f"-{process.pid}"], check=True)
         process.communicate(timeout=20)
+
+
+def test_usage_says_which_verbs_a_flag_is_of(deployment):
+    out = deployment.ok("--help").out
+    verbs = {flag: out.partition(f"\n  {flag} ")[2].partition("\n  --")[0] for flag in ("--secrets", "--yes")}
+    assert "destroy:" in verbs["--secrets"]
+    assert all(verb in verbs["--yes"] for verb in ("destroy:", "promote:", "rollback:", "rotate-key"))

@@ -202,3 +202,8 @@ def test_an_address_past_the_load_balancer_fails_it():
     assert (open_.returncode, closed.returncode) == (1, 0)
     assert "leads past the load balancer" in open_.stderr
     assert "ok  http://127.0.0.1:9 leads nowhere" in closed.stdout
+
+
+def test_the_rewrap_can_be_imported_before_the_rest_and_neither_needs_the_other():
+    code = "import sys, deploy.smoke_rewrap; sys.exit('deploy.smoke' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,10 @@ from deploy.env_file import Refused
 from deploy.safety import check
 from tests.deploy.conftest import ROOT, Deployment
 from tests.deploy.google_http import Google, google_http
+from tests.deploy.recorder.call import Call
 from tests.deploy.recorder.project import Project
 from tests.deploy.recorder.server import Recorder, recording
+from tests.deploy.test_deploy_failures import Once, until_done
 
 DOMAIN = "kas.example.org"
 PARTS = {
@@ -162,8 +165,104 @@ def test_attack_l06_who_opens_the_direct_address_again_believes_no_hop_any_more(
     closed.ok("apply")
     assert ingress(closed) == ("0", "all", "False")
     updates = [call for call in closed.recorder.changes if call.words[:3] == ["run", "services", "update"]]
-    assert "default-url" in updates[0].flags
+    assert ["default-url" in update.flags for update in updates] == [False, True]
     assert closed.ok("apply").changes == []
+
+
+def exposed(deployment: Deployment) -> list[str]:
+    """Revisions that callers can reach directly, and that believe them."""
+    if ingress(deployment)[1:] == ("internal-and-cloud-load-balancing", "True"):
+        return []
+    revisions = deployment.project.kind("revisions")
+    reached = {
+        one["revisionName"]
+        for one in deployment.service["status"]["traffic"]
+        if one["revisionName"] in revisions and (one.get("percent") or "tag" in one)
+    }
+    return [name for name in reached if hops_of(revisions[name]) != "0"]
+
+
+def hops_of(revision: dict[str, Any]) -> str:
+    listed = revision["spec"]["containers"][0]["env"]
+    return next(one["value"] for one in listed if one["name"] == "KAS_TRUSTED_PROXY_HOPS")
+
+
+def test_attack_l06_no_moment_between_closed_and_open_has_a_believing_revision_reached_directly(closed):
+    closed.ok("apply", "--tls13", "--no-traffic", MEMORY="1Gi")
+    once, seen = Once(0), []
+
+    def watch(call: Call) -> str | None:
+        seen.append(exposed(closed))
+        return once(call)
+
+    closed.recorder.fail = watch
+    until_done(closed, "apply")
+    assert ingress(closed) == ("0", "all", "False")
+    until_done(closed, "apply", "--tls13")
+    assert ingress(closed) == ("1", "internal-and-cloud-load-balancing", "True")
+    assert len(seen) > 50
+    assert [names for names in seen if names] == []
+
+
+def test_attack_l06_opening_breaks_off_before_the_traffic_moved_and_goes_on_with_that(closed):
+    """The setting is right by then, in a revision that does not serve."""
+    closed.recorder.fail = lambda call: "before" if "update-traffic" in call.argv else None
+    assert closed.run("apply").status == 1
+    seen = []
+    closed.recorder.fail = lambda _: seen.append(exposed(closed))
+    closed.ok("apply")
+    assert ingress(closed) == ("0", "all", "False")
+    assert [names for names in seen if names] == []
+
+
+@pytest.mark.parametrize("source", [[], ["env.yaml"]])
+def test_attack_l06_who_may_reach_it_does_not_change_without_traffic(closed, source):
+    closed.project.more_files = source
+    done = closed.run("apply", "--no-traffic")
+    assert done.status == 1
+    assert "who may reach kas-usa would change at once" in done.err
+    assert not any(call.words[0] == "run" for call in done.changes)
+
+
+def test_attack_l06_closing_without_traffic_would_cut_off_who_calls_the_direct_address(deployed, google):
+    done = deployed.run("apply", "--tls13", "--no-traffic", DOMAIN=DOMAIN, **google.settings)
+    assert done.status == 1
+    assert "who may reach kas-usa would change at once" in done.err
+
+
+def test_attack_l06_a_plan_shows_both_steps_of_opening(closed):
+    shown = [line for line in closed.ok("plan").shown if " run " in line]
+    assert [re.findall(r"--(?:no-)?default-url|update-traffic", line) for line in shown] == [
+        ["--no-default-url"],
+        ["update-traffic"],
+        ["--default-url"],
+        ["update-traffic"],
+    ]
+
+
+def test_attack_l06_no_rollback_to_a_revision_that_believes_a_proxy_while_the_direct_address_is_open(closed):
+    believing = closed.service["status"]["latestReadyRevisionName"]
+    closed.ok("apply")
+    done = closed.run("rollback", "--yes", believing)
+    assert (done.status, done.changes) == (1, [])
+    assert f"{believing} would believe 1 trusted proxies with ingress all and the direct address on" in done.err
+    closed.ok("rollback")
+    assert exposed(closed) == []
+
+
+def test_attack_l06_no_rollback_to_a_revision_that_counts_all_as_the_load_balancer(deployed, google):
+    deployed.ok("apply", "--tls13", DOMAIN=DOMAIN, **google.settings)
+    done = deployed.run("rollback", "--yes")
+    assert (done.status, done.changes) == (1, [])
+    assert "would believe 0 trusted proxies with ingress internal-and-cloud-load-balancing" in done.err
+
+
+def test_attack_l06_no_promotion_of_a_revision_that_believes_a_proxy_while_the_direct_address_is_open(closed):
+    closed.ok("apply", "--tls13", "--no-traffic", MEMORY="1Gi")
+    closed.service["metadata"]["annotations"]["run.googleapis.com/default-url-disabled"] = "false"
+    done = closed.run("promote", "--yes")
+    assert (done.status, done.changes) == (1, [])
+    assert "would believe 1 trusted proxies" in done.err
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])

@@ -305,6 +305,23 @@ def test_another_address_for_alerts_replaces_the_first(deployed):
     assert deployed.ok("apply", ALERT_EMAIL="ops@example.com").changes == []
 
 
+def test_a_channel_without_an_address_is_not_taken_for_one(deployed):
+    """Such as one of a pager: an empty column in what gcloud prints."""
+    ((name, channel),) = deployed.project.kind("channels").items()
+    channel["labels"] = {}
+    done = deployed.ok("apply")
+    assert f"gcloud beta monitoring channels delete {name} --force --project=my-project" in done.shown
+    assert list(deployed.project.kind("channels")) != [name]
+
+
+def test_an_alert_whose_own_name_is_missing_goes_by_its_full_name(deployed):
+    labels = {"kas_service": "kas-usa", "kas_content": "0"}
+    policies = deployed.project.kind("alertPolicies")
+    policies["projects/1/alertPolicies/old"] = {"name": "projects/1/alertPolicies/old", "userLabels": labels}
+    deployed.ok("apply")
+    assert "projects/1/alertPolicies/old" not in policies
+
+
 def test_an_alert_of_an_earlier_release_goes_and_a_changed_one_is_made_anew(deployed):
     policies = deployed.project.kind("alertPolicies")
     labels = {"kas_service": "kas-usa", "kas_content": "0"}
@@ -404,6 +421,35 @@ def test_what_another_service_of_the_nation_needs_stays(deployed):
     assert list(deployed.project.kind("run services")) == ["kas-usa"]
     assert "# roles, secrets and account stay: another service of usa has them" in done.out
     assert deployed.ok("apply").changes == []
+
+
+def test_a_service_whose_name_begins_alike_keeps_what_it_needs(deployed):
+    """The account, its roles, the secrets and the budget are those of kas-usa-staging too."""
+    deployed.ok("apply", SERVICE="kas-usa-staging")
+    done = deployed.ok("destroy", "--yes", "--secrets")
+    assert list(deployed.project.kind("run services")) == ["kas-usa-staging"]
+    assert "# roles, secrets and account stay: another service of usa has them" in done.out
+    assert "kas-usa@my-project.iam.gserviceaccount.com" in deployed.project.kind("accounts")
+    assert deployed.project.kind("budgets")
+    assert deployed.project.kind("channels")
+    assert deployed.ok("apply", SERVICE="kas-usa-staging").changes == []
+
+
+@pytest.mark.parametrize(("nation", "service"), [("usa", "billing"), ("fra", "kas-usa"), ("usa", "kas-usable")])
+@pytest.mark.parametrize("words", [["destroy", "--yes"], ["apply"]])
+def test_a_service_that_is_not_of_the_nation_is_refused(deployed, nation, service, words):
+    done = deployed.run(*words, NATION=nation, SERVICE=service)
+    assert (done.status, done.calls) == (2, [])
+    assert f"SERVICE is kas-{nation}, or begins with kas-{nation}-, not '{service}'" in done.err
+
+
+@pytest.mark.parametrize("words", [["destroy", "--yes"], ["apply"], ["promote", "--yes"], ["rollback"]])
+def test_a_service_that_somebody_else_made_under_the_name_is_left_alone(deployed, words):
+    deployed.service["metadata"]["labels"] = {"team": "billing"}
+    deployed.service["spec"]["template"]["spec"]["serviceAccountName"] = "billing@my-project.iam.gserviceaccount.com"
+    done = deployed.run(*words)
+    assert (done.status, done.changes) == (1, [])
+    assert "there is a service kas-usa that this script has not made" in done.err
 
 
 def test_apply_after_destroy_ends_where_it_was(deployed, finished):
