@@ -33,7 +33,7 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 
 # Tests in three parts, which take about as long as each other. The second mostly waits: for what hangs, stalls or starts.
 ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/
-WAITS := tests/federation/ tests/host/ tests/kms/
+WAITS := tests/federation/ tests/host/ tests/kms/ tests/state/
 PROCESSES := tests/google/ tests/local/
 OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 
@@ -55,6 +55,7 @@ demo-federation: $(READY)
 test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	@tests/policy_backends/setup.sh
+	@tests/state/setup.sh
 	$(BIN)/coverage erase
 	@echo "Three parts side by side; each shows when it has ended, after some minutes."
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-attacks test-waits test-others

@@ -33,7 +33,7 @@ def fill() -> None:
     for found in gc.get_objects():
         if isinstance(found, MemoryReplayStore):
             fill_store(found)
-        elif isinstance(found, SlidingWindow) and found._capacity > 2 * _ROOM:  # noqa: SLF001 - as below
+        elif isinstance(found, SlidingWindow) and found.capacity > 2 * _ROOM:
             fill_window(found)
         elif isinstance(found, TtlCache) and found._copy is DataKey.copy:  # noqa: SLF001 - its keys are told by it
             fill_cache(found)
@@ -53,7 +53,7 @@ def fill_store(store: MemoryReplayStore) -> None:
 
 def fill_window(window: SlidingWindow) -> None:
     """Each request of another caller."""
-    for _ in range(number := window._capacity - _ROOM):  # noqa: SLF001
+    for _ in range(number := window.capacity - _ROOM):
         window.admit(secrets.token_hex(16))
     for hit in window._hits:  # noqa: SLF001
         hit.until += _NEVER

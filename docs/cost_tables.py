@@ -152,7 +152,12 @@ def assumptions(table: Table) -> str:
         ("uptime check", uptime, "`--uptime-minutes`"),
         ("logs of a request", logs, "`--log-bytes`, `--from-audit`"),
         ("an answer", f"{ANSWER_BYTES} bytes, and {RESULT_BYTES} a key access object", "–"),
-        ("a used proof in Firestore", "one write, one deletion", "–"),
+        ("a request in Firestore", "two writes, a read, a deletion", "–"),
+        (
+            "a key access object in Firestore",
+            "a read, and where it is no hit a write and a deletion; nothing without hits",
+            "–",
+        ),
     ]
     return table(("what", "assumed", "said by"), rows)
 

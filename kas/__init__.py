@@ -14,7 +14,7 @@ Where things are (a module imports only from rows below its own)
     admin                        commands of an operator; the service imports none of it
     web                          HTTP: edge, body, limits, routes, the functions host
     parts                        what the routes share
-    files, request_limits        what the configured files say; the bounds of requests
+    files, request_limits, stores  what the configured files say; the bounds of requests; what is remembered
     rewrap, explain, publish_keys  the use cases
     release                      what happens to each key access object
     federation, rounds, recombination  other services; alternatives; splits of one key
@@ -27,7 +27,7 @@ Where things are (a module imports only from rows below its own)
     protocol                     the wire, one package a dialect
     keys                         unwrap keys, what holds and opens them, their budget
     auth, policy                 who asks; what the policy says
-    crypto, state                bindings and wrapping; used proofs
+    crypto, state                bindings and wrapping; what is remembered between requests
     journal                      what is learnt about one request
     google                       tokens, Secret Manager and Cloud KMS, as far as they are needed
     jose, datakey, schema, fetch
@@ -35,7 +35,7 @@ Where things are (a module imports only from rows below its own)
     cost                         what it costs: a month, and one request
     cache, ratelimit, diagnostics, jwa, seldom, tls
     config, descriptor
-    environment
+    environment, state_settings
     setting
     encoding, references
     host_variables

@@ -21,6 +21,7 @@ from kas.setting import (
     bases,
     choice,
     count,
+    database,
     endpoint,
     flag,
     identifier,
@@ -31,13 +32,15 @@ from kas.setting import (
     project,
     schemes,
     setting,
+    state_key,
 )
+from kas.state_settings import RedisServer, redis_server, refuse_half_a_store
 from kas.uri import is_secure_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set. `service`, `parts` and `files` unpack it; no other module receives it whole."""
+    """Everything that can be set. `service`, `parts`, `files`, `request_limits` and `stores` unpack it; no other module receives it whole."""
 
     mode: str = choice(
         "MODE", "production, local", "production", "local: keys made on first start, plain HTTP, this machine only"
@@ -114,7 +117,7 @@ class Settings:
         nonce_secret,
         "1–2 of base64url, 32 bytes or more each, comma between; or empty",
         "",
-        "covers DPoP nonces beside a value of the process: the current one first, then the previous",
+        "covers DPoP nonces, beside a value of the process or, with a shared store, alone: the current one first, then the previous",
         is_secret=True,
     )
     rewrap_schemes: frozenset[str] = setting(
@@ -168,6 +171,52 @@ class Settings:
         "claims",
         100_000,
         "used proofs remembered at once; one caller or key may hold an eighth",
+    )
+    state_backend: Literal["memory", "redis", "firestore"] = choice(
+        "STATE_BACKEND",
+        "memory, redis, firestore",
+        "memory",
+        "where used proofs, limits and unwrapped keys are remembered: this process, which is then the only one, or a shared store",
+    )
+    state_keys: tuple[bytes, ...] = setting(
+        "STATE_KEY",
+        state_key,
+        "1–2 of base64url, 32 bytes each, comma between; or empty",
+        "",
+        "seals unwrapped keys in a shared store: the current one first, then the previous",
+        is_secret=True,
+    )
+    state_timeout_milliseconds: int = count(
+        "STATE_TIMEOUT_MILLISECONDS", 10, 10_000, "ms", 500, "time for one call of a shared store"
+    )
+    redis_server: RedisServer | None = setting(
+        "REDIS_URL",
+        redis_server,
+        "rediss://[user]:password@host[:port][/database], or empty",
+        "",
+        "Redis or Valkey; redis:// in local mode on loopback only",
+        is_secret=True,
+    )
+    redis_ca_path: Path | None = setting(
+        "REDIS_CA_PATH",
+        optional_path,
+        "path, or empty",
+        "",
+        "PEM file of the authorities that vouch for Redis, in place of the system's",
+    )
+    firestore_endpoint: str = setting(
+        "FIRESTORE_ENDPOINT",
+        endpoint,
+        "https origin, or http on loopback",
+        "https://firestore.googleapis.com",
+        "where Firestore answers; http never on Cloud Run",
+    )
+    firestore_database: str = setting(
+        "FIRESTORE_DATABASE",
+        database,
+        "(default), or 4–63 of a–z 0–9 -",
+        "(default)",
+        "of the project in KAS_GCP_PROJECT",
     )
     cors_origins: frozenset[str] = setting(
         "CORS_ORIGINS",
@@ -245,7 +294,7 @@ class Settings:
         project,
         "project id, or empty",
         "",
-        "Google Cloud project, to name traces in log lines as Cloud Logging wants them",
+        "Google Cloud project, to name traces in log lines as Cloud Logging wants them, and of Firestore",
     )
     federation_config_path: Path | None = setting(
         "FEDERATION_CONFIG_PATH",
@@ -326,4 +375,13 @@ class Settings:
             refuse_open_local_mode(environ)
         if not all(is_secure_url(base, allow_loopback_http=settings.local) for base in settings.public_bases):
             raise ConfigError("KAS_PUBLIC_BASES: every base must be https (http on loopback in local mode only)")
+        refuse_half_a_store(
+            settings.state_backend,
+            redis=settings.redis_server,
+            project=settings.gcp_project,
+            nonce_secrets=settings.nonce_secrets,
+            state_keys=settings.state_keys,
+            keeps_keys=settings.dek_cache_seconds > 0,
+            is_local=settings.local,
+        )
         return settings

@@ -16,7 +16,7 @@ from kas.uri import is_secure_url
 
 _MODE: Final = "KAS_MODE"
 _SECRETS_ENDPOINT: Final = "KAS_SECRETS_ENDPOINT"
-_ENDPOINTS: Final = (_SECRETS_ENDPOINT, "KAS_KMS_ENDPOINT")
+_ENDPOINTS: Final = (_SECRETS_ENDPOINT, "KAS_KMS_ENDPOINT", "KAS_FIRESTORE_ENDPOINT")
 
 
 def read_values(

@@ -403,6 +403,10 @@ class ReplayStoreFull(Unavailable, code="replay_store_full"):
     """The memory of used DPoP proofs is full; try again in a minute."""
 
 
+class ReplayStoreUnavailable(Unavailable, code="replay_store_unavailable"):
+    """The memory of used DPoP proofs does not answer, so nothing is released; try again in a moment."""
+
+
 class AuditUnavailable(Unavailable, code="audit_unavailable"):
     """The audit record cannot be written, so nothing is released."""
 

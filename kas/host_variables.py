@@ -1,7 +1,7 @@
 """The host's own variables, for what they could break.
 
 ``DEBUG`` (an interactive debugger), ``FUNCTION_USE_ASGI`` (another server), ``THREADED_TIMEOUT_ENABLED`` (another
-worker), ``WORKERS`` (memory is not shared), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (set by Cloud Run:
+worker), ``WORKERS`` (memory is not shared, where no store is), ``HOST`` (local mode stays on one machine), ``K_SERVICE`` (set by Cloud Run:
 nothing that is for one machine runs there), ``GCE_METADATA_HOST`` (who says who this service is), and those by which
 libraries write down what passes through them (keys of TLS, tokens, data keys).
 """
@@ -17,6 +17,7 @@ from kas.uri import is_loopback
 
 _METADATA_HOSTS: Final = frozenset({"metadata.google.internal", "169.254.169.254"})
 _AUTHORITY: Final = re.compile(r"([a-z0-9.-]{1,253})(:[0-9]{1,5})?")
+_WORKERS: Final = re.compile(r"[1-9]|[1-5][0-9]|6[0-4]")
 _REFUSED: Final = ("DEBUG", "FUNCTION_USE_ASGI", "THREADED_TIMEOUT_ENABLED")
 _TELLTALES: Final = ("SSLKEYLOGFILE", "GOOGLE_SDK_PYTHON_LOGGING_SCOPE", "GRPC_TRACE", "GRPC_VERBOSITY")
 _QUIET: Final = frozenset({"", "none", "error"})
@@ -45,8 +46,13 @@ def refuse_host_variables(environ: Mapping[str, str]) -> None:
         raise ConfigError("KAS_MODE: local mode is refused on Cloud Run (K_SERVICE is set)")
     if is_on_cloud_run(environ):
         _refuse_foreign_metadata(environ.get("GCE_METADATA_HOST", ""))
-    if environ.get("WORKERS", "1") != "1":
-        raise ConfigError("WORKERS: must be 1: used proofs are remembered in the memory of one process")
+    workers, is_shared = environ.get("WORKERS", "1"), environ.get("KAS_STATE_BACKEND", "memory") != "memory"
+    if is_shared and not _WORKERS.fullmatch(workers):
+        raise ConfigError("WORKERS: must be 1–64")
+    if not is_shared and workers != "1":
+        raise ConfigError(
+            "WORKERS: must be 1: used proofs are remembered in the memory of one process (KAS_STATE_BACKEND is memory)"
+        )
 
 
 def _refuse_foreign_metadata(authority: str) -> None:

@@ -61,7 +61,8 @@ class NoMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
-    """What others count, read at each scrape: the ``caches`` by name, and the key operations that are left today.
+    """What others count, read at each scrape: the ``caches`` by name, the key operations that are left today, and how
+    often a shared store failed, by what it was used for and how.
 
     ``keeps_keys`` says whether unwrapped keys are kept. What their cache counts is not read: whether it has the key of
     somebody else's wrap would show there. Journals count a hit once its binding has held.
@@ -70,6 +71,7 @@ class Readings:
     caches: Mapping[str, Callable[[], Counts]] = field(default_factory=dict)
     keeps_keys: bool = False
     budget_left: Callable[[], int] | None = None
+    troubles: Callable[[], Mapping[tuple[str, str], int]] | None = None
 
 
 class _Names:
@@ -128,7 +130,7 @@ class Metrics:
         self._key_operations = Counter("kas_key_operations", "Calls of the key service.", registry=registry)
         self._kept_keys = _KeptKeys()
         caches = {**readings.caches, "dek": self._kept_keys.counts} if readings.keeps_keys else readings.caches
-        registry.register(_Collector(caches, readings.budget_left))
+        registry.register(_Collector(caches, readings.budget_left, readings.troubles))
 
     def answered(
         self, journal: Journal, route: str | None, status: int, seconds: float, code: str | None = None
@@ -167,6 +169,7 @@ class _Collector:
 
     caches: Mapping[str, Callable[[], Counts]]
     budget_left: Callable[[], int] | None
+    troubles: Callable[[], Mapping[tuple[str, str], int]] | None
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -182,3 +185,10 @@ class _Collector:
         if self.budget_left is not None:
             left = self.budget_left()
             yield GaugeMetricFamily("kas_key_operations_left", "Key operations left for today.", value=left)
+        if self.troubles is not None:
+            failures = CounterMetricFamily(
+                "kas_state_failures", "What a shared store did not do, by use and trouble.", labels=["use", "trouble"]
+            )
+            for labels, number in self.troubles().items():
+                failures.add_metric(labels, number)
+            yield failures

@@ -16,7 +16,6 @@ from kas.audit.log import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
 from kas.auth.jwks import JwksCache
 from kas.auth.nonce import NonceSource
-from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.cache import Counts
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
@@ -28,7 +27,7 @@ from kas.fetch import HttpFetcher
 from kas.files import load_files
 from kas.google.cloud import Cloud
 from kas.keys.budget import KeyOperationBudget
-from kas.keys.dek_cache import DekCache, new_dek_cache
+from kas.keys.dek_cache import DekCache
 from kas.keys.flights import Flights
 from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyService
@@ -36,13 +35,15 @@ from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
-from kas.ratelimit import Limit, SlidingWindow
-from kas.state.memory import MemoryReplayStore
-from kas.uri import normalise_uri
+from kas.ratelimit import Limit
+from kas.stores import CountingWindow, Stores
+from kas.uri import addresses
 
 if TYPE_CHECKING:
     from kas.federation.wiring import Federation  # nothing of it is imported where no other service is known
     from kas.keys.kms import KmsKeyService
+    from kas.state.memory import MemoryReplayStore
+    from kas.state.replay import SharedReplayStore
 
 Clock = Callable[[], float]
 
@@ -86,31 +87,34 @@ class Parts:
         return JwksCache(self.files.issuers, fetch, self.clock, self.settings.jwks_cache_seconds)
 
     @cached_property
-    def replay_store(self) -> MemoryReplayStore:
-        """The memory of used proofs."""
-        return MemoryReplayStore(
-            capacity=self.settings.replay_store_claims, ttl_seconds=PROOF_MEMORY_SECONDS, clock=self.clock
-        )
+    def stores(self) -> Stores:
+        """What is remembered between requests."""
+        return Stores(self.settings, self.clock, self.timer, self.cloud, tell_operator)
 
     @cached_property
-    def rewrap_limit(self) -> SlidingWindow:
+    def replay_store(self) -> MemoryReplayStore | SharedReplayStore:
+        """The memory of used proofs."""
+        return self.stores.replay
+
+    @cached_property
+    def rewrap_limit(self) -> CountingWindow:
         """Rewraps and explanations a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
         limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
-        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=RewrapLimit)
+        return self.stores.caller_window(limit, capacity, RewrapLimit)
 
     @cached_property
-    def ready_limit(self) -> SlidingWindow:
+    def ready_limit(self) -> CountingWindow:
         """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
         proofs as far as his share of it goes.
         """
         limit, capacity = Limit("ready", _READY_QUOTA, _MINUTE), max(self.settings.rate_memory, _READY_QUOTA)
-        return SlidingWindow(limit, self.timer, capacity=capacity, refusal=HealthLimit)
+        return self.stores.caller_window(limit, capacity, HealthLimit)
 
     @cached_property
     def nonces(self) -> NonceSource:
-        """Nonces for DPoP proofs; the value of the process is drawn by the worker."""
-        return NonceSource(self.clock, self.settings.nonce_secrets)
+        """Nonces for DPoP proofs."""
+        return self.stores.nonces
 
     def authenticator(
         self,
@@ -119,7 +123,7 @@ class Parts:
         nonce_mode: NonceMode,
         schemes: frozenset[str] = frozenset({"dpop"}),
         takes_unbound: bool = False,
-        limit: SlidingWindow | None = None,
+        limit: CountingWindow | None = None,
     ) -> Authenticator:
         """Of the route at ``path``, which proofs name."""
         return Authenticator(
@@ -202,9 +206,8 @@ class Parts:
 
     @cached_property
     def dek_cache(self) -> DekCache | None:
-        """Unwrapped keys, None where none are kept."""
-        seconds, entries = self.settings.dek_cache_seconds, self.settings.dek_cache_entries
-        return new_dek_cache(capacity=entries, ttl_seconds=seconds, clock=self.timer) if seconds else None
+        """Unwrapped keys in this process, None where none are kept here."""
+        return self.stores.own_keys
 
     @cached_property
     def budget(self) -> KeyOperationBudget | None:
@@ -261,6 +264,7 @@ class Parts:
             budget=self.budget,
             budget_all=settings.key_budget == "all",
             side_by_side=side_by_side,
+            shared=self.stores.shared_keys,
         )
 
     @property
@@ -274,7 +278,8 @@ class Parts:
             return None
         readings = Readings(
             caches=self._caches,
-            keeps_keys=self.dek_cache is not None,
+            keeps_keys=self.settings.dek_cache_seconds > 0,
+            troubles=self.stores.troubles,
             budget_left=None if self.budget is None else self.budget.left,
         )
         return Metrics(readings)
@@ -289,9 +294,3 @@ class Parts:
     def meter(self) -> Meter:
         """Where the edge and the use cases report to."""
         return self.metrics or NoMetrics()
-
-
-def addresses(bases: tuple[str, ...], paths: tuple[str, ...]) -> frozenset[str]:
-    """Every base with every path, normalised; the settings have checked the bases."""
-    found = (normalise_uri(base + path) for base in bases for path in paths)
-    return frozenset(address for address in found if address is not None)

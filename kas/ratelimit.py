@@ -67,10 +67,10 @@ class SlidingWindow:
     def __init__(
         self, limit: Limit, clock: Callable[[], float], *, capacity: int, refusal: Callable[[float], KasError]
     ) -> None:
-        self._limit = limit
+        self.limit = limit
+        self.capacity = capacity
+        self.refusal = refusal
         self._clock = clock
-        self._capacity = capacity
-        self._refusal = refusal
         self._lock = threading.Lock()
         self._now = float("-inf")
         # All hits live equally long, so the oldest is always the first, here and in the log of its key.
@@ -87,11 +87,11 @@ class SlidingWindow:
             self._advance()
             free = self._free(digest)
             if free:
-                self._remember(_Hit(digest, self._now + self._limit.window_seconds))
-            quota = Quota(self._limit, max(0, free - 1), self._next_free(digest) - self._now)
+                self._remember(_Hit(digest, self._now + self.limit.window_seconds))
+            quota = Quota(self.limit, max(0, free - 1), self._next_free(digest) - self._now)
         note(quota)
         if not free:
-            raise self._refusal(quota.reset_seconds)
+            raise self.refusal(quota.reset_seconds)
         return quota
 
     def _advance(self) -> None:
@@ -107,8 +107,8 @@ class SlidingWindow:
 
     def _free(self, key: bytes) -> int:
         log = self._logs.get(key)
-        own = self._limit.quota - (log.count if log else 0)
-        return min(own, self._capacity - len(self._hits))
+        own = self.limit.quota - (log.count if log else 0)
+        return min(own, self.capacity - len(self._hits))
 
     def _remember(self, hit: _Hit) -> None:
         self._hits.append(hit)
@@ -121,6 +121,6 @@ class SlidingWindow:
     def _next_free(self, key: bytes) -> float:
         """When the hit ends that makes the next place: the oldest of the key, or of all where only memory is short."""
         log = self._logs.get(key)
-        if log is None or (log.count < self._limit.quota and len(self._hits) >= self._capacity):
+        if log is None or (log.count < self.limit.quota and len(self._hits) >= self.capacity):
             return self._hits[0].until
         return log.first.until

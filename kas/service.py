@@ -22,7 +22,7 @@ from kas.events import public_key_event
 from kas.google.cloud import Cloud
 from kas.health import Check, Readiness, keys_usable, one_holds
 from kas.journal import Journal
-from kas.parts import Clock, Parts, addresses
+from kas.parts import Clock, Parts
 from kas.platform import Platform
 from kas.protocol.acp240.request import RequestParser
 from kas.protocol.acp240.wire import Acp240Wire
@@ -31,7 +31,7 @@ from kas.publish_keys import Publication, publish_keys
 from kas.release import Release
 from kas.request_limits import acp240_limits, json_bounds, opentdf_limits
 from kas.rewrap import Rewrap, Wire
-from kas.uri import has_secure_scheme
+from kas.uri import addresses, has_secure_scheme
 from kas.web.body import Bounds
 from kas.web.cacheable import cacheable_route
 from kas.web.connect import CONNECT_REWRAP
@@ -143,7 +143,7 @@ def _edge(parts: Parts) -> Edge:
             everybody=settings.rate_global,
             health=settings.rate_health,
             memory=settings.rate_memory,
-            clock=parts.timer,
+            new_window=parts.stores.window,
         ),
         cors=Cors(settings.cors_origins),
         meter=parts.meter,

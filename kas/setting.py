@@ -26,6 +26,8 @@ _MAX_PORT: Final = 65_535
 _PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _MIN_NONCE_SECRET_BYTES: Final = 32
 _MAX_NONCE_SECRETS: Final = 2
+_STATE_KEY_BYTES: Final = 32
+_DATABASE: Final = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 Value = TypeVar("Value")
 Parse = Callable[[str], Value]
@@ -144,6 +146,21 @@ def nonce_secret(text: str) -> tuple[bytes, ...]:
     if len(secrets) > _MAX_NONCE_SECRETS or any(len(secret) < _MIN_NONCE_SECRET_BYTES for secret in secrets):
         raise ValueError
     return secrets
+
+
+def state_key(text: str) -> tuple[bytes, ...]:
+    """The current key and perhaps the previous one, each of AES-256."""
+    keys = tuple(b64url_decode(part) for part in text.split(",")) if text else ()
+    if len(keys) > _MAX_NONCE_SECRETS or any(len(key) != _STATE_KEY_BYTES for key in keys):
+        raise ValueError
+    return keys
+
+
+def database(text: str) -> str:
+    """The id of a Firestore database."""
+    if not _DATABASE.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def setting(

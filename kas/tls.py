@@ -24,6 +24,13 @@ def client_context() -> ssl.SSLContext:
     return _strict(ssl.create_default_context(capath=hashed_folders(ssl.get_default_verify_paths())))
 
 
+def context_of(path: Path) -> ssl.SSLContext:
+    """A new one that takes the authorities in this PEM file, and no others. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the certificate, and the host's name
+    context.load_verify_locations(cafile=path)
+    return _strict(context)
+
+
 def listing_context() -> ssl.SSLContext:
     """A new one that has read all authorities: for a library that wants a list of them."""
     context = ssl.create_default_context()

@@ -24,6 +24,12 @@ def normalise_uri(unverified_uri: object) -> str | None:
     return None if parts is None else parts[0] + _ESCAPE.sub(_normal_escape, parts[1])
 
 
+def addresses(bases: tuple[str, ...], paths: tuple[str, ...]) -> frozenset[str]:
+    """Every base with every path, normalised; the settings have checked the bases."""
+    found = (normalise_uri(base + path) for base in bases for path in paths)
+    return frozenset(address for address in found if address is not None)
+
+
 def _split(unverified_uri: object) -> tuple[str, str] | None:
     """Normalised scheme, host and port; and the path as it is."""
     if not isinstance(unverified_uri, str) or len(unverified_uri) > MAX_CHARS:

@@ -22,7 +22,7 @@ from kas.cost.architectures import (
 from kas.cost.compute import DAYS, capacity, kept_hit_rate, serving
 from kas.cost.lines import Line, total
 from kas.cost.prices import Prices
-from kas.cost.scenario import SHARED_CACHES, Scenario
+from kas.cost.scenario import SHARED_CACHES, SHARED_STATES, Scenario
 from kas.cost.services import bill, operations
 from kas.dataclass import dataclass
 
@@ -171,7 +171,7 @@ def _notes(report: Report) -> Iterator[str]:
     scenario = report.scenario
     each, peak = capacity(scenario), scenario.requests_per_second * scenario.peak
     yield f"An instance answers {each:.0f} requests a second; the busiest moment has {scenario.peak:g} times the mean."
-    if serving(scenario) > 1 and scenario.state not in SHARED_CACHES and scenario.hit_rate:
+    if serving(scenario) > 1 and scenario.state not in SHARED_STATES and scenario.hit_rate:
         yield f"Keys that each instance keeps for itself have {kept_hit_rate(scenario):.0%} hits of {scenario.hit_rate:.0%}."
     if 60 * peak > _GLOBAL_LIMIT:
         yield f"KAS_RATE_GLOBAL_PER_MINUTE is {_GLOBAL_LIMIT} by default; that moment wants {60 * peak:,.0f}."

@@ -15,7 +15,8 @@ KEYS: Final = ("rsa-2048", "rsa-3072", "rsa-4096", "sealed")
 PROTECTIONS: Final = ("hsm", "software")
 DIALECTS: Final = ("acp240", "opentdf")
 STATES: Final = ("memory", "firestore", "valkey", "redis")
-SHARED_CACHES: Final = ("valkey", "redis")
+SHARED_CACHES: Final = ("valkey", "redis")  # paid by the hour
+SHARED_STATES: Final = ("firestore", *SHARED_CACHES)
 
 # Of a request, what the platform writes of it; of a key access object, its audit line; of a key operation, the entry of
 # Cloud KMS. With what Cloud Logging puts around each.

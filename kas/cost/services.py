@@ -14,7 +14,7 @@ from kas.cost.scenario import (
     OPERATION_LOG_BYTES,
     REQUEST_LOG_BYTES,
     RESULT_BYTES,
-    SHARED_CACHES,
+    SHARED_STATES,
     Scenario,
 )
 
@@ -48,7 +48,7 @@ def operations(scenario: Scenario) -> float:
     """Key operations of all nations in a month, those of starts left out."""
     if scenario.key == "sealed":
         return 0.0
-    rate = scenario.hit_rate if scenario.state in SHARED_CACHES else kept_hit_rate(scenario)
+    rate = scenario.hit_rate if scenario.state in SHARED_STATES else kept_hit_rate(scenario)
     return requests(scenario) * scenario.kaos * (1 - rate)
 
 
@@ -81,16 +81,22 @@ def _host_lines(scenario: Scenario, prices: Prices) -> Iterator[Line]:
 
 
 def _state_lines(scenario: Scenario, prices: Prices) -> Iterator[Line]:
-    """A used proof is one write, which a time to live deletes; what is kept in memory is free."""
+    """In Firestore a request writes a used proof and its caller's window, and reads the window; a kept key is read for each
+    key access object and written where there was none. A time to live deletes proofs and keys. Without hits no keys are kept.
+    """
     if scenario.state == "redis":
         hours = HOURS * _REDIS_GIB * len(scenario.nations)
         yield priced("Memorystore", "Redis Basic 1 GiB", hours, prices, "redis.basic")
     elif scenario.state == "valkey":
         yield priced("Memorystore", "Valkey nano", HOURS * len(scenario.nations), prices, "valkey.nano")
     elif scenario.state == "firestore":
-        proofs = requests(scenario) / 100_000
-        yield priced("Firestore", "used proofs written", proofs, prices, "firestore.writes", free_times=DAYS)
-        yield priced("Firestore", "used proofs deleted", proofs, prices, "firestore.deletes")
+        asked = requests(scenario) / 100_000
+        sought = asked * scenario.kaos if scenario.hit_rate else 0.0
+        kept = sought * (1 - scenario.hit_rate)
+        written = 2 * asked + kept
+        yield priced("Firestore", "proofs, windows, keys written", written, prices, "firestore.writes", free_times=DAYS)
+        yield priced("Firestore", "windows, keys read", asked + sought, prices, "firestore.reads", free_times=DAYS)
+        yield priced("Firestore", "proofs, keys deleted", asked + kept, prices, "firestore.deletes")
 
 
 def _secret_lines(scenario: Scenario, prices: Prices) -> Iterator[Line]:

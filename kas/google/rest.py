@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from kas.google.credentials import TokenSource
 from kas.google.failures import failures_as_google_errors
-from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of
+from kas.google.status import MAX_ANSWER_BYTES, GoogleError, answer_of, rows_of
 from kas.net.connection import Tls, any_address, origin_of
 from kas.net.deadline import Deadline, Timer
 from kas.net.pool import ConnectionPool
@@ -25,6 +25,9 @@ MAX_CONNECTIONS: Final = 64
 # One that rested longer may be gone without a sign, as after the platform stopped the processor.
 _MAX_IDLE_SECONDS: Final = 60.0
 _PATH: Final = re.compile(r"/[!-~]+")
+
+Result = TypeVar("Result")
+Read = Callable[[int, bytes, Iterable[str]], Result]
 
 
 class RestClient:
@@ -55,6 +58,17 @@ class RestClient:
 
     def call(self, verb: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float) -> dict[str, Any]:
         """The object that the call answers; ``path`` begins with ``/``. Raises GoogleError."""
+        return self._call(verb, path, body, timeout_seconds, answer_of)
+
+    def rows(
+        self, verb: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float
+    ) -> list[dict[str, Any]]:
+        """The objects that the call answers, where it answers a list of them. Raises GoogleError."""
+        return self._call(verb, path, body, timeout_seconds, rows_of)
+
+    def _call(
+        self, verb: str, path: str, body: Mapping[str, Any] | None, timeout_seconds: float, read: Read[Result]
+    ) -> Result:
         deadline = Deadline.after(timeout_seconds, self._timer)
         with failures_as_google_errors("call"):
             token = self._tokens.token(deadline.left())
@@ -62,7 +76,7 @@ class RestClient:
             status, answer = self._pool.exchange(verb, message, deadline, is_repeatable=verb == "GET")
         sent = [token, *(value for value in (body or {}).values() if isinstance(value, str))]
         try:
-            return answer_of(status, answer, sent)
+            return read(status, answer, sent)
         except GoogleError as error:
             if error.status == "UNAUTHENTICATED":
                 self._tokens.forget(token)

@@ -67,6 +67,16 @@ def answer_of(http_status: int, body: bytes, sent: Iterable[str]) -> dict[str, A
     return answer
 
 
+def rows_of(http_status: int, body: bytes, sent: Iterable[str]) -> list[dict[str, Any]]:
+    """As `answer_of`, for calls that answer a list of JSON objects."""
+    if http_status != _OK:
+        raise _refusal(http_status, body, sent)
+    rows = _parsed(body)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise GoogleError("UNKNOWN", "the answer is no list of JSON objects")
+    return rows
+
+
 def _refusal(http_status: int, body: bytes, sent: Iterable[str]) -> GoogleError:
     match _parsed(body):
         case {"error": {"status": str(status), "message": str(message)}} if status in _STATUSES:

@@ -15,8 +15,8 @@ that pass through it, with or without a cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -25,6 +25,19 @@ from kas.datakey import DataKey
 from kas.keys.registry import Dialect, WrappedMaterial
 
 DekCache = TtlCache[DataKey]
+# The ``kid`` of the key that unwrapped, and the digest of what it unwrapped (`dek_digest`).
+Name = tuple[str, bytes]
+
+
+class SharedKeys(Protocol):
+    """Keys that several instances keep, elsewhere; each call is one question. Safe to use from many threads."""
+
+    def find_all(self, names: Collection[Name]) -> Mapping[Name, DataKey]:
+        """What is kept under any of the names: the caller's own, to wipe. Nothing where nobody answers."""
+
+    def put_all(self, values: Mapping[Name, DataKey]) -> None:
+        """Keeps them, where that can be done."""
+
 
 _LENGTH_BYTES: Final = 8
 

@@ -22,7 +22,7 @@ from kas.crypto.binding import check_binding
 from kas.dataclass import dataclass
 from kas.datakey import DataKey
 from kas.errors import KaoRefusal, KeyMaterialRejected, UnknownKey
-from kas.keys.dek_cache import DekCache, dek_digest
+from kas.keys.dek_cache import DekCache, Name, SharedKeys, dek_digest
 from kas.keys.flights import Errand, Outcome, wipe
 from kas.keys.registry import (
     MAX_LEGACY_KEYS,
@@ -104,12 +104,13 @@ class _Bulk:
     caller: str
     until: float
     landed: dict[bytes, Outcome] = field(default_factory=dict)
+    fresh: dict[Name, DataKey] = field(default_factory=dict)  # of what landed, what is to be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyOpener:
-    """``cache`` is None where keys are not kept, ``budget`` None where key operations are not counted; with ``budget_all``
-    it counts those with keys of this process too.
+    """``cache`` is None where keys are not kept in this process, ``shared`` where they are not kept elsewhere, ``budget``
+    where key operations are not counted; with ``budget_all`` it counts those with keys of this process too.
     """
 
     registry: KeyRegistry
@@ -118,6 +119,7 @@ class KeyOpener:
     budget: Budget | None
     budget_all: bool
     side_by_side: SideBySide
+    shared: SharedKeys | None = None
 
     def deadline(self) -> float:
         """Until when all key operations of a request may take that begins with them now."""
@@ -144,9 +146,12 @@ class KeyOpener:
         with contextlib.ExitStack() as failed:
             failed.callback(_wipe_all, bulk.searches)
             try:
+                self._find_shared(bulk.searches)
                 # 11, 12, 13.
                 for _ in range(MAX_LEGACY_KEYS):
                     self._try_next(bulk)
+                if self.shared is not None and bulk.fresh:
+                    self.shared.put_all(bulk.fresh)
             finally:
                 for outcome in bulk.landed.values():
                     wipe(outcome)
@@ -183,12 +188,25 @@ class KeyOpener:
                 if search.is_hit:
                     return
 
+    def _find_shared(self, searches: Sequence[_Search]) -> None:
+        """As `_find`, elsewhere and for all of a request at once."""
+        asking = [search for search in searches if search.outcome is None]
+        if self.shared is None or not asking:
+            return
+        kept = self.shared.find_all({(record.kid, digest) for one in asking for record, digest in one.candidates})
+        for search in asking:
+            _judge_kept(search, kept)
+        for data_key in kept.values():
+            data_key.wipe()
+
     def _try_next(self, bulk: _Bulk) -> None:
         """The next key of ours, for all that are not open."""
         waiting: dict[bytes, list[_Search]] = {}
         for search in bulk.searches:
             if search.outcome is None and search.candidates:
                 waiting.setdefault(search.candidates[0][1], []).append(search)
+
+        kids = {digest: searches[0].candidates[0][0].kid for digest, searches in waiting.items()}
 
         def land(digest: bytes, outcome: Outcome, operations: int) -> None:
             bulk.landed[digest] = outcome
@@ -200,6 +218,8 @@ class KeyOpener:
             # Only what passed all checks is kept, and at once: its time does not wait for what takes longer.
             if any(held) and self.cache is not None and isinstance(outcome, DataKey):
                 self.cache.put(digest, outcome)
+            if any(held) and isinstance(outcome, DataKey):
+                bulk.fresh[kids[digest], digest] = outcome
 
         errands = []
         for digest, searches in waiting.items():
@@ -233,6 +253,18 @@ class KeyOpener:
     def _spend(self, record: KeyRecord, caller: str) -> None:
         if self.budget is not None and (record.is_remote or self.budget_all):
             self.budget.spend(caller)
+
+
+def _judge_kept(search: _Search, kept: Mapping[Name, DataKey]) -> None:
+    """The first kept key under which the binding holds."""
+    search.is_asked = True
+    for record, digest in search.candidates:
+        data_key = kept.get((record.kid, digest))
+        if data_key is not None:
+            search.is_hit = _holds(search, data_key.copy(), record)
+            search.is_spoilt = not search.is_hit
+            if search.is_hit:
+                return
 
 
 def _tried(legacy: tuple[KeyRecord, ...]) -> tuple[KeyRecord, ...]:

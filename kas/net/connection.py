@@ -96,7 +96,7 @@ class Connection:
         """
         self.is_reusable = False
         self._stream.settimeout(deadline.left())
-        self._send(message, deadline)
+        send_all(self._stream.socket, message, deadline)
         sent()
         response = http.client.HTTPResponse(cast("socket.socket", self._stream), method=verb)
         try:
@@ -111,30 +111,40 @@ class Connection:
         self.is_reusable = is_final and not (response.will_close or self._stream.has_surplus)
         return response.status, body
 
-    def _send(self, message: bytes, deadline: Deadline) -> None:
-        """`ssl.SSLSocket.sendall` has a time-out for each record, so whoever takes them slowly would hold us."""
-        sock, rest = self._stream.socket, memoryview(message)
-        while rest:
-            sock.settimeout(deadline.left())
-            rest = rest[sock.send(rest) :]
-
     def is_quiet(self) -> bool:
         """Whether it is open with nothing to read, as it must be before anything was asked."""
-        sock = self._stream.socket
-        if isinstance(sock, ssl.SSLSocket) and sock.pending():  # read from the network, so not seen below
-            return False
-        poller = select.poll()
-        poller.register(sock, select.POLLIN)
-        return not poller.poll(0)
+        return is_quiet(self._stream.socket)
 
     def close(self) -> None:
         self._stream.close()
+
+
+def send_all(sock: socket.socket, message: bytes, deadline: Deadline) -> None:
+    """`ssl.SSLSocket.sendall` has a time-out for each record, so whoever takes them slowly would hold us."""
+    rest = memoryview(message)
+    while rest:
+        sock.settimeout(deadline.left())
+        rest = rest[sock.send(rest) :]
+
+
+def is_quiet(sock: socket.socket) -> bool:
+    """Whether a socket is open with nothing to read."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():  # read from the network, so not seen below
+        return False
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return not poller.poll(0)
 
 
 def connect(
     origin: Origin, tls: Tls, deadline: Deadline, max_answer_bytes: int, allow_address: AllowAddress
 ) -> Connection:
     """Opens a connection. Raises OSError; AddressRefused where the host has no other address that works."""
+    return Connection(open_socket(origin, tls, deadline, allow_address), deadline.timer, max_answer_bytes)
+
+
+def open_socket(origin: Origin, tls: Tls, deadline: Deadline, allow_address: AllowAddress) -> socket.socket:
+    """A connected socket, its handshake done. Raises as `connect`."""
     sock = _connected(origin, deadline, allow_address)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,7 +155,7 @@ def connect(
     except (OSError, ValueError):
         sock.close()
         raise
-    return Connection(sock, deadline.timer, max_answer_bytes)
+    return sock
 
 
 def _connected(origin: Origin, deadline: Deadline, allow_address: AllowAddress) -> socket.socket:

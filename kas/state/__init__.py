@@ -1,1 +1,3 @@
-"""What must be remembered between requests. Today: used proofs, in the memory of the one worker process."""
+"""What must be remembered between requests: used proofs, what limits have counted, unwrapped keys. In the memory of the one
+worker process, or in a store that several instances share.
+"""

@@ -9,24 +9,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from kas.dataclass import dataclass
-from kas.errors import GlobalLimit, HealthLimit, NetworkLimit
-from kas.ratelimit import Limit, Quota, SlidingWindow
+from kas.errors import GlobalLimit, HealthLimit, KasError, NetworkLimit
+from kas.ratelimit import Limit, Quota
 
 _MINUTE: Final = 60.0
 _HEALTH_SECONDS: Final = 10.0
 _EVERYBODY: Final = ""
 
 
+class Window(Protocol):
+    """A limit, in this process or shared."""
+
+    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
+        """Takes a place for ``key``; ``note`` is told what is left. Raises the limit's refusal."""
+
+
+# Makes a window of a limit, of how many requests are remembered over all keys, and of what refuses.
+NewWindow = Callable[[Limit, int, Callable[[float], KasError]], Window]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The windows of one process: of each network, of everybody, and of each network's health requests."""
+    """The windows: of each network, of everybody, and of each network's health requests."""
 
-    network: SlidingWindow
-    everybody: SlidingWindow
-    health: SlidingWindow
+    network: Window
+    everybody: Window
+    health: Window
 
     def admit(self, network: str, *, is_health: bool, note: Callable[[Quota], None]) -> None:
         """Counts one request of ``network``; ``note`` is told what each window that was asked has left.
@@ -41,19 +52,15 @@ class Limits:
             self.everybody.admit(_EVERYBODY, note)
 
 
-def edge_limits(*, network: int, everybody: int, health: int, memory: int, clock: Callable[[], float]) -> Limits:
+def edge_limits(*, network: int, everybody: int, health: int, memory: int, new_window: NewWindow) -> Limits:
     """Requests a minute of one network and of everybody; health requests in 10 s of one network.
 
     ``memory`` is how many requests are remembered over all networks: some 250 bytes each when all networks differ.
     """
     return Limits(
-        network=SlidingWindow(
-            Limit("network", network, _MINUTE), clock, capacity=max(memory, network), refusal=NetworkLimit
-        ),
-        everybody=SlidingWindow(Limit("global", everybody, _MINUTE), clock, capacity=everybody, refusal=GlobalLimit),
-        health=SlidingWindow(
-            Limit("health", health, _HEALTH_SECONDS), clock, capacity=max(memory, health), refusal=HealthLimit
-        ),
+        network=new_window(Limit("network", network, _MINUTE), max(memory, network), NetworkLimit),
+        everybody=new_window(Limit("global", everybody, _MINUTE), everybody, GlobalLimit),
+        health=new_window(Limit("health", health, _HEALTH_SECONDS), max(memory, health), HealthLimit),
     )
 
 

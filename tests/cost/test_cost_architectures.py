@@ -84,7 +84,8 @@ def test_an_architecture_with_a_store_has_the_instances_that_it_needs(architectu
         (REPEATING, 200_000, "vm"),
         (REPEATING, 1_200_000, "pilot"),
         (REPEATING, 3_000_000, "valkey"),
-        (replace(REPEATING, peak=20), 500_000, "firestore"),
+        (replace(REPEATING, peak=50), 250_000, "firestore"),
+        (replace(REPEATING, peak=20), 500_000, "valkey"),
         (replace(REPEATING, peak=20), 900_000, "valkey"),
     ],
 )

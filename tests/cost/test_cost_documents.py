@@ -71,7 +71,7 @@ TRAFFIC = {
     "*Up to": (160_718, 0.01),
     "*One instance is too few* above": (full(PILOT), 0.005),
     "busiest moment has four times the mean,": (full(replace(PILOT, peak=20)), 0.005),
-    "the peaks are high, up to": (791_800, 0.005),
+    "the cheapest up to": (299_000, 0.005),
     "cost less than it saves from": (shared_cache_pays(REPEATING, PRICES, "redis"), 0.005),
     "a day on with RSA-2048 and": (shared_cache_pays(replace(REPEATING, key="rsa-4096"), PRICES, "redis"), 0.005),
 }

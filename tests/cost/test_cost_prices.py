@@ -21,6 +21,7 @@ UNCONFIRMED = {
     "valkey.nano",
     "firestore.writes",
     "firestore.deletes",
+    "firestore.reads",
     "vm.hour",
     "vm.disk",
 }

@@ -79,13 +79,13 @@ def test_what_a_request_costs_is_on_its_first_line_alone(production):
     released_lines = production.client.events(released(attempt).headers["X-Request-Id"])
     assert [line["keyOperations"] for line in released_lines] == [1, 1]
     first, second = (line["costMicroUsd"] for line in released_lines)
-    intervals = (first - 0.4 - 2 * 3.0) / 2.525
+    intervals = (first - 0.4 - 2 * 3.0) / 2.55625
     assert second is None
     assert (round(intervals) >= 1, intervals) == (True, pytest.approx(round(intervals), abs=0.01))
     answer = attempt.send()
     (refusal,) = production.client.events(answer.headers["X-Request-Id"])
     assert refusal["event"] == "refusal"
-    assert refusal["costMicroUsd"] >= 0.4 + 2.525
+    assert refusal["costMicroUsd"] >= 0.4 + 2.556  # rounded
 
 
 def test_attack_p10_a_request_that_is_sent_again_is_refused(production):

@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 
 from local.google.status import GoogleError
+from local.processes import ROOT
 from local.rehearsal.access import OWNER, ProjectPolicies
 from local.rehearsal.authority import Authority
 from local.rehearsal.builds import BuildFailed, look_at
@@ -113,6 +114,12 @@ def test_no_tls_is_spoken_that_is_older_than_a_name_allows(running, way):
     assert over_tls_1_2(running, way) == b""
 
 
+def test_without_gcloud_there_is_nothing_to_rehearse():
+    command = [sys.executable, "-m", "local.rehearsal", "true"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "local.rehearsal: gcloud is not installed\n")
+
+
 def test_the_issuer_has_the_name_that_the_service_is_told(tmp_path):
     with issuer(tmp_path) as one:
         (entry,) = json.loads(one.document())["issuers"]
@@ -153,8 +160,9 @@ def test_a_method_is_found_by_the_form_of_its_path():
 
 
 def test_what_fits_is_taken():
-    DEFINITIONS.check_body(CREATE, {"size": "12", "kind": "small", "labels": {"a": "b"}, "all": [1, {"b": True}]})
-    DEFINITIONS.check_query(CREATE, iter(["thingId", "alt", "$.xgafv"]))
+    body = {"size": "12", "kind": "small", "labels": {"a": "b"}, "all": [1, {"b": True}]}
+    assert DEFINITIONS.check_body(CREATE, body) is None
+    assert DEFINITIONS.check_query(CREATE, iter(["thingId", "alt", "$.xgafv"])) is None
 
 
 @pytest.mark.parametrize(

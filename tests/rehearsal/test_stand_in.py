@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
+
+from local.processes import ROOT
 
 SERVICES = "run artifactregistry iam cloudbuild cloudkms billingbudgets compute"
 MEMBER = "--member=serviceAccount:nobody@my-project.iam.gserviceaccount.com --role=roles/viewer"
@@ -81,6 +85,14 @@ def test_a_deleted_account_leaves_roles_that_its_successor_does_not_get(project)
     said = project.ok("gcloud projects get-iam-policy my-project").said
     assert "deleted:serviceAccount:kas-old@my-project.iam.gserviceaccount.com?uid=" in said
     assert "- serviceAccount:kas-old@" not in said
+
+
+def test_a_shell_of_its_own_has_somebody_who_owns_an_empty_project():
+    command = [sys.executable, "-m", "local.rehearsal", "bash", "-c"]
+    ask = "gcloud config get-value account; gcloud projects get-iam-policy my-project; ls $REHEARSAL_ISSUERS"
+    done = subprocess.run([*command, ask], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "lead@example.com")
+    assert "- user:lead@example.com\n  role: roles/owner" in done.stdout
 
 
 def test_what_is_not_stood_in_for_is_remembered(rehearsal):

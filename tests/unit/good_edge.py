@@ -19,6 +19,7 @@ from kas.web.edge import Edge
 from kas.web.limits import edge_limits
 from kas.web.replies import Reply, Route, Routes, json_reply
 from tests.trails import audit_log, events_of
+from tests.unit.windows import own_windows
 
 LOOPBACK = "127.0.0.1"
 OVER_TLS = {"X-Forwarded-Proto": "https"}
@@ -30,7 +31,7 @@ def good_edge(write: Callable[[bytes], int], **changes: Any) -> Edge:
         "local": True,
         "hops": 0,
         "audit": audit_log(write),
-        "limits": edge_limits(network=600, everybody=1000, health=50, memory=100, clock=lambda: 0.0),
+        "limits": edge_limits(network=600, everybody=1000, health=50, memory=100, new_window=own_windows(lambda: 0.0)),
         "cors": Cors(frozenset()),
         "meter": NoMetrics(),
         "tariff": Tariff(request=0.4, second=25.25, operations={}),

@@ -230,7 +230,7 @@ def test_environment_is_read_at_the_entry_point() -> None:
 def test_settings_go_no_further_than_the_wiring() -> None:
     """No other module receives them whole."""
     users = {module.name for module in KAS if "kas.config" in set(module.imported())}
-    assert users <= {"kas.service", "kas.parts", "kas.files", "kas.request_limits"}
+    assert users <= {"kas.service", "kas.parts", "kas.files", "kas.request_limits", "kas.stores"}
 
 
 def test_what_decides_is_one_list() -> None:

@@ -63,6 +63,13 @@ DEFAULTS: dict[str, Any] = {
     "jwks_cache_seconds": 3600,
     "public_key_cache_seconds": 3600,
     "metrics": "off",
+    "state_backend": "memory",
+    "state_keys": (),
+    "state_timeout_milliseconds": 500,
+    "redis_server": None,
+    "redis_ca_path": None,
+    "firestore_endpoint": "https://firestore.googleapis.com",
+    "firestore_database": "(default)",
     "gcp_project": "",
     "body_timeout_seconds": 5,
     "max_body_bytes": 1_048_576,
@@ -85,6 +92,7 @@ RANGES = {
     "KAS_KMS_DEADLINE_SECONDS": (1, 60),
     "KAS_FEDERATION_DEADLINE_SECONDS": (1, 60),
     "KAS_KMS_CONCURRENCY": (1, 256),
+    "KAS_STATE_TIMEOUT_MILLISECONDS": (10, 10_000),
     "KAS_REPLAY_STORE_CLAIMS": (8, 10_000_000),
     "KAS_TRUSTED_PROXY_HOPS": (0, 3),
     "KAS_RATE_NETWORK_PER_MINUTE": (1, 1_000_000),
@@ -114,7 +122,7 @@ RANGES = {
     "KAS_MAX_METADATA_CHARS": (0, 1_048_576),
     "KAS_MAX_POLICY_BYTES": (256, 1_048_576),
 }
-ENDPOINTS = ("KAS_KMS_ENDPOINT", "KAS_SECRETS_ENDPOINT")
+ENDPOINTS = ("KAS_KMS_ENDPOINT", "KAS_SECRETS_ENDPOINT", "KAS_FIRESTORE_ENDPOINT")
 BAD_ENDPOINTS = (
     "google.example",
     "http://google.example",

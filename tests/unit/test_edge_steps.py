@@ -39,6 +39,7 @@ from kas.web.replies import Reply, Route, Routes
 from kas.web.slots import Slots
 from tests.trails import audit_log, events_of
 from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
+from tests.unit.windows import own_windows
 
 PAGE = {"Origin": "https://app.example"}
 CORS = Cors(frozenset({"https://app.example"}))
@@ -53,7 +54,9 @@ OF_HIM = ["RateLimit", "RateLimit-Policy", "X-Client-Request-Id"]
 
 
 def limits(network: int = 600, everybody: int = 1000, health: int = 50) -> Any:
-    return edge_limits(network=network, everybody=everybody, health=health, memory=100, clock=lambda: 0.0)
+    return edge_limits(
+        network=network, everybody=everybody, health=health, memory=100, new_window=own_windows(lambda: 0.0)
+    )
 
 
 def ticks() -> Iterator[float]:
@@ -285,7 +288,7 @@ def test_when_to_come_again_is_said_where_it_helps(leaf: Any) -> None:
 def test_attack_l05_whoever_is_refused_with_his_networks_last_place_is_told_when_it_has_one_again() -> None:
     """Everybody's window frees a place after a second, his network's after a minute: he who comes then is not refused."""
     now = 0.0
-    windows = edge_limits(network=1, everybody=1, health=1, memory=100, clock=lambda: now)
+    windows = edge_limits(network=1, everybody=1, health=1, memory=100, new_window=own_windows(lambda: now))
     fixture = EdgeFixture(local=False, limits=windows)
     theirs, his = ({**OVER_TLS, "X-Forwarded-For": address} for address in ("192.0.2.1", "192.0.2.2"))
     fixture.send(headers=theirs)

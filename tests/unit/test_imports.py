@@ -21,6 +21,10 @@ LATE_OR_NEVER = (
     "kas.cost.prices",  # the command's, and so is the next
     "matplotlib",
     "prometheus_client",
+    "kas.state.firestore",
+    "kas.state.line",  # of a shared store, and so are the next
+    "kas.state.redis",
+    "kas.state.resp",
     "requests",
     "urllib.request",
     "urllib3",

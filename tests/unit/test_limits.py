@@ -7,6 +7,7 @@ import pytest
 from kas.errors import GlobalLimit, HealthLimit, NetworkLimit
 from kas.ratelimit import Limit, Quota
 from kas.web.limits import edge_limits, limit_headers, retry_headers
+from tests.unit.windows import own_windows
 
 
 class Edge:
@@ -15,7 +16,7 @@ class Edge:
     def __init__(self, network=2, everybody=3, health=1, memory=100):
         self.now = 100.0
         self.limits = edge_limits(
-            network=network, everybody=everybody, health=health, memory=memory, clock=lambda: self.now
+            network=network, everybody=everybody, health=health, memory=memory, new_window=own_windows(lambda: self.now)
         )
 
     def ask(self, network="a", *, is_health=False):

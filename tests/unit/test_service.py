@@ -19,11 +19,12 @@ from werkzeug.test import EnvironBuilder
 from kas.config import Settings
 from kas.errors import ConfigError
 from kas.fetch import FetchError
-from kas.parts import Parts, addresses
+from kas.parts import Parts
 from kas.protocol.acp240.request import Limits
 from kas.protocol.opentdf.request import Limits as OpenTdfLimits
 from kas.request_limits import acp240_limits, opentdf_limits
 from kas.service import Service, _Rewraps, build_service
+from kas.uri import addresses
 from kas.web.replies import Routes
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS, clock, unwrap_key

@@ -56,7 +56,8 @@ def test_every_setting_is_read_by_the_wiring() -> None:
     """One that nothing reads would be a promise to the operator that nobody keeps."""
     root = Path(__file__).resolve().parents[2] / "kas"
     wiring = "".join(
-        (root / name).read_text("utf-8") for name in ("service.py", "parts.py", "files.py", "request_limits.py")
+        (root / name).read_text("utf-8")
+        for name in ("service.py", "parts.py", "files.py", "request_limits.py", "stores.py")
     )
     unread = {field.name for field in dataclasses.fields(Settings) if f"settings.{field.name}" not in wiring}
     assert unread == {"mode"}  # as `local`

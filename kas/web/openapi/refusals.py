@@ -27,6 +27,8 @@ _ATTRIBUTE_DENIALS: Final[Refusals] = (
 _OF_SERVICES: Final[Refusals] = (errors.AgreementExceeded, errors.PeerRefused, errors.PeerUnavailable)
 _OF_ANOTHER_PROGRAM: Final[Refusals] = (errors.PolicyDenied, errors.PolicyUnavailable)
 _ALWAYS: Final[Refusals] = (errors.Internal, errors.AuditUnavailable)
+# A store that instances share may be away.
+_STORE: Final[Refusals] = (errors.ReplayStoreFull, errors.ReplayStoreUnavailable)
 _LIMITED: Final[Refusals] = (errors.NetworkLimit, errors.GlobalLimit)
 _BODY: Final[Refusals] = (errors.RequestTimeout, errors.ContentTooLarge, errors.TooManyBodies)
 _JSON: Final[Refusals] = (errors.InvalidJson, errors.NotCanonical, errors.InvalidStructure)
@@ -115,7 +117,7 @@ def _asked(nonces: str, *, takes_bearer: bool) -> Refusals:
     if nonces == "off":
         never.add(errors.NonceInvalid)
     possible = (leaf for leaf in leaves(errors.Unauthenticated) if leaf not in never)
-    return (*possible, errors.ReplayShareExhausted, errors.ReplayStoreFull, errors.IssuerKeysUnavailable)
+    return (*possible, errors.ReplayShareExhausted, *_STORE, errors.IssuerKeysUnavailable)
 
 
 def error_schemas() -> dict[str, Json]:

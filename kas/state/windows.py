@@ -1,0 +1,45 @@
+"""Rate limits whose windows several instances share, and each instance's own while they cannot be asked (security.md has it
+so: a limit that fails closed would let whoever stops the store stop the service).
+
+The own window begins empty: while the store is away, each instance admits the quota by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+from kas.ratelimit import Quota, SlidingWindow
+from kas.state.line import StoreLine
+from kas.state.shared import StoreFailure, Window, WindowStore
+
+
+def _to_nobody(_quota: Quota) -> None:
+    pass
+
+
+class SharedWindow:
+    """Counts as ``own`` does, in the store. Safe to use from many threads."""
+
+    def __init__(self, store: WindowStore, line: StoreLine, own: SlidingWindow) -> None:
+        self._store = store
+        self._line = line
+        self._own = own
+        self._window = Window(own.limit.name, own.limit.quota, own.limit.window_seconds, own.capacity)
+
+    def admit(self, key: str, note: Callable[[Quota], None] = _to_nobody) -> Quota:
+        """Takes a place for ``key``. ``note`` is told what is left, whether one was free or not.
+
+        Raises what the own window's refusal makes when none is.
+        """
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()  # as long for any key
+        try:
+            place = self._line.ask("limits", partial(self._store.take, self._window, digest))
+        except StoreFailure:
+            return self._own.admit(key, note)
+        quota = Quota(self._own.limit, max(0, place.free - 1), place.reset_seconds)
+        note(quota)
+        if not place.free:
+            raise self._own.refusal(quota.reset_seconds)
+        return quota

@@ -1,0 +1,100 @@
+"""Nonces of several instances: good for each other, and over when the store has lost its memory."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+
+import pytest
+
+from kas.auth.nonce import NonceSource
+from kas.errors import NonceInvalid, ProofReplayed, ReplayStoreUnavailable
+from kas.state.line import StoreLine
+from kas.state.nonces import SharedNonces
+from kas.state.replay import SharedReplayStore
+from kas.state.shared import StoreUnavailable
+from tests.state.test_claims import outcome
+
+
+class Instance:
+    """One of several on a store."""
+
+    def __init__(self, store, secret=b"s" * 32):
+        line = StoreLine("test", time.monotonic, lambda _line: None)
+        self.nonces = SharedNonces(store, line, lambda era: NonceSource(time.time, [secret], lambda: era))
+        self.store = SharedReplayStore(store, line, self.nonces)
+
+    def ask(self, nonce, jti="a"):
+        """As the authenticator does."""
+        try:
+            self.nonces.verify(nonce)
+        except NonceInvalid:
+            return NonceInvalid
+        return outcome(self.store, jti=jti)
+
+
+def instances(server, number=2):
+    name = secrets.token_hex(4)
+    return [Instance(server.store(name=name)) for _ in range(number)]
+
+
+def lose(server, instance):
+    """As a server that starts empty."""
+    keys = server.shared_client.call("KEYS", instance.nonces._store._prefix.replace(b"{", b"*{") + b"*")
+    server.shared_client.call("DEL", *keys)
+
+
+def test_nonce_of_one_is_good_for_another(shared):
+    """Under the same secret alone."""
+    one, other = instances(shared)
+    nonce = one.nonces.issue()
+    assert [other.ask(nonce), one.ask(nonce)] == [None, ProofReplayed]
+    assert Instance(shared.store(), b"t" * 32).ask(nonce) is NonceInvalid
+
+
+def test_attack_p10_redis_that_lost_its_memory_takes_no_proof_of_before(redis_server):
+    """Whether the instance knows of it yet or not; the next nonce is good again for all."""
+    one, other = instances(redis_server)
+    nonce = one.nonces.issue()
+    assert one.ask(nonce) is None
+    other.nonces.verify(nonce)
+    lose(redis_server, one)
+    assert [one.ask(nonce), other.ask(nonce), other.ask(nonce, "b"), one.ask(nonce, "b")] == [NonceInvalid] * 4
+    fresh = one.nonces.issue()
+    assert [one.ask(fresh, "c"), other.ask(fresh, "c"), other.ask(fresh, "d")] == [None, ProofReplayed, None]
+
+
+def test_nonce_that_was_verified_before_is_not_claimed_after(redis_server):
+    """Though another thread has learnt of the new memory between the two."""
+    (one,) = instances(redis_server, 1)
+    nonce = one.nonces.issue()
+    one.nonces.verify(nonce)
+    lose(redis_server, one)
+    thread = threading.Thread(target=one.ask, args=(nonce, "z"))
+    thread.start()
+    thread.join()
+    one.nonces.issue()
+    assert outcome(one.store) is NonceInvalid
+
+
+def test_proof_without_nonce_is_claimed_all_the_same(redis_server):
+    """Where it is taken without, no memory is promised across a loss."""
+    (one,) = instances(redis_server, 1)
+    assert one.ask(one.nonces.issue()) is None
+    lose(redis_server, one)
+    assert [outcome(one.store), outcome(one.store)] == [None, ProofReplayed]
+
+
+def test_without_the_store_a_nonce_is_offered_that_is_good_for_nothing():
+    """And none is verified."""
+
+    class Broken:
+        def era(self):
+            raise StoreUnavailable("gone")
+
+    one = Instance(Broken())
+    nonce = one.nonces.issue()
+    assert len(nonce) == 75
+    with pytest.raises(ReplayStoreUnavailable):
+        one.nonces.verify(nonce)
