@@ -290,7 +290,7 @@ def test_what_it_has_cost_is_told_and_other_ways_are_planned(guide):
     assert re.search(r"RSA_DECRYPT_OAEP_2048_SHA256", guide.follow("./deploy.sh cost").said)
     for command in (
         "./deploy.sh plan --nation fra",
-        "SERVICE=kas-fn ./deploy.sh plan --via functions",
+        "SERVICE=kas-usa-fn ./deploy.sh plan --via functions",
         "DOMAIN=kas.example.org ./deploy.sh plan --tls13",
     ):
         done = guide.follow(command)
