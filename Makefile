@@ -36,6 +36,7 @@ ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regr
 WAITS := tests/federation/ tests/host/ tests/kms/ tests/state/
 PROCESSES := tests/google/ tests/local/
 OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
+GUIDE := tests/rehearsal/test_guide.py
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
 	bench-federation bench-memory deploy-rehearsal fuzz mutants audit
@@ -87,7 +88,14 @@ bench-memory: $(READY)
 	$(BIN)/python -m bench.peak
 
 deploy-rehearsal: $(READY)
-	$(BIN)/python -m pytest --verbose tests/rehearsal
+	@echo "Two halves side by side; each shows when it has ended, after some minutes."
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target rehearse-guide rehearse-others
+
+rehearse-guide:
+	$(BIN)/python -m pytest --verbose $(GUIDE)
+
+rehearse-others:
+	$(BIN)/python -m pytest --verbose $(filter-out $(GUIDE),$(wildcard tests/rehearsal/test_*.py))
 
 contract: $(READY)
 	CONTRACT_EXAMPLES=200 $(BIN)/python -m pytest tests/contract
