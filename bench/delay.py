@@ -18,7 +18,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from local.processes import HOST, ROOT
+from local.ports import HOST
+from local.processes import ROOT
 
 _READ_BYTES: Final = 65_536
 _READY: Final = b"listening\n"

@@ -27,15 +27,8 @@ from local.client.results import open_result, verify_answer
 from local.client.rewrap import KasKeys, build_kao, build_request, parse_kas_keys
 from local.google.remote import Control, google
 from local.google_world import make_project
-from local.processes import (
-    ROOT,
-    environment_without_settings,
-    free_port,
-    start_provider,
-    stop,
-    wait_until_answers,
-    write_issuers,
-)
+from local.ports import free_port
+from local.processes import ROOT, environment_without_settings, start_provider, stop, wait_until_answers, write_issuers
 from local.provider.clients import SECRET
 from tests.interop.production import deployed_settings
 from tests.interop.tls_front import hashed_folder, make_certificates

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.host import BenchFailed
-from local.processes import HOST, ROOT, environment_without_settings
+from local.ports import HOST
+from local.processes import ROOT, environment_without_settings
 
 _READ_BYTES: Final = 65_536
 _PROTOCOLS: Final = ["h2", "http/1.1"]

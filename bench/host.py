@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from local.client import Answer
-from local.processes import HOST, free_port
+from local.ports import HOST, free_port
 
 START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.0005

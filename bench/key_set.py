@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from local.processes import HOST
+from local.ports import HOST
 
 _END: Final = b"\r\n\r\n"
 _READ_BYTES: Final = 65_536

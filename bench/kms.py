@@ -29,7 +29,7 @@ from bench.report import add_transport, machine, report_name, write_report
 from bench.rounds import MIN_ROUNDS, p95
 from bench.sessions import Document, Session, new_document
 from local.client.services import Kas, Services
-from local.processes import free_port
+from local.ports import free_port
 
 INJECTED_MS: Final = 60
 _QUOTA: Final = 10_000_000  # of the stand-in, a minute

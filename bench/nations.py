@@ -26,15 +26,8 @@ from local.client import Credentials, Http
 from local.client.rewrap import fetch_kas_keys
 from local.client.services import Kas, Services
 from local.nations import Place, Setup, free_places, set_up, start_nation_kas, start_nation_provider
-from local.processes import (
-    HOST,
-    Service,
-    environment_without_settings,
-    free_ports,
-    stop,
-    wait_until_answers,
-    write_private_json,
-)
+from local.ports import HOST, free_ports
+from local.processes import Service, environment_without_settings, stop, wait_until_answers, write_private_json
 from local.provider.clients import SECRET
 
 BROKER: Final = "usa"

@@ -27,7 +27,7 @@ from bench.host import BenchFailed, Connection, Function, members, running
 from bench.large_requests import Client, acp240_client, opentdf_client
 from bench.memory import memory_mb
 from bench.report import machine, write_report
-from local.processes import free_port
+from local.ports import free_port
 
 _FULL_HOST: Final = ("-P", str(Path(__file__).with_name("full_host.py")))
 # One store, one cache; the windows of networks, health, callers, those who ask for checks, key operations.

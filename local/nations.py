@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kas.jose import to_jwk
 from kas.keys.folder import make_local_keys
+from local.ports import HOST, free_ports
 from local.processes import (
-    HOST,
     Service,
     World,
     environment_without_settings,
-    free_ports,
     issuer_entry,
     start_kas,
     start_provider,
     stop,
+    undisturbed,
     wait_until_answers,
     write_private_json,
 )
@@ -198,10 +198,10 @@ def nations_world(
         nations = {}
         for place in places:
             log = open_log(place)
-            provider = start_nation_provider(place, clean, log)
-            started.append(provider)
-            kas = start_nation_kas(place, setup, {**clean, **(env or {})}, log)
-            started.append(kas)
+            with undisturbed():
+                started.append(provider := start_nation_provider(place, clean, log))
+            with undisturbed():
+                started.append(kas := start_nation_kas(place, setup, {**clean, **(env or {})}, log))
             nations[place.nation] = Nation(place, World(kas, provider))
         for service in started:
             wait_until_answers(service, is_cancelled)

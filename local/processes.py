@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from local.client import Http, TransportFailed
+from local.ports import HOST, free_port
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 _REFUSED: Final = "taken, or not allowed (make run takes PORT, IDP_PORT, GOOGLE_PORT and GOOGLE_RPC_PORT)"
 
 
@@ -49,22 +51,6 @@ class World:
 
     kas: Service
     provider: Service
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def free_ports(number: int) -> list[int]:
-    """So many ports that nothing listens on now, all different."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def start_kas(
@@ -155,6 +141,23 @@ def wait_until_answers(service: Service, is_cancelled: Callable[[], bool] = lamb
         time.sleep(_POLL_SECONDS)
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts off what is to end us, until what has just been started is in the hands of whoever stops it."""
+    if threading.current_thread() is not threading.main_thread():  # signals do not reach any other
+        yield
+        return
+    arrived: list[int] = []
+    handlers = [(number, signal.signal(number, lambda number, _: arrived.append(number))) for number in _ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+        for one in arrived:
+            signal.raise_signal(one)
+
+
 def stop(*services: Service) -> None:
     """Stops the services with all their workers: by SIGTERM, and after a while by SIGKILL."""
     for service in services:
@@ -182,10 +185,12 @@ def world(folder: Path, env: Mapping[str, str] | None = None, log: IO[Any] | Non
     idp_port, keys_dir = free_port(), folder / "keys"
     issuers_path = write_issuers(folder / "issuers.json", idp_port)
     with contextlib.ExitStack() as running:
-        provider = start_provider(idp_port, folder / "provider", clean, log)
-        running.callback(stop, provider)
-        kas = start_kas(free_port(), issuers_path, keys_dir, {**clean, **(env or {})}, log)
-        running.callback(stop, kas)
+        with undisturbed():
+            provider = start_provider(idp_port, folder / "provider", clean, log)
+            running.callback(stop, provider)
+        with undisturbed():
+            kas = start_kas(free_port(), issuers_path, keys_dir, {**clean, **(env or {})}, log)
+            running.callback(stop, kas)
         wait_until_answers(provider)
         wait_until_answers(kas)
         yield World(kas, provider)

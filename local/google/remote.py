@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.client import Answer, Http
-from local.processes import HOST, ROOT, Service, environment_without_settings, free_port, stop, wait_until_answers
+from local.ports import HOST, free_port
+from local.processes import ROOT, Service, environment_without_settings, stop, undisturbed, wait_until_answers
 
 
 class ControlRefused(Exception):
@@ -126,10 +127,10 @@ def start_google(port: int, rpc_port: int, setup_path: Path, log: IO[Any] | None
 @contextlib.contextmanager
 def google(setup_path: Path, log: IO[Any] | None = None) -> Iterator[Google]:
     """A stand-in on free ports, stopped at the end."""
-    running = start_google(free_port(), free_port(), setup_path, log)
-    try:
-        wait_until_answers(running.service)
-        yield running
-    finally:
-        running.control.http.close()
-        stop(running.service)
+    with contextlib.ExitStack() as running:
+        with undisturbed():
+            started = start_google(free_port(), free_port(), setup_path, log)
+            running.callback(stop, started.service)
+        running.callback(started.control.http.close)
+        wait_until_answers(started.service)
+        yield started

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from local.processes import HOST, ROOT, environment_without_settings
+from local.ports import HOST
+from local.processes import ROOT, environment_without_settings
 from local.provider.clients import SECRET
 
 HOME: Final = ROOT / ".local" / "interop" / "python"

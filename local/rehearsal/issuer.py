@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.processes import (
-    environment_without_settings,
-    free_port,
-    issuer_entry,
-    start_provider,
-    stop,
-    wait_until_answers,
-)
+from local.ports import free_port
+from local.processes import environment_without_settings, issuer_entry, start_provider, stop, wait_until_answers
 from local.rehearsal.passing import pass_on
 from local.rehearsal.wire import Reply, Request
 

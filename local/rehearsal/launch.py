@@ -24,7 +24,8 @@ from local.google.cloud import Cloud, MetadataAccount
 from local.google.control import Control
 from local.google.metadata import Metadata
 from local.google.rest import RestServer
-from local.processes import HOST, START_SECONDS, Service, StartFailed, free_port, stop
+from local.ports import HOST, free_port
+from local.processes import START_SECONDS, Service, StartFailed, stop
 
 _RESOLVER: Final = Path(__file__).with_name("resolver")
 _POLL_SECONDS: Final = 0.1

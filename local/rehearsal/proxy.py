@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from local.processes import HOST
+from local.ports import HOST
 from local.rehearsal.authority import Authority
 from local.rehearsal.wire import Reply, Request
 

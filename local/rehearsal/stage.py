@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.processes import HOST
+from local.ports import HOST
 from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
 from local.rehearsal.balancer import Balancer

@@ -15,7 +15,8 @@ from typing import Any
 
 from local.client import Answer, ProofKey
 from local.client.encoding import b64url, parse_json
-from local.processes import Service, World, environment_without_settings, free_port, start_kas, stop, wait_until_answers
+from local.ports import free_port
+from local.processes import Service, World, environment_without_settings, start_kas, stop, wait_until_answers
 from tests.kit import UNLIMITED, Attempt, Kit, refused
 
 _WAIT_SECONDS = 15.0

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from local.client.keys import new_proof_key
-from local.processes import free_port
+from local.ports import free_port
 from tests.attacks.token_refusals import admit, refuse_token
 from tests.fake_issuer import FakeIssuers, fake_issuers, replying, send, trusting_kit
 from tests.kit import refused

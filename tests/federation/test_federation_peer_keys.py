@@ -15,7 +15,7 @@ from kas.federation.peer_keys import PeerKeys
 from kas.federation.registry import FetchedKeys
 from kas.fetch import HttpFetcher
 from local.client.keys import new_proof_key
-from local.processes import free_port
+from local.ports import free_port
 from tests.fake_issuer import send, serving
 from tests.federation.registry_documents import GBR, GOOD, jwk, load, thumbprint
 

@@ -18,7 +18,8 @@ from kas.errors import ConfigError
 from local.google import kinds
 from local.google.remote import google
 from local.google.setup import load_cloud
-from local.processes import ROOT, free_port
+from local.ports import free_port
+from local.processes import ROOT
 
 KEY = "projects/p/locations/global/keyRings/r/cryptoKeys/k"
 AES = {"name": KEY, "algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION"}

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from local.client import Answer
-from local.processes import ROOT, Service, environment_without_settings, free_port, stop, wait_until_answers
+from local.ports import free_port
+from local.processes import ROOT, Service, environment_without_settings, stop, wait_until_answers
 from tests.canaries import CANARIES
 from tests.kit import Attempt
 

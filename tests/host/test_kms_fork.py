@@ -12,7 +12,8 @@ import pytest
 
 from kas.auth.jwks import MAX_WAITING
 from local.client import Answer
-from local.processes import ROOT, World, environment_without_settings, free_port, start_kas, stop, wait_until_answers
+from local.ports import free_port
+from local.processes import ROOT, World, environment_without_settings, start_kas, stop, wait_until_answers
 from tests.attacks.proof_requests import kill_worker, worker_of
 from tests.host.functions import function, port_of
 from tests.kit import UNLIMITED, Attempt, Kit, refused, stderr_into

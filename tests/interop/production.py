@@ -17,12 +17,12 @@ from typing import Final
 from local.client import Http
 from local.google.remote import Google, google
 from local.google_world import make_project
+from local.ports import free_port
 from local.processes import (
     ROOT,
     Service,
     World,
     environment_without_settings,
-    free_port,
     start_kas,
     start_provider,
     stop,

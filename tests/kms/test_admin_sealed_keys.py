@@ -37,7 +37,8 @@ from kas.references import References
 from local.client.encoding import from_b64
 from local.google.material import decrypt
 from local.google.remote import google
-from local.processes import ROOT, environment_without_settings, free_port
+from local.ports import free_port
+from local.processes import ROOT, environment_without_settings
 from tests.canaries import CANARIES, private_forms
 from tests.google.project import ADMIN, AES, HASHES, KAS, PROJECT, SECRET, UNWRAP, fresh, key_name, setup_of
 from tests.google.transports import clients_over

@@ -8,7 +8,7 @@ import pytest
 
 from local.google.remote import google
 from local.google_world import KAS_MEMBER, NONCE_SECRET, SIGNING_SECRET, make_project
-from local.processes import free_port
+from local.ports import free_port
 from tests.canaries import CANARIES
 from tests.host.functions import ISSUERS, exchange, function, refused_start, write_issuers
 from tests.interop.tls_front import make_certificates, tls_front

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import serialization
 
 from kas.google.credentials import Token, TokenSource, find_tokens, metadata_fetch, metadata_host
 from kas.google.status import GoogleError
-from local.processes import ROOT, environment_without_settings, free_port
+from local.ports import free_port
+from local.processes import ROOT, environment_without_settings
 from tests.google.project import private_key
 from tests.kms.servers import BAD_FRAMING, answering, reply, scripted
 from tests.kms.test_transports import refused

@@ -13,7 +13,7 @@ from kas.errors import KeyMaterialRejected, KeyUnavailable
 from kas.keys.registry import KeyRecord
 from local.google.quotas import DEFAULTS
 from local.google.status import HTTP_STATUSES
-from local.processes import free_port
+from local.ports import free_port
 from tests.google.project import (
     ALGORITHMS,
     HASHES,

@@ -18,7 +18,7 @@ from local.google_world import (
     SIGNING_SECRET,
     make_project,
 )
-from local.processes import free_port
+from local.ports import free_port
 from tests.attacks.rewrap_answers import codes, released
 from tests.host.functions import local_settings, refused_start
 from tests.kms.google_kit import DECRYPT, SHORT, knowing, running_google_kit

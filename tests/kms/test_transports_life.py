@@ -21,7 +21,8 @@ from kas.google.cloud import Cloud
 from kas.google.official_clients import grpc_target
 from kas.google.status import GoogleError
 from kas.net.connection import origin_of
-from local.processes import ROOT, environment_without_settings, free_port
+from local.ports import free_port
+from local.processes import ROOT, environment_without_settings
 from tests.google.project import UNWRAP
 from tests.interop.tls_front import hashed_folder, make_certificates, tls_front
 from tests.kms.servers import fake_kms, grpc_front, scripted

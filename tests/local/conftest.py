@@ -7,7 +7,8 @@ import contextlib
 import pytest
 
 from local.client import Http
-from local.processes import environment_without_settings, free_port, start_provider, stop, wait_until_answers, world
+from local.ports import free_port
+from local.processes import environment_without_settings, start_provider, stop, wait_until_answers, world
 from tests.canaries import CANARIES
 from tests.kit import stderr_into
 from tests.local.running import Running

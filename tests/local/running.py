@@ -10,7 +10,8 @@ import subprocess
 import time
 
 from local.client import Http
-from local.processes import environment_without_settings, free_port
+from local.ports import free_port
+from local.processes import environment_without_settings
 
 ENVIRONMENT = environment_without_settings()
 SECONDS = 30

@@ -19,7 +19,7 @@ from local.client.container import Container, decrypt, read_container, seal, wri
 from local.client.encoding import from_b64
 from local.client.keys import OAEP_SHA256
 from local.client.rewrap import KasKeys
-from local.processes import free_port
+from local.ports import free_port
 
 POLICY = {"policyId": "p-1", "dissem": {"classification": "SECRET", "releasabilityTo": ["USA", "FRA"], "COI": ["NATO"]}}
 KAS_KEY = rsa.generate_private_key(65537, 2048)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import StartFailed, free_port, start_provider, stop, wait_until_answers, write_issuers
+from local.ports import free_port
+from local.processes import StartFailed, start_provider, stop, wait_until_answers, write_issuers
 from tests.local.running import ENVIRONMENT, SECONDS, answers, get
 
 PYTHON = [sys.executable, "-m", "local.run", "--port", "{port}", "--idp-port", "{idp_port}", "--folder", "{folder}"]
@@ -102,6 +103,7 @@ def test_settings_reach_the_services_and_bad_ones_stop_the_start(start, env, wor
 def test_a_taken_port_is_named(tmp_path, which):
     ports = [free_port(), free_port()]
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", ports[which]))
         holder.listen()
         command = [sys.executable, "-m", "local.run", "--port", str(ports[0]), "--idp-port", str(ports[1])]

@@ -14,12 +14,11 @@ from typing import IO, Any
 from local.client import Http
 from local.google.remote import Google, google
 from local.google_world import make_project
+from local.ports import HOST, free_port
 from local.processes import (
-    HOST,
     Service,
     World,
     environment_without_settings,
-    free_port,
     start_provider,
     stop,
     wait_until_answers,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.client import Http, TransportFailed
-from local.processes import HOST, ROOT, free_port
+from local.ports import HOST, free_port
+from local.processes import ROOT
 
 OPA = ROOT / ".local" / "policy_backends" / "opa"
 START_SECONDS = 30.0

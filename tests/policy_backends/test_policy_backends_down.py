@@ -13,7 +13,7 @@ import pytest
 
 from kas.errors import ClearanceInsufficient, PolicyDenied, PolicyUnavailable
 from kas.opa.engine import MAX_ANSWER_BYTES, PATH, SECONDS
-from local.processes import free_port
+from local.ports import free_port
 from tests.fake_issuer import replying, send
 from tests.policy_backends.agent import running_agent
 from tests.policy_backends.asking import OneRequest, asking, attributes, decided

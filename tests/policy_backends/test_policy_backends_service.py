@@ -15,7 +15,8 @@ from kas.engine import PolicyEngine
 from kas.opa.engine import OpaEngine
 from kas.service import _health
 from kas.web.health import READY
-from local.processes import ROOT, free_port
+from local.ports import free_port
+from local.processes import ROOT
 from tests.explain.asking import Question, check, explained, verdicts
 from tests.kit import policy, refused, running_kit
 from tests.policy_backends.agent import running_agent

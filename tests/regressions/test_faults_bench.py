@@ -19,7 +19,7 @@ from bench.host import BenchFailed, Check, Connection
 from bench.sessions import Document, Session, new_document
 from local.client import Answer, new_proof_key
 from local.client.services import Kas, Services
-from local.processes import free_port
+from local.ports import free_port
 from tests.host.functions import port_of
 from tests.kit import Kit, policy
 

@@ -9,7 +9,7 @@ from kas.google.kms import VERSION_NAME
 from kas.keys.registry import WrappedMaterial
 from kas.keys.service import KeyServices
 from kas.keys.software import SoftwareKeyService
-from local.processes import free_port
+from local.ports import free_port
 from tests.google.project import UNWRAP, private_key, wrap
 from tests.kms.key_services import PLAIN, RECORD, Running, standing_in
 

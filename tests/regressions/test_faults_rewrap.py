@@ -23,7 +23,8 @@ from kas.config import Settings
 from kas.fetch import FetchError, HttpFetcher
 from kas.jose import is_valid_signature, parse_public_jwk, to_jwk
 from local.client.encoding import b64
-from local.processes import StartFailed, environment_without_settings, free_port
+from local.ports import free_port
+from local.processes import StartFailed, environment_without_settings
 from tests.attacks.rewrap_answers import kao_refused, rebuild, released
 from tests.kit import policy
 from tests.requirements.production import production_kas, write_issuers

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kas.keys.folder import make_local_keys
-from local.processes import Service, environment_without_settings, free_port, start_kas, stop, wait_until_answers
+from local.ports import free_port
+from local.processes import Service, environment_without_settings, start_kas, stop, wait_until_answers
 from tests.canaries import CANARIES
 from tests.kit import stderr_into
 

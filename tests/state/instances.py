@@ -10,7 +10,8 @@ from pathlib import Path
 
 from kas.encoding import b64url_encode
 from local.client import Answer
-from local.processes import World, environment_without_settings, free_port, start_kas, stop, wait_until_answers
+from local.ports import free_port
+from local.processes import World, environment_without_settings, start_kas, stop, wait_until_answers
 from tests.kit import UNLIMITED, Attempt, Kit, running_kit, stderr_into
 
 CALLER_LIMIT = 70

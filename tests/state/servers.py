@@ -26,7 +26,7 @@ from kas.state.firestore_documents import Documents
 from kas.state.redis import RedisStore
 from kas.state.resp import RespClient
 from kas.tls import context_of
-from local.processes import free_port
+from local.ports import free_port
 from tests.interop.tls_front import make_certificates
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from kas.fetch import MAX_BYTES, FetchError, HttpFetcher
-from local.processes import free_port
+from local.ports import free_port
 from tests.fake_issuer import replying, send, serving
 
 BODY = b'{"keys":[]}'

@@ -1,0 +1,28 @@
+"""Ports of this machine for services that are about to start."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+_HELD: Final = 64
+# The last ones given out, bound but not listening, so that the system gives them to nobody else before they are used.
+_held: Final[deque[socket.socket]] = deque()
+
+
+def free_port() -> int:
+    """A port that nothing listens on; whoever is to listen there has time to start."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, which can then listen beside us
+    probe.bind((HOST, 0))
+    _held.append(probe)
+    if len(_held) > _HELD:
+        _held.popleft().close()
+    return int(probe.getsockname()[1])
+
+
+def free_ports(number: int) -> list[int]:
+    """So many such ports, at most 64."""
+    return [free_port() for _ in range(number)]
