@@ -1,19 +1,16 @@
-"""Fills the placeholders of a JSON file in this folder: ``python3 -m deploy.render FILE NAME=VALUE…`` prints the JSON for gcloud.
+"""Fills the placeholders of the JSON files in this folder.
 
 ``${NAME}``, in capitals, is ours and must be given; ``${code}`` and ``${__interval}``, in small letters, are Cloud
-Monitoring's and stay. A text that begins with ``=`` is a number once it is filled. More may be given than the file names, so
-that one list does for all files. A file that is a list of texts is printed one a line: the arguments of a command.
+Monitoring's and stay. A text that begins with ``=`` is a number once it is filled. More may be given than a file names, so
+that one list does for all files.
 
 Standard library alone: it runs where nothing is installed.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -67,34 +64,3 @@ def _filled_text(text: str, values: Mapping[str, str]) -> str | float:
     if not _NUMBER.fullmatch(filled[1:]):
         raise RenderError(f"{text!r} is to be a number and became {filled[1:]!r}")
     return float(filled[1:])
-
-
-def _pairs(arguments: Sequence[str]) -> dict[str, str]:
-    pairs = [argument.partition("=") for argument in arguments]
-    if odd := [argument for argument, (_, equals, _) in zip(arguments, pairs, strict=True) if not equals]:
-        raise RenderError(f"not of the form NAME=VALUE: {', '.join(odd)}")
-    values = {name: value for name, _, value in pairs}
-    if len(values) < len(pairs):
-        raise RenderError("a name is given twice")
-    return values
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The command; 1 where something is wrong, which it says on standard error."""
-    if not arguments:
-        sys.stderr.write("usage: python3 -m deploy.render FILE NAME=VALUE…\n")
-        return 2
-    path = Path(arguments[0])
-    try:
-        rendered = render(json.loads(path.read_text("utf-8")), _pairs(arguments[1:]))
-    except (OSError, ValueError, RenderError) as error:
-        sys.stderr.write(f"{path}: {error}\n")
-        return 1
-    is_list = isinstance(rendered, list)
-    lines = rendered if is_list else [json.dumps(rendered, indent=2, ensure_ascii=False)]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from deploy import env_file
 from deploy.env_file import Refused
 
 BEHIND_LOAD_BALANCER: Final = "internal-and-cloud-load-balancing"
+_EXAMPLE: Final = Path("config/issuers.example.json")
 _OF_THE_HOST: Final = ("WORKERS", "THREADS")
 
 
@@ -46,7 +47,9 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
         _check_memory(settings, options)
     issuers = Path(settings.get("KAS_ISSUERS_PATH", "config/issuers.json"))
     if not issuers.exists():
-        raise Refused(f"{issuers} is missing: cp config/issuers.example.json {issuers}, and put your issuers into it")
+        raise Refused(f"{issuers} is missing: cp {_EXAMPLE} {issuers}, and put your issuers into it")
+    if issuers.read_bytes() == _EXAMPLE.read_bytes():
+        raise Refused(f"{issuers} is the example as it was: put your issuers into it")
 
 
 def check_edge(hops: int, ingress: str, default_url: str) -> None:

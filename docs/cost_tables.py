@@ -129,7 +129,7 @@ def _three(value: float) -> str:
 
 def compute(table: Table) -> str:
     """Cloud Run alone, between its bounds."""
-    plain = replace(PILOT, uptime_minutes=0)
+    plain = replace(PILOT, uptime_minutes=0, memory_mib=512)
     rows = []
     for traffic in (10_000, 30_000, 100_000, 1_000_000):
         there = replace(plain, requests_per_day=traffic)

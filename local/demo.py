@@ -11,12 +11,11 @@ import argparse
 import dataclasses
 import json
 import os
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +25,7 @@ from local.client.container import read_container, write_container
 from local.client.keys import new_receiving_key
 from local.client.proofs import make_proof
 from local.client.rewrap import build_request, post_rewrap
+from local.ending import terminating
 from local.google.remote import Control
 from local.google_world import google_world
 from local.otdf.act import OtdfAct
@@ -160,20 +160,6 @@ class Demo:
                 self.stage.expect(finding.held, finding.text)
                 if finding.words:
                     self.stage.say(f"        “{finding.words}”")
-
-
-@contextmanager
-def terminating() -> Iterator[None]:
-    """Makes SIGTERM end the demonstration as Ctrl-C does, with everything stopped."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def show(stage: Stage, folder: Path, keys: str, otdf_home: Path) -> None:

@@ -22,7 +22,8 @@ from local.client.proofs import make_proof
 from local.client.results import open_any, open_result, policy_id_of, verify_result
 from local.client.rewrap import Json, build_request, client_key_hash
 from local.client.splits import combine
-from local.demo import FILE, Stage, terminating
+from local.demo import FILE, Stage
+from local.ending import terminating
 from local.forwarder import Asked, Forwarder
 from local.nation_clients import Clients, Document, running_clients
 from local.processes import StartFailed, stop

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kas.jose import to_jwk
 from kas.keys.folder import make_local_keys
+from local.ending import undisturbed
 from local.ports import HOST, free_ports
 from local.processes import (
     Service,
@@ -29,7 +30,6 @@ from local.processes import (
     start_kas,
     start_provider,
     stop,
-    undisturbed,
     wait_until_answers,
     write_private_json,
 )

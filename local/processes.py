@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from local.client import Http, TransportFailed
+from local.ending import undisturbed
 from local.ports import HOST, free_port
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 _REFUSED: Final = "taken, or not allowed (make run takes PORT, IDP_PORT, GOOGLE_PORT and GOOGLE_RPC_PORT)"
 
 
@@ -139,23 +138,6 @@ def wait_until_answers(service: Service, is_cancelled: Callable[[], bool] = lamb
         if time.monotonic() > deadline:
             raise StartFailed(f"the {service.name} does not answer at {service.ready_url}")
         time.sleep(_POLL_SECONDS)
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Puts off what is to end us, until what has just been started is in the hands of whoever stops it."""
-    if threading.current_thread() is not threading.main_thread():  # signals do not reach any other
-        yield
-        return
-    arrived: list[int] = []
-    handlers = [(number, signal.signal(number, lambda number, _: arrived.append(number))) for number in _ENDING]
-    try:
-        yield
-    finally:
-        for number, handler in handlers:
-            signal.signal(number, handler)
-        for one in arrived:
-            signal.raise_signal(one)
 
 
 def stop(*services: Service) -> None:

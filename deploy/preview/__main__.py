@@ -15,7 +15,9 @@ def main() -> int:
     if len(sys.argv) != 2:  # noqa: PLR2004 - the file
         sys.stderr.write("usage: python -m deploy.preview OUT.png\n")
         return 2
-    out, day = Path(sys.argv[1]), simulated_day()
+    out = Path(sys.argv[1])
+    sys.stderr.write("Simulating a day and drawing it takes a minute …\n")
+    day = simulated_day()
     out.parent.mkdir(parents=True, exist_ok=True)
     draw(dashboard(), stored(day), day, out)
     return 0

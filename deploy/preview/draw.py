@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import textwrap
@@ -36,7 +37,9 @@ def draw(dashboard: Mapping[str, Any], store: Store, day: Happened, out: Path) -
         left, top = tile["xPos"] / layout["columns"], (tile["yPos"] + 3) / (rows + 3)
         across, down = tile["width"] / layout["columns"], tile["height"] / (rows + 3)
         _tile(figure, (left, 1 - top - down, across, down), tile["widget"], store, day)
-    figure.savefig(out, dpi=100)
+    whole = io.BytesIO()
+    figure.savefig(whole, format="png", dpi=100)
+    out.write_bytes(whole.getvalue())
     plt.close(figure)
 
 

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if parsed.plot is not None:
             draw(scenario, prices, parsed.plot)
+            sys.stderr.write(f"The picture is {parsed.plot}.\n")
     except (PlotUnavailable, OSError) as error:
         sys.stderr.write(f"kas.cost: {error}\n")
         return 1

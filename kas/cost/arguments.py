@@ -100,7 +100,7 @@ def _add_deployment(group: argparse._ArgumentGroup) -> None:
     add("--instances", type=count(1, 1000), metavar="N", help="at most (1)")
     add("--min-instances", type=count(0, 1000), metavar="N", help="that are never stopped (0)")
     add("--vcpu", type=number(1, 8), metavar="N", help="of an instance (1)")
-    add("--memory-mib", type=count(128, 32_768), metavar="N", help="of an instance (512)")
+    add("--memory-mib", type=count(128, 32_768), metavar="N", help="of an instance (640)")
     add("--tls13", action="store_const", const=True, help="a load balancer that takes TLS 1.3 alone")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +50,9 @@ def draw(scenario: Scenario, prices: Prices, path: Path) -> None:
     _draw_steps(axes, scenario, prices)
     _label(axes, scenario, prices)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=_DPI)
+    whole = io.BytesIO()
+    figure.savefig(whole, format="png", dpi=_DPI)
+    path.write_bytes(whole.getvalue())
 
 
 def _draw_architecture(axes: Axes, scenario: Scenario, prices: Prices, architecture: Architecture, order: int) -> None:

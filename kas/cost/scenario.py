@@ -52,7 +52,7 @@ class Scenario:
     instances: int = 1
     min_instances: int = 0
     vcpu: float = 1.0
-    memory_mib: int = 512
+    memory_mib: int = 640
     billed_seconds: float = 0.2
     peak: float = 4.0
     log_bytes: float | None = None

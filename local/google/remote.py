@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.client import Answer, Http
+from local.ending import undisturbed
 from local.ports import HOST, free_port
-from local.processes import ROOT, Service, environment_without_settings, stop, undisturbed, wait_until_answers
+from local.processes import ROOT, Service, environment_without_settings, stop, wait_until_answers
 
 
 class ControlRefused(Exception):

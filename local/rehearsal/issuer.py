@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from local.ending import undisturbed
 from local.ports import free_port
 from local.processes import environment_without_settings, issuer_entry, start_provider, stop, wait_until_answers
 from local.rehearsal.passing import pass_on
@@ -39,10 +40,9 @@ class Issuer:
 def issuer(folder: Path) -> Iterator[Issuer]:
     """Runs until the end; everything that it writes is in ``folder``."""
     environment = {**environment_without_settings(), "IDP_ISSUER": f"https://{HOST}"}
-    with (folder / "provider.log").open("wb") as log:
-        provider = start_provider(free_port(), folder / "provider", environment, log)
-    try:
+    with (folder / "provider.log").open("wb") as log, contextlib.ExitStack() as running:
+        with undisturbed():
+            provider = start_provider(free_port(), folder / "provider", environment, log)
+            running.callback(stop, provider)
         wait_until_answers(provider)
         yield Issuer(provider.base.removeprefix("http://"))
-    finally:
-        stop(provider)

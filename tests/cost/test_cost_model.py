@@ -20,7 +20,7 @@ from kas.cost.services import bill, kms_lines
 
 PRICES = load_prices()
 ONE_DIALECT = Scenario(dialects=("acp240",), sealed_ec=False)
-UNWATCHED = replace(ONE_DIALECT, uptime_minutes=0)  # what the bounds of Cloud Run are stated for
+UNWATCHED = replace(ONE_DIALECT, uptime_minutes=0, memory_mib=512)  # what the bounds of Cloud Run are stated for
 TRAFFIC = (1_000, 10_000, 100_000, 1_000_000)
 # Key and level -> a month of Cloud KMS at each traffic.
 WORKED = {

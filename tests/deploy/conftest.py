@@ -104,7 +104,8 @@ def tree(tmp_path_factory) -> Path:
     for path in (ROOT / "config").glob("*.json"):
         (tree / "config" / path.name).symlink_to(path)
     (tree / "config" / "issuers.json").unlink(missing_ok=True)
-    (tree / "config" / "issuers.json").symlink_to(ROOT / "config" / "issuers.example.json")
+    example = (ROOT / "config" / "issuers.example.json").read_text("utf-8")
+    (tree / "config" / "issuers.json").write_text(example.replace("idp.example", "idp.operator.example"), "utf-8")
     for folder, name, target in (
         ("bin", "gcloud", STAND_IN),
         (".venv/bin", "python", STAND_IN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,16 +78,25 @@ def test_without_its_tools_it_says_which(deployment, tmp_path, gone, said):
     assert said in done.err
 
 
-def test_without_issuers_it_says_what_to_do(deployment, tmp_path):
+@pytest.mark.parametrize(
+    ("is_example", "words"),
+    [
+        (False, "cp config/issuers.example.json config/issuers.json"),
+        (True, "config/issuers.json is the example as it was: put your issuers into it"),
+    ],
+)
+def test_without_issuers_of_his_own_an_operator_is_told_what_to_do(deployment, tmp_path, is_example, words):
     tree = tmp_path / "tree"
     (tree / "config").mkdir(parents=True)
     for path in deployment.tree.iterdir():
         if path.name != "config":
             (tree / path.name).symlink_to(path)
+    for name in ("issuers.example.json", "issuers.json") if is_example else ():
+        shutil.copyfile(ROOT / "config" / "issuers.example.json", tree / "config" / name)
     deployment.tree = tree
     done = deployment.run("apply")
     assert (done.status, done.calls) == (2, [])
-    assert "cp config/issuers.example.json config/issuers.json" in done.err
+    assert words in done.err
 
 
 def test_what_is_interrupted_leaves_no_private_folder(deployment):

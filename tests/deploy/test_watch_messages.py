@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.preview.definitions import FOLDER, dashboard, log_metrics, policies
-from deploy.render import main
+from deploy.render import render
 from local.processes import ROOT
 
 GCLOUD = shutil.which("gcloud")
@@ -107,12 +107,10 @@ def test_what_a_policy_may_have_beyond_its_types() -> None:
             assert query["disableMetricValidation"] is True  # else none can be made before there was a line
 
 
-def test_each_uptime_check_is_https_verified_and_seldom_enough_to_scale_to_zero(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_each_uptime_check_is_https_verified_and_seldom_enough_to_scale_to_zero() -> None:
     """The default of gcloud is plain HTTP once a minute."""
-    assert main([str(FOLDER / "uptime.json"), "SERVICE=kas-usa", "HOST=kas.example", "PROJECT=my-project"]) == 0
-    name, *flags = capsys.readouterr().out.splitlines()
+    values = {"SERVICE": "kas-usa", "HOST": "kas.example", "PROJECT": "my-project"}
+    name, *flags = render(json.loads((FOLDER / "uptime.json").read_text("utf-8")), values)
     assert name == "KAS kas-usa"
     assert {"--protocol=https", "--port=443", "--validate-ssl=true", "--period=15"} <= set(flags)
     assert "--resource-labels=host=kas.example,project_id=my-project" in flags

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from local.demo import terminating
+from local.ending import terminating, undisturbed
 from local.ports import HOST, free_port, free_ports
-from local.processes import Service, stop, undisturbed
+from local.processes import Service, stop
 
 SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import ROOT
+from local.rehearsal.checkout import copy_checkout
 from local.rehearsal.stage import GCLOUD, Stage, stage
 from local.rehearsal.world import PROJECT_ID, World
 
-# What is no part of a checkout, or the operator's own.
-_LEFT = shutil.ignore_patterns(
-    ".git", ".venv", ".local", "build", "node_modules", "__pycache__", ".*_cache", "issuers.json"
-)
 _TIMEOUT_SECONDS = 1200
 
 
@@ -85,13 +79,9 @@ class Rehearsal:
 @contextlib.contextmanager
 def rehearsing(folder: Path) -> Iterator[Rehearsal]:
     """With the issuer that the stage has for `config/issuers.json`."""
-    checkout = folder / "checkout"
-    shutil.copytree(ROOT, checkout, ignore=_LEFT)
-    (checkout / ".venv").symlink_to(os.environ.get("VIRTUAL_ENV") or ROOT / ".venv")
     (folder / "stage").mkdir()
     with stage(folder / "stage") as one:
-        (checkout / "config" / "issuers.json").write_text(one.issuer.document(), "utf-8")
-        yield Rehearsal(one, checkout)
+        yield Rehearsal(one, copy_checkout(folder, one.issuer))
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,12 +89,38 @@ def test_a_deleted_account_leaves_roles_that_its_successor_does_not_get(project)
     assert "- serviceAccount:kas-old@" not in said
 
 
-def test_a_shell_of_its_own_has_somebody_who_owns_an_empty_project():
-    command = [sys.executable, "-m", "local.rehearsal", "bash", "-c"]
-    ask = "gcloud config get-value account; gcloud projects get-iam-policy my-project; ls $REHEARSAL_ISSUERS"
-    done = subprocess.run([*command, ask], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "lead@example.com")
+SHELL = [sys.executable, "-m", "local.rehearsal"]
+
+
+def test_a_shell_of_its_own_has_somebody_who_owns_an_empty_project_and_leaves_nothing(tmp_path):
+    ask = "gcloud config get-value account; gcloud projects get-iam-policy my-project; cat config/issuers.json; pwd"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([*SHELL, "bash", "-c", ask], cwd=ROOT, env=environment, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, lines[0], Path(lines[-1]).name) == (0, "lead@example.com", "checkout")
     assert "- user:lead@example.com\n  role: roles/owner" in done.stdout
+    assert '"issuer": "https://idp.example"' in done.stdout
+    assert Path(lines[-1]).is_relative_to(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shell_that_is_ended_from_outside_leaves_nothing(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [*SHELL, "bash", "-c", "echo there; exec sleep 600"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout.readline() == "there\n"
+        (folder,) = tmp_path.iterdir()
+        shell.terminate()
+        assert shell.wait(60) == 143
+    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in Path("/proc").glob("[0-9]*/environ") if bytes(folder) in environment_of(path)]
+
+
+def environment_of(path):
+    try:
+        return path.read_bytes()
+    except OSError:  # somebody else's, or it has ended
+        return b""
 
 
 def test_what_is_not_stood_in_for_is_remembered(rehearsal):
