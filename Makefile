@@ -1,8 +1,9 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
 # demo-federation: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
-# bench-cold, bench-kms, bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory
-# the worst needs; figures in build/ and docs/performance.md
+# bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
+# bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs; figures
+# in build/ and docs/performance.md
 # deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 # audit: code, advisories and parts of what is deployed; build/audit/
@@ -38,8 +39,8 @@ PROCESSES := tests/google/ tests/local/
 OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 GUIDE := tests/rehearsal/test_guide.py
 
-.PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench-cold bench-kms \
-	bench-federation bench-memory deploy-rehearsal fuzz mutants audit
+.PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench soak bench-cold \
+	bench-kms bench-federation bench-memory deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -74,6 +75,13 @@ test-waits:
 test-others:
 	$(BIN)/coverage run --parallel-mode -m pytest $(OTHERS)
 	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
+
+bench: $(READY)
+	$(BIN)/python -m bench.speed
+
+soak: SECONDS := $(if $(filter file,$(origin SECONDS)),1800,$(SECONDS))
+soak: $(READY)
+	$(BIN)/python -m bench.soak --seconds $(SECONDS)
 
 bench-cold: $(READY)
 	$(BIN)/python -m bench.cold

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 __all__ = ("dataclass",)
 
 _MISSING: Final = dataclasses.MISSING
+_OFTEN: Final = 200  # values of one class
 _NO_FIELD: Final = ("ClassVar[", "typing.ClassVar[")
 
 # Sets a member of a value. A slot does so for a frozen class too, which refuses assignment by name.
@@ -72,8 +73,13 @@ def _with_slots(cls: type[Any], names: Sequence[str], members: Mapping[str, Any]
 def _initialiser(cls: type[Any], names: Sequence[str], positional: int, setters: Sequence[_Set]) -> Callable[..., None]:
     defaults = [(name, *_defaults(cls.__dict__.get(name, _MISSING))) for name in names]
     has_more = hasattr(cls, "__post_init__")
+    made = 0
 
     def initialise(self: Any, *values: Any, **named: Any) -> None:
+        nonlocal made
+        made += 1
+        if made == _OFTEN:
+            type(self).__init__ = _compiled(defaults, setters, is_positional=bool(positional), has_more=has_more)
         if named or len(values) != len(names) or not positional:
             values = complete(values, named)
         for set_member, value in zip(setters, values, strict=True):
@@ -97,6 +103,24 @@ def _initialiser(cls: type[Any], names: Sequence[str], positional: int, setters:
         return (*values, *rest)
 
     return initialise
+
+
+def _compiled(
+    defaults: Sequence[tuple[str, Any, Any]], setters: Sequence[_Set], *, is_positional: bool, has_more: bool
+) -> Callable[..., None]:
+    """An ``__init__`` that does the same. What is compiled are names of fields, which are ours, and numbers."""
+    known: dict[str, Any] = {"_missing": _MISSING}
+    parameters, lines = ["self"] if is_positional or not defaults else ["self", "*"], []
+    for number, ((name, default, make_default), set_member) in enumerate(zip(defaults, setters, strict=True)):
+        known |= {f"_set_{number}": set_member, f"_default_{number}": default, f"_make_{number}": make_default}
+        is_made, is_needed = make_default is not _MISSING, default is _MISSING
+        parameters.append(f"{name}=_missing" if is_made else name if is_needed else f"{name}=_default_{number}")
+        value = f"_make_{number}() if {name} is _missing else {name}" if is_made else name
+        lines.append(f"    _set_{number}(self, {value})")
+    lines += ["    self.__post_init__()"] if has_more else ["    pass"]
+    exec("\n".join([f"def __init__({', '.join(parameters)}):", *lines]), known)  # noqa: S102 - as the standard one does
+    compiled: Callable[..., None] = known["__init__"]
+    return compiled
 
 
 def _defaults(default: Any) -> tuple[Any, Any]:

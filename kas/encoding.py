@@ -22,13 +22,17 @@ from kas.errors import Fault, InvalidJson, InvalidStructure, NotCanonical
 # RFC 7493 §2.2: beyond this a whole number is not exact in every reader.
 MAX_EXACT_INTEGER: Final = 2**53 - 1
 _EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
+# What `base64` does for the other alphabet, in one step; as the standard one, + and / are read too, and found later.
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+_ALWAYS_PLAIN: Final = frozenset({str, bool, type(None)})
 _LEAST_PLAIN_FRACTION: Final = 1e-4  # below it Python writes an exponent
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def b64_encode(data: bytes) -> str:
     """RFC 4648 §4, with padding."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def b64_decode(text: str) -> bytes:
@@ -41,13 +45,13 @@ def b64_decode(text: str) -> bytes:
 
 def b64url_encode(data: bytes) -> str:
     """RFC 4648 §5, without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
 
 
 def b64url_decode(text: str) -> bytes:
     """RFC 4648 §5, without padding, canonical. Raises ValueError."""
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
     except (binascii.Error, UnicodeEncodeError) as error:
         raise ValueError("not base64url") from error
     # The decoder skips characters outside the alphabet; the round trip finds them, and stray trailing bits.
@@ -105,16 +109,18 @@ def _is_plain(value: object) -> bool:
     """
     if type(value) is dict:
         for name, member in value.items():
-            if type(name) is not str or not name.isascii() or not _is_plain(member):
+            if type(name) is not str or not name.isascii():
+                return False
+            if type(member) not in _ALWAYS_PLAIN and not _is_plain(member):  # of most there is nothing more to ask
                 return False
         return True
     if type(value) is list:
-        return all(map(_is_plain, value))
+        return all(type(item) in _ALWAYS_PLAIN or _is_plain(item) for item in value)
     if type(value) is int:
         return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
     if type(value) is float:
         return _LEAST_PLAIN_FRACTION <= abs(value) <= MAX_EXACT_INTEGER and not value.is_integer()
-    return type(value) is str or type(value) is bool or value is None
+    return type(value) in _ALWAYS_PLAIN
 
 
 def _too_deep() -> InvalidStructure:

@@ -5,8 +5,7 @@ One thread answers a request, so nothing here is locked. It holds no token, proo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from kas.cost.marginal import Tariff
@@ -35,6 +34,23 @@ class Caller:
     def identity(self) -> str:
         """(issuer, subject) as one text: the identity for limits. An issuer's name has no space."""
         return f"{self.issuer} {self.subject}"
+
+
+class Stage:
+    """A block whose time is added to ``seconds`` under a name, however it ends."""
+
+    __slots__ = ("_name", "_seconds", "_start", "_timer")
+
+    def __init__(self, name: str, seconds: dict[str, float], timer: Callable[[], float]) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._timer = timer
+
+    def __enter__(self) -> None:
+        self._start = self._timer()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._name] = self._seconds.get(self._name, 0.0) + self._timer() - self._start
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,11 +106,6 @@ class Journal:
         if seconds is not None:
             self.retry_after = max(seconds, self.retry_after or 0.0)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Stage:
         """Adds the time of the block to the stage ``name``."""
-        start = self.timer()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + self.timer() - start
+        return Stage(name, self.seconds, self.timer)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, Final, Protocol
 
+from kas.auth.remembered import remembered
 from kas.cache import Counts
 from kas.dataclass import dataclass
 from kas.encoding import parse_json
@@ -209,6 +210,6 @@ def _signature_key(entry: Mapping[str, Any]) -> IssuerKey | None:
     if not isinstance(algorithm, str | None) or not is_for_signatures(entry, algorithm):
         return None
     try:
-        return IssuerKey(parse_public_jwk(entry), algorithm)
+        return IssuerKey(remembered(parse_public_jwk(entry)), algorithm)
     except ValueError:
         return None

@@ -205,6 +205,8 @@ class KeyOpener:
         for search in bulk.searches:
             if search.outcome is None and search.candidates:
                 waiting.setdefault(search.candidates[0][1], []).append(search)
+        if not waiting:
+            return
 
         kids = {digest: searches[0].candidates[0][0].kid for digest, searches in waiting.items()}
 

@@ -5,7 +5,7 @@ They hold for unknown members too, which nobody reads but everybody carries. Wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -53,18 +53,25 @@ class _Walk:
             return "too_many", ""
         if isinstance(value, str):
             return self._beyond_length(value)
-        for step, child in _children(value):
-            beyond = (isinstance(step, str) and self._beyond_length(step)) or self.first_beyond(child, levels - 1)
+        if isinstance(value, dict):
+            return self._beyond_members(value, levels - 1)
+        if isinstance(value, list):
+            return self._beyond_items(value, levels - 1)
+        return None
+
+    def _beyond_members(self, members: Mapping[str, object], levels: int) -> tuple[str, str] | None:
+        for name, member in members.items():
+            beyond = self._beyond_length(name) or self.first_beyond(member, levels)
             if beyond:
-                return beyond[0], (f".{step}" if isinstance(step, str) else f"[{step}]") + beyond[1]
+                return beyond[0], f".{name}{beyond[1]}"
+        return None
+
+    def _beyond_items(self, items: Sequence[object], levels: int) -> tuple[str, str] | None:
+        for number, item in enumerate(items):
+            beyond = self.first_beyond(item, levels)
+            if beyond:
+                return beyond[0], f"[{number}]{beyond[1]}"
         return None
 
     def _beyond_length(self, text: str) -> tuple[str, str] | None:
         return ("too_long", "") if len(text) > self.bounds.string_chars else None
-
-
-def _children(value: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)

@@ -4,7 +4,7 @@ Nothing is read before `read_json_body` is called, so a caller who is refused ea
 sends is for `kas.web.connection`, after the answer; a body that was broken off is left, and its connection ends.
 
 A body that is waited for holds a thread, so there are few `Slots` for that: shares of one caller, or of one network
-where nobody must say who asks. A body that is here at once needs none, however many stall.
+where nobody must say who asks. A body that is here at once needs none, however many stall, and nobody to watch it.
 
 Headers are read by the host, without a time-out of their own: who stalls in those is for the front end to stop.
 """
@@ -31,7 +31,7 @@ from kas.errors import (
 )
 from kas.journal import Journal
 from kas.protocol.bounds import JsonBounds
-from kas.web.connection import leave_body, note_read, stop_reading
+from kas.web.connection import is_here, leave_body, note_read, stop_reading
 from kas.web.slots import Slots
 
 JSON: Final = "application/json"
@@ -106,6 +106,14 @@ def _takes_json(request: flask.Request) -> bool:
 
 
 def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
+    if (request.content_length or 0) <= bounds.max_bytes and is_here(request.environ):
+        body: bytes = request.stream.read(request.content_length or 0)
+        note_read(request.environ)
+        return body
+    return _read_watched(request, bounds, holder)
+
+
+def _read_watched(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
     """A socket's time-out is per read, so a sender that drips would hold us: a watcher ends the whole body."""
     size = bounds.max_bytes + 1
     has_ended = threading.Event()

@@ -9,13 +9,16 @@ are not read at all, and the answer says that the connection ends.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import sys
+import termios
 import threading
 from typing import IO, TYPE_CHECKING, Final
 
 import flask
 import gunicorn.http.errors
-from gunicorn.http.body import Body
+from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.wsgi import Response as HostResponse
 
 from kas.web.slots import Slots
@@ -33,6 +36,7 @@ DROP_SECONDS: Final = 1.0
 DROP_IDLE_SECONDS: Final = 0.2
 HERE_BYTES: Final = 2**16  # without a slot
 _PIECE: Final = 2**14
+_INT_BYTES: Final = 4  # of C
 # In the WSGI environment of a request.
 _IS_READ: Final = "kas.body_is_read"
 _IS_LEFT: Final = "kas.body_is_left"
@@ -58,6 +62,26 @@ def limit_sending(environ: WSGIEnvironment) -> None:
 def note_read(environ: WSGIEnvironment) -> None:
     """The body has been read to its end: nothing of it is left on the connection."""
     environ[_IS_READ] = True
+
+
+def is_here(environ: WSGIEnvironment) -> bool:
+    """Whether all of a body of known length has arrived, in the host's hands or in the system's: reading it waits for
+    nobody. What arrived stays, whatever becomes of the connection.
+    """
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    reader = getattr(environ.get("wsgi.input"), "reader", None)
+    if sock is None or not isinstance(reader, LengthReader):
+        return False
+    missing: int = reader.length - reader.unreader.buf.getbuffer().nbytes
+    return missing <= 0 or missing <= _arrived(sock)
+
+
+def _arrived(sock: socket.socket) -> int:
+    """How many bytes can be read at once; 0 where the system cannot say."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(_INT_BYTES)), sys.byteorder)
+    except OSError:
+        return 0
 
 
 def leave_body(environ: WSGIEnvironment) -> None:

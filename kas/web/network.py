@@ -8,10 +8,12 @@ above 0 it is the caller's choice wherever he can go round the load balancer.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 UNKNOWN: Final = "unknown"  # one key for all that cannot be told apart
 _TAIL_CHARS: Final = 512  # more than the entries of every trusted proxy and the one before them
+_REMEMBERED: Final = 1024  # addresses that were read last
 _IPV6_PREFIX: Final = 64  # what one subscriber has at least, so single addresses cost him nothing
 
 
@@ -30,6 +32,7 @@ def network_of(peer: str, forwarded_for: str, hops: int | None) -> str:
     return _network(entries[-1 - hops].strip(" \t")) if 0 <= hops < len(entries) else UNKNOWN
 
 
+@lru_cache(_REMEMBERED)
 def _network(unverified_address: str) -> str:
     """The front end writes bare addresses: ports, brackets, zones and names are somebody else's.
 

@@ -15,6 +15,7 @@ from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthentic
 from kas.jose import ALGORITHMS
 from kas.journal import Journal
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 
 
@@ -35,7 +36,7 @@ class Reply:
 
 def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON answer that nobody may store."""
-    body = json.dumps(value, separators=(",", ":")).encode()
+    body = _ENCODER.encode(value).encode()
     return Reply(status, body, {"Cache-Control": "no-store", **(headers or {})})
 
 

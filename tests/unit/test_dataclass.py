@@ -105,6 +105,17 @@ def test_both_decorators_give_the_same_answer(options, question):
     assert own == standard
 
 
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_a_class_of_which_many_values_are_made_gives_the_same_answers(options, question):
+    standard, own = (classes(decorate, **options) for decorate in BOTH)
+    closure = own.__init__
+    for _ in range(ours._OFTEN):
+        good(own)
+    assert own.__init__ is not closure
+    assert outcome(lambda: QUESTIONS[question](own)) == outcome(lambda: QUESTIONS[question](standard))
+
+
 @pytest.mark.parametrize("decorate", BOTH)
 def test_what_a_class_defines_itself_stands(decorate):
     @decorate(slots=True, frozen=True)
@@ -127,7 +138,7 @@ def test_what_is_to_be_done_after_the_members_are_set_is_done(decorate):
             if self.value < 0:
                 raise ValueError("below zero")
 
-    assert Checked(1).value == 1
+    assert [Checked(value).value for value in range(ours._OFTEN)] == [*range(ours._OFTEN)]
     with pytest.raises(ValueError, match="below zero"):
         Checked(-1)
 
