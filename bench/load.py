@@ -19,7 +19,8 @@ from typing import IO, Any, Final, Self
 
 from bench.host import BenchFailed
 from local.client import Answer
-from local.processes import HOST, ROOT
+from local.ports import HOST
+from local.processes import ROOT
 
 _LENGTH: Final = struct.Struct(">Q")
 _PIECE: Final = 2**16

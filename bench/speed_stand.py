@@ -30,7 +30,7 @@ from bench.memory import memory_mb
 from local.client import Http, new_proof_key
 from local.client.proofs import fetch_token
 from local.client.rewrap import parse_kas_keys
-from local.processes import free_port
+from local.ports import free_port
 
 _USERS: Final = 40
 _TOKEN_SECONDS: Final = 120.0  # that they are used for, less than half of what they are good for
