@@ -1,19 +1,23 @@
-"""Fitting into the functions host: what its Flask application does by itself that we must answer or bound.
+"""Fitting into the functions host: what its Flask application does by itself that we must answer, bound or spare.
 
 The host makes the application, imports ``main`` within its context and then mounts one function on every path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import flask
-from werkzeug.exceptions import HTTPException
 
-from kas.errors import Internal, KasError, NotFound
+from kas.errors import Internal, KasError
 from kas.web.body import BoundedRequest
 from kas.web.worker import choose_bounded_worker
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Refuse = Callable[[KasError, flask.Request], flask.Response]
 
@@ -27,34 +31,37 @@ def fit_into_host(
     """Changes the application that is importing us, and the worker that will run it; outside one there is nothing to do.
     ``refuse`` answers in our form; ``started`` and ``ended`` are as `choose_bounded_worker` has them.
     """
-
-    def refuse_unrouted() -> flask.Response | None:
-        """Whatever the host finds no route for, its redirects included: those go past the error handlers, and to
-        wherever the caller's Host header says.
-        """
-        return None if flask.request.routing_exception is None else refuse(NotFound(), flask.request)
-
-    def not_found(_error: Exception) -> flask.Response:
-        """What the host refuses by itself, ``/robots.txt`` for one."""
-        return refuse(NotFound(), flask.request)
-
-    def internal(_error: Exception) -> flask.Response:
-        return refuse(Internal(), flask.request)
-
     if not flask.has_app_context():
         return
-    app = flask.current_app
-    app.request_class = BoundedRequest
-    # The application takes the function's name for a package and would serve files from beside it.
-    app.view_functions["static"] = _run
-    for rule in app.url_map.iter_rules():
-        rule.provide_automatic_options = False  # type: ignore[attr-defined]  # Flask's own, on what is Werkzeug's
-    app.before_request(refuse_unrouted)
-    app.register_error_handler(HTTPException, not_found)
-    app.register_error_handler(500, internal)
+    # The application is behind a name that stands for whichever is current.
+    app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    app.wsgi_app = Mount(app, refuse)  # type: ignore[method-assign]  # as Flask has it replaced
     choose_bounded_worker(started, ended)
 
 
-def _run(filename: str) -> flask.Response:
-    view = cast("Callable[..., flask.Response]", flask.current_app.view_functions["run"])
-    return view(path=filename)
+class Mount:
+    """The function that the host has mounted, on every path, and nothing around it.
+
+    The host's application would look for a route on every request and answer some by itself: redirects to wherever the
+    caller's Host header says, files beside the function, methods that it does not know. Its contexts, session and
+    execution id, which nothing here reads, take as long as the decision about a policy.
+    """
+
+    def __init__(self, app: flask.Flask, refuse: Refuse) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    @cached_property
+    def _function(self) -> Callable[[flask.Request], flask.Response]:
+        """As ``main`` defines it; there from when ``main`` has been imported."""
+        function: Callable[[flask.Request], flask.Response] = inspect.unwrap(self._app.view_functions["run"])
+        return function
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
+        request = BoundedRequest(environ)
+        try:
+            response = self._function(request)
+        except Exception:  # noqa: BLE001 - the edge answers for everything; this is for itself
+            response = self._refuse(Internal(), request)
+        return response(environ, start_response)

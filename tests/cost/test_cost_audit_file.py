@@ -47,7 +47,7 @@ class Recording:
     def __init__(self, record=None):
         self.lines: list[bytes] = []
         self.log = audit_log(self.write)
-        self.tariff = new_tariff([record or key()], protection_level="HSM", vcpu=1, memory_mib=512)
+        self.tariff = new_tariff([record or key()], protection_level="HSM", vcpu=1, memory_mib=640)
         self.number = 0
 
     def write(self, line):
@@ -154,7 +154,7 @@ def test_what_the_lines_add_up_to_is_what_the_model_makes_of_the_requests(file, 
     usage = read_usage(file(half_a_day(record).text()))
     prices = load_prices()
     assert usage.micro_usd / 1e6 == pytest.approx(explained(usage, scenario, prices), abs=1e-8)
-    second = (1.4 if scenario.nations == ("gbr",) else 1.0) * 25.25
+    second = (1.4 if scenario.nations == ("gbr",) else 1.0) * 25.5625
     operation = {"rsa-2048": 3.0, "rsa-4096": 15.0, "sealed": 0.0}[scenario.key]
     assert usage.micro_usd == pytest.approx(4 * 0.4 + 0.6 * second + 2 * operation, abs=0.01)
 

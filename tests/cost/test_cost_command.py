@@ -51,7 +51,7 @@ def test_the_picture_shows_every_architecture(tmp_path):
 
     path = tmp_path / "new" / "cost.png"
     done = run("--hit-rate", "0.8", "--plot", str(path))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"The picture is {path}.\n")
     picture = (255 * imread(path)[:, :, :3]).round().astype(int)
     assert picture.shape == (744, 1200, 3)
     for colour in ((0, 114, 178), (0, 158, 115), (230, 159, 0), (204, 121, 167), (213, 94, 0)):
@@ -71,7 +71,7 @@ def test_people_read_the_bill_by_service_and_what_is_free(capsys):
     assert "Cloud KMS rsa-2048 key versions, hsm 2 versions 2.00 0.00 2.00" in rows
     assert "Cloud Monitoring alert conditions [?] 9 alert condition and month 0.90 0.00 0.90" in rows
     assert "requests 3.02 million requests 1.21 0.80 0.41" in rows
-    assert "total 38.99 17.72 21.27" in rows
+    assert "total 39.16 17.89 21.27" in rows
     assert "A month costs $21.27. Prices of 2026-11-29." in rows
     assert "[?] the price is second-hand: look it up at its source (kas/cost/prices.json)." in rows
     assert "KAS_KMS_OPERATIONS_PER_DAY is 20000 by default; each instance would make 100,000." in rows

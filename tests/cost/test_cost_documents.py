@@ -54,15 +54,15 @@ AMOUNTS = {
     "then Valkey nano, at": HOURS * PRICES["valkey.nano"],
     "Redis Basic is": HOURS * PRICES["redis.basic"],
     "Cloud KMS opens at a start,": PRICES.version("aes", "software"),
-    "*A minimum instance* is": MONTH_SECONDS * (PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] / 2),
+    "*A minimum instance* is": MONTH_SECONDS * (PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] * 640 / 1024),
     "20,000 by default, is": 20_000 * PRICES.operation("rsa-2048", "hsm"),
     "at most with RSA-2048,": 20_000 * PRICES.operation("rsa-4096", "hsm"),
     "Redis: 730 ·": PRICES["redis.basic"],
     "(Redis: 730 · $0.049 =": HOURS * PRICES["redis.basic"],
     "a load balancer's rule: 730 ·": PRICES["balancer.rule"],
     "730 · $0.025 =": HOURS * PRICES["balancer.rule"],
-    "(a minimum instance: 2,592,000 s ·": PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] / 2,
-    "2,592,000 s · $0.00000375 =": MONTH_SECONDS * (PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] / 2),
+    "(a minimum instance: 2,592,000 s ·": PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] * 640 / 1024,
+    "2,592,000 s · $0.0000040625 =": MONTH_SECONDS * (PRICES["run.idle.cpu"] + PRICES["run.idle.memory"] * 640 / 1024),
 }
 # The same for traffic, in requests a day, to three figures or as round as the words say.
 TRAFFIC = {

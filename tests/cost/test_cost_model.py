@@ -158,8 +158,8 @@ def test_a_shared_cache_that_saves_no_operation_never_pays(changes):
         ({"key": "sealed"}, "Cloud KMS", 0.06),
         ({"key": "sealed", "retained": 5, "sealed_ec": True}, "Cloud KMS", 0.06),
         ({"nations": ("usa", "fra", "gbr")}, "Cloud KMS", 3.0),
-        ({"min_instances": 1, "uptime_minutes": 0}, "Cloud Run", 9.72),
-        ({"min_instances": 1, "uptime_minutes": 0, "nations": ("gbr",)}, "Cloud Run", 13.61),
+        ({"min_instances": 1, "uptime_minutes": 0}, "Cloud Run", 10.53),
+        ({"min_instances": 1, "uptime_minutes": 0, "nations": ("gbr",)}, "Cloud Run", 14.74),
         ({"state": "firestore", "requests_per_day": 20_000}, "Firestore", 0.60),  # a time to live deletes for money
         ({"state": "firestore", "requests_per_day": 120_000}, "Firestore", 6.93),
         ({"state": "firestore", "requests_per_day": 120_000, "hit_rate": 0.8}, "Firestore", 8.73),

@@ -132,8 +132,9 @@ def test_folder_named_static_is_not_served(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/"])
-def test_websocket_handshake_is_answered_in_our_form(kit: Kit, path: str) -> None:
-    """The host refuses it before our function is asked."""
+def test_websocket_handshake_is_an_ordinary_request(kit: Kit, path: str) -> None:
+    """Nothing here is upgraded (RFC 9110 §7.8)."""
+    plain = ask(kit.base, path, "GET")
     answer = ask(
         kit.base,
         path,
@@ -143,7 +144,8 @@ def test_websocket_handshake_is_answered_in_our_form(kit: Kit, path: str) -> Non
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
     )
-    refused_in_form(answer, 404, "not_found")
+    assert answer.status == plain.status != 101
+    assert set(answer.headers) == set(plain.headers)
 
 
 @pytest.mark.parametrize("host", ["a b", "[", "a@b", "", "évil", "kas:99999", "kas:x", "../.."])
@@ -163,9 +165,9 @@ def test_connection_stays_open_after_what_the_host_would_refuse_itself(tmp_path:
 
 
 def test_overlong_host_header_is_answered_in_our_form(kit: Kit) -> None:
-    """The host finds no route for it."""
+    """It leads nowhere: no address is made of it."""
     answer = exchange(kit.base, f"POST /rewrap HTTP/1.1\r\nHost: {'x' * 4000}\r\nContent-Length: 0\r\n\r\n")
-    refused_in_form(answer, 404, "not_found")
+    refused_in_form(answer, 401, "credentials_missing")
 
 
 # ---- Each entry point alone

@@ -195,10 +195,10 @@ def test_only_the_loaders_of_policies_may_name_a_path(name: str) -> None:
     assert rules.without_io(Module(name, "open('x')"))
 
 
-def test_unexpected_errors_are_caught_in_three_places() -> None:
-    """At the edge, and around one of many operations or calls; there is no bare one."""
+def test_unexpected_errors_are_caught_in_four_places() -> None:
+    """At the edge, around the edge itself, and around one of many operations or calls; there is no bare one."""
     found = [place.partition(":")[0] for module in [*KAS, *MAIN] for place in rules.broad_excepts(module)]
-    assert sorted(found) == ["kas.federation.line", "kas.keys.flights", "kas.web.edge"]
+    assert sorted(found) == ["kas.federation.line", "kas.keys.flights", "kas.web.edge", "kas.web.host"]
 
 
 def test_decisions_are_asked_for_in_one_place() -> None:
