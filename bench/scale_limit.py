@@ -1,0 +1,85 @@
+"""Part of `scale`: one caller asks all instances at once for more than his limit, within one window of it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+
+from bench.asked import Asked, User, ask, new_document
+from bench.host import BenchFailed
+from bench.load import Load, Loaded
+from bench.scale_load import KID
+from bench.scale_stand import Backend, instances, is_refusal, troubles
+from bench.speed_stand import Server, Stand, new_users
+
+WINDOW_SECONDS: Final = 60.0
+_OVER: Final = 1.3  # times the limit are asked for
+_CONNECTIONS: Final = 3  # to each instance
+_DOCUMENTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Of a ``limit`` a minute: ``accepted`` of the requests that were ``sent`` within ``seconds``; ``told`` is what the
+    instances said of their store.
+    """
+
+    limit: int
+    sent: int
+    accepted: int
+    seconds: float
+    told: Sequence[str]
+
+    @property
+    def error(self) -> float:
+        return abs(self.accepted - self.limit) / self.limit
+
+
+def counted(stand: Stand, backend: Backend, size: int, limit: int) -> Counted:
+    """Each instance is asked for its part of what is too much; in memory, where each has a limit of its own, for so much.
+
+    Raises BenchFailed for an answer that is neither right nor the refusal of a limit, and where it took a window or longer.
+    """
+    (user,) = new_users(stand.deployment, [f"caller-{secrets.token_hex(4)}"])
+    each = math.ceil(_OVER * limit / (size if backend.is_shared else 1))
+    with (
+        instances(stand, backend, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers,
+        ThreadPoolExecutor(size) as threads,
+        contextlib.ExitStack() as loads,
+    ):
+        asked = [_asked(stand, user, server, each) for server in servers]
+        own = [replace(server, load=loads.enter_context(Load())) for server in servers]
+        began = time.monotonic()
+        sent = list(threads.map(_send, own, asked))
+        seconds = time.monotonic() - began
+        if seconds >= WINDOW_SECONDS:
+            raise BenchFailed(f"{seconds:.0f} s are more than a window of the limit")
+        accepted = sum(map(_accepted, asked, sent))
+        return Counted(limit, each * size, accepted, seconds, troubles(servers))
+
+
+def _asked(stand: Stand, user: User, server: Server, number: int) -> list[Asked]:
+    documents = [new_document("acp240", stand.holders[KID], 1) for _ in range(_DOCUMENTS)]
+    nonce = server.nonce()
+    return [ask(user, documents[one % _DOCUMENTS], nonce) for one in range(number)]
+
+
+def _send(server: Server, asked: Sequence[Asked]) -> Loaded:
+    return server.load.send(server.port, [one.raw for one in asked], _CONNECTIONS)
+
+
+def _accepted(asked: Sequence[Asked], loaded: Loaded) -> int:
+    number = 0
+    for one, exchanged in zip(asked, loaded.exchanged, strict=True):
+        answer = exchanged.answer()
+        if not is_refusal(answer, HTTPStatus.TOO_MANY_REQUESTS, "rewrap_limit"):
+            one.check(answer)
+            number += 1
+    return number
