@@ -24,6 +24,7 @@ from local.ports import HOST, wait_for_port
 # sent is not sent again; so nginx gives a connection up before.
 KEPT_SECONDS: Final = 1
 _KEPT_CONNECTIONS: Final = 64  # that rest, for each group of instances
+_STOP_SECONDS: Final = 5.0
 _ENDLESS: Final = 1_000_000_000
 _TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 # Tabs between; of several upstreams each value is a list with comma and blank.
@@ -87,6 +88,10 @@ def _program() -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """In order, so that it takes its worker along; in a while by force."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
