@@ -20,14 +20,14 @@ from bench.scale_limit import counted
 from bench.scale_load import SIZES, lines, nonces_in_memory, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
-from bench.scale_stand import FIRESTORE, MEMORY, REDIS, Backend, available, backend
+from bench.scale_stand import FIRESTORE, MEMORY, REDIS, Backend, available, backend, instances
 from bench.scale_table import Found, context, figures, is_kept, print_found
 from bench.speed_stand import Stand, standing
 
 BACKENDS: Final = (MEMORY, REDIS, FIRESTORE)
 # As deployed, which every store counts one by one; and one that Firestore counts in hundredths.
 LIMITS: Final = (100, 1000)
-_WITHOUT: Final = {"KAS_REWRAP_DPOP_NONCE": "off"}
+_WITHOUT: Final = 50  # proofs where no nonce is asked for: each is accepted everywhere
 _OPERATIONS: Final = 10  # requests whose questions to the store are counted
 
 
@@ -52,32 +52,40 @@ def measure(names: Sequence[str], amounts: Amounts) -> Found:
     with standing() as stand, contextlib.ExitStack() as running:
         backends = [running.enter_context(backend(stand, name)) for name in names]
         with lines(stand, backends, amounts.sizes) as every:
+            _tell("rewraps")
             found.rows = throughput(every, amounts.rounds, amounts.requests)
             if MEMORY in names:
-                found.nonces = {
-                    size: nonces_in_memory(every, size, amounts.requests) for size in amounts.sizes if size > 1
-                }
+                several = [size for size in amounts.sizes if size > 1]
+                found.nonces = {size: nonces_in_memory(every, size, amounts.requests) for size in several}
+            for one, servers in every.fleets.values():
+                _tell(f"replays in {one.name}")
+                found.replays[one.name] = accepted(stand, one, servers, amounts.proofs)
+                if one.is_shared:
+                    found.operations[one.name] = operations(stand, one, servers[0], _OPERATIONS)
         for one in backends:
-            _tell(one.name)
             _measure(stand, one, amounts, found)
     print()
     return found
 
 
 def _measure(stand: Stand, of: Backend, amounts: Amounts, found: Found) -> None:
-    size = max(amounts.sizes)
-    found.replays[of.name] = accepted(stand, of, size, amounts.proofs)
+    """What needs instances of its own."""
+    size, limits = max(amounts.sizes), amounts.limits if of.is_shared else amounts.limits[:1]
+    found.limits[of.name] = []
+    for limit in limits:
+        _tell(f"limits in {of.name}")
+        with instances(stand, of, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers:
+            found.limits[of.name].append(counted(stand, of, servers, limit))
     if of.is_shared:
-        found.operations[of.name] = operations(stand, of, _OPERATIONS)
-        found.limits[of.name] = [counted(stand, of, size, limit) for limit in amounts.limits]
+        _tell(f"deaths with {of.name}")
         found.kills[of.name] = [killed(stand, of, amounts.kill_requests) for _ in range(amounts.kills)]
     else:
-        found.without = accepted(stand, of, size, min(amounts.proofs, 50), **_WITHOUT)
-        found.limits[of.name] = [counted(stand, of, size, amounts.limits[0])]
+        with instances(stand, of, size, KAS_REWRAP_DPOP_NONCE="off") as servers:
+            found.without = accepted(stand, of, servers, min(amounts.proofs, _WITHOUT))
 
 
 def _tell(name: str) -> None:
-    print(name, end=" ", flush=True)
+    print(name, end=" … ", flush=True)
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from bench.asked import Asked, User, ask, new_document
 from bench.host import BenchFailed
 from bench.load import Load, Loaded
 from bench.scale_load import KID
-from bench.scale_stand import Backend, instances, is_refusal, troubles
+from bench.scale_stand import Backend, is_refusal, troubles
 from bench.speed_stand import Server, Stand, new_users
 
 WINDOW_SECONDS: Final = 60.0
@@ -42,27 +42,24 @@ class Counted:
         return abs(self.accepted - self.limit) / self.limit
 
 
-def counted(stand: Stand, backend: Backend, size: int, limit: int) -> Counted:
-    """Each instance is asked for its part of what is too much; in memory, where each has a limit of its own, for so much.
+def counted(stand: Stand, backend: Backend, servers: Sequence[Server], limit: int) -> Counted:
+    """``limit`` is that of the instances. Each is asked for its part of what is too much; in memory, where each has a limit of
+    its own, for so much.
 
     Raises BenchFailed for an answer that is neither right nor the refusal of a limit, and where it took a window or longer.
     """
     (user,) = new_users(stand.deployment, [f"caller-{secrets.token_hex(4)}"])
-    each = math.ceil(_OVER * limit / (size if backend.is_shared else 1))
-    with (
-        instances(stand, backend, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers,
-        ThreadPoolExecutor(size) as threads,
-        contextlib.ExitStack() as loads,
-    ):
-        asked = [_asked(stand, user, server, each) for server in servers]
+    each = math.ceil(_OVER * limit / (len(servers) if backend.is_shared else 1))
+    asked = [_asked(stand, user, server, each) for server in servers]
+    with ThreadPoolExecutor(len(servers)) as threads, contextlib.ExitStack() as loads:
         own = [replace(server, load=loads.enter_context(Load())) for server in servers]
         began = time.monotonic()
         sent = list(threads.map(_send, own, asked))
         seconds = time.monotonic() - began
-        if seconds >= WINDOW_SECONDS:
-            raise BenchFailed(f"{seconds:.0f} s are more than a window of the limit")
-        accepted = sum(map(_accepted, asked, sent))
-        return Counted(limit, each * size, accepted, seconds, troubles(servers))
+    if seconds >= WINDOW_SECONDS:
+        raise BenchFailed(f"{seconds:.0f} s are more than a window of the limit")
+    accepted = sum(map(_accepted, asked, sent))
+    return Counted(limit, each * len(servers), accepted, seconds, troubles(servers))
 
 
 def _asked(stand: Stand, user: User, server: Server, number: int) -> list[Asked]:

@@ -58,10 +58,12 @@ def name_of(backend: str, size: int) -> str:
 
 
 @contextlib.contextmanager
-def lines(stand: Stand, backends: Sequence[Backend], sizes: Sequence[int] = SIZES) -> Iterator[Lines]:
-    """Every instance that is measured, and one nginx before all."""
+def lines(stand: Stand, backends: Sequence[Backend], sizes: Sequence[int] = SIZES, **changes: str) -> Iterator[Lines]:
+    """Every instance that is measured, and one nginx before all; ``changes`` are settings of the instances."""
     with contextlib.ExitStack() as started:
-        fleets = {one.name: (one, started.enter_context(instances(stand, one, max(sizes)))) for one in backends}
+        fleets = {
+            one.name: (one, started.enter_context(instances(stand, one, max(sizes), **changes))) for one in backends
+        }
         ports = {(name, size): free_port() for name in fleets for size in sizes}
         groups = {port: [one.port for one in fleets[name][1][:size]] for (name, size), port in ports.items()}
         folder = stand.folder / "nginx"

@@ -28,12 +28,13 @@ class Operations:
     again: Mapping[str, float]
 
 
-def operations(stand: Stand, backend: Backend, requests: int) -> Operations:
-    """As the server of the store counts them: round trips to Redis; documents of Firestore read and written."""
+def operations(stand: Stand, backend: Backend, server: Server, requests: int) -> Operations:
+    """As the server of the store counts them: round trips to Redis; calls of Firestore, where an instance like ``server`` is
+    asked, and documents that it read and wrote.
+    """
     if backend.name == FIRESTORE:
         return _firestore_operations(stand, backend, requests)
-    with instances(stand, backend, 1) as (server,):
-        return _operations(stand, server, requests, partial(_commands, backend))
+    return _operations(stand, server, requests, partial(_commands, backend))
 
 
 def _operations(stand: Stand, server: Server, requests: int, count: Callable[[], dict[str, int]]) -> Operations:

@@ -20,7 +20,7 @@ from typing import Final, cast
 from bench.asked import Asked, ask, new_document
 from bench.host import BenchFailed
 from bench.scale_load import KID
-from bench.scale_stand import Backend, instances, is_refusal
+from bench.scale_stand import Backend, is_refusal
 from bench.speed_stand import Server, Stand
 from local.client import Answer
 from local.ports import HOST
@@ -31,11 +31,11 @@ _DOCUMENTS: Final = 20
 _SECONDS: Final = 30.0  # that no answer comes
 
 
-def accepted(stand: Stand, backend: Backend, size: int, proofs: int, **changes: str) -> list[int]:
-    """By how many of so many instances each proof was accepted. Raises BenchFailed where one is by none, and for an answer
+def accepted(stand: Stand, backend: Backend, servers: Sequence[Server], proofs: int) -> list[int]:
+    """By how many of the instances each proof was accepted. Raises BenchFailed where one is by none, and for an answer
     that is neither right nor the refusal that a proof gets which was used, or whose nonce is another's.
     """
-    with instances(stand, backend, size, **changes) as servers, ThreadPoolExecutor(size) as threads:
+    with ThreadPoolExecutor(len(servers)) as threads:
         parts = [min(_PART, proofs - start) for start in range(0, proofs, _PART)]
         return [number for part in parts for number in _part(stand, backend, servers, threads, part)]
 

@@ -7,18 +7,18 @@ from http import HTTPStatus
 import pytest
 
 from bench import scale_load, scale_replay
-from bench.asked import new_document
+from bench.asked import ask, new_document
 from bench.host import BenchFailed
 from bench.scale_kill import killed
 from bench.scale_limit import counted
 from bench.scale_load import KID, lines, nonces_in_memory, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
-from bench.scale_stand import MEMORY, REDIS, backend
+from bench.scale_stand import MEMORY, REDIS, backend, instances
 from bench.speed_stand import standing
 from local.client import Answer
 
-WITHOUT = {"KAS_REWRAP_DPOP_NONCE": "off"}
+LIMIT = 10
 
 
 @pytest.fixture(scope="module")
@@ -28,45 +28,48 @@ def stand():
 
 
 @pytest.fixture(scope="module")
-def memory(stand):
-    with backend(stand, MEMORY) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def redis(stand):
     with backend(stand, REDIS) as one:
         yield one
 
 
-def test_each_size_has_its_row_and_nonces_of_one_memory_are_refused_by_another(stand, memory, redis):
-    with lines(stand, [memory, redis], (1, 2)) as every:
-        found = throughput(every, 1, 6)
-        assert found.keys() == {"memory, 1 instance", "redis, 1 instance", "redis, 2 instances"}
-        for name, (row,) in found.items():
-            assert 0 < row.p50 <= row.p95 <= row.p99
-            assert min(row.per_second, row.cpu, row.nginx_cpu) > 0
-            assert (row.store_cpu > 0) is name.startswith("redis")
-        nonces = nonces_in_memory(every, 2, 8)
-        assert nonces.first == 4  # nginx takes turns
-        assert nonces.first + nonces.second <= 8
-        ports = {of.port for of in every.fleets[REDIS][1]}
-        tried = [one.tried[0][0] for one in every.nginx.passed()]
-        assert all(tried.count(port) > 1 for port in ports)
-        errors = every.fleets[REDIS][1][0].log
-        errors.with_name(f"{errors.name}-errors").write_text('{"event": "state_busy", "use": "limits"}\n', "utf-8")
-        with pytest.raises(BenchFailed, match=r"a store failed: \['state_busy \(limits\)"):
-            throughput(every, 1, 2)
+@pytest.fixture(scope="module")
+def every(stand, redis):
+    """Two instances in memory and two on Redis, behind nginx."""
+    with (
+        backend(stand, MEMORY) as memory,
+        lines(stand, [memory, redis], (1, 2), KAS_RATE_REWRAP_PER_MINUTE=str(LIMIT)) as running,
+    ):
+        yield running
 
 
-def test_a_proof_at_all_instances_is_accepted_by_one_and_by_all_where_they_share_nothing(stand, memory, redis):
-    assert accepted(stand, redis, 2, 3) == [1] * 3
-    assert accepted(stand, memory, 2, 3) == [1] * 3
-    assert accepted(stand, memory, 2, 3, **WITHOUT) == [2] * 3
+def test_each_size_has_its_row(every):
+    found = throughput(every, 1, 6)
+    assert found.keys() == {"memory, 1 instance", "redis, 1 instance", "redis, 2 instances"}
+    for name, (row,) in found.items():
+        assert 0 < row.p50 <= row.p95 <= row.p99
+        assert min(row.per_second, row.cpu, row.nginx_cpu) > 0
+        assert (row.store_cpu > 0) is name.startswith("redis")
+    tried = [one.tried[0][0] for one in every.nginx.passed()]
+    assert all(tried.count(of.port) > 1 for of in every.fleets[REDIS][1])
+
+
+def test_nonces_of_one_memory_are_refused_by_another(every):
+    nonces = nonces_in_memory(every, 2, 8)
+    assert nonces.first == 4  # nginx takes turns
+    assert nonces.first + nonces.second <= 8
+
+
+def test_a_proof_at_all_instances_is_accepted_by_one_and_by_all_where_they_share_nothing(stand, every):
+    for of, servers in every.fleets.values():
+        assert accepted(stand, of, servers, 3) == [1] * 3
+    memory, _ = every.fleets[MEMORY]
+    with instances(stand, memory, 2, KAS_REWRAP_DPOP_NONCE="off") as servers:
+        assert accepted(stand, memory, servers, 3) == [2] * 3
 
 
 def test_a_proof_that_nobody_accepts_or_that_is_refused_for_something_else_ends_a_run(stand):
-    (asked,) = [scale_replay.ask(stand.users.some(1)[0], new_document("acp240", stand.holders[KID], 1), None)]
+    asked = ask(stand.users.some(1)[0], new_document("acp240", stand.holders[KID], 1), None)
     refused = Answer(HTTPStatus.UNAUTHORIZED, {}, b'{"code": "proof_replayed"}')
     with pytest.raises(BenchFailed, match="by no instance"):
         scale_replay._accepted(asked, [refused, refused], "proof_replayed")
@@ -74,10 +77,17 @@ def test_a_proof_that_nobody_accepts_or_that_is_refused_for_something_else_ends_
         scale_replay._accepted(asked, [refused], "nonce_invalid")
 
 
-def test_a_limit_is_that_of_all_instances_and_in_memory_that_of_each(stand, memory, redis):
-    shared, apart = (counted(stand, one, 2, 10) for one in (redis, memory))
+def test_a_limit_is_that_of_all_instances_and_in_memory_that_of_each(stand, every):
+    shared, apart = (counted(stand, *every.fleets[name], LIMIT) for name in (REDIS, MEMORY))
     assert (shared.sent, shared.accepted, shared.error, shared.told) == (14, 10, 0.0, [])
     assert (apart.sent, apart.accepted, apart.error) == (26, 20, 1.0)
+
+
+def test_what_a_rewrap_asks_the_store_is_counted(stand, every):
+    of, (server, _) = every.fleets[REDIS]
+    found = operations(stand, of, server, 2)
+    assert found.first["round trips"] == found.again["round trips"] + 1  # the key is kept
+    assert found.again["round trips"] > 3
 
 
 def test_what_is_lost_with_an_instance_is_what_its_connections_carried(stand, redis):
@@ -87,7 +97,8 @@ def test_what_is_lost_with_an_instance_is_what_its_connections_carried(stand, re
     assert found.used <= found.failed
 
 
-def test_what_a_rewrap_asks_the_store_is_counted(stand, redis):
-    found = operations(stand, redis, 2)
-    assert found.first["round trips"] == found.again["round trips"] + 1  # the key is kept
-    assert found.again["round trips"] > 3
+def test_a_store_that_failed_ends_a_run(every):
+    log = every.fleets[REDIS][1][0].log
+    log.with_name(f"{log.name}-errors").write_text('{"event": "state_busy", "use": "limits"}\n', "utf-8")
+    with pytest.raises(BenchFailed, match=r"a store failed: \['state_busy \(limits\)"):
+        throughput(every, 1, 2)
