@@ -17,7 +17,7 @@ from typing import Final
 from bench.report import machine, write_report
 from bench.scale_kill import killed
 from bench.scale_limit import counted
-from bench.scale_load import SIZES, lines, nonces_in_memory, throughput
+from bench.scale_load import KIDS, SIZES, lines, nonces_in_memory, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
 from bench.scale_stand import FIRESTORE, MEMORY, REDIS, Backend, available, backend, instances
@@ -49,7 +49,7 @@ class Amounts:
 def measure(names: Sequence[str], amounts: Amounts) -> Found:
     """Each part on each of the stores ``names``. Raises BenchFailed."""
     found = Found()
-    with standing() as stand, contextlib.ExitStack() as running:
+    with standing(KIDS) as stand, contextlib.ExitStack() as running:
         backends = [running.enter_context(backend(stand, name)) for name in names]
         with lines(stand, backends, amounts.sizes) as every:
             _tell("rewraps")

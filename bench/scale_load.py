@@ -26,6 +26,7 @@ from local.ports import free_port
 SIZES: Final = (1, 2, 4)
 CONNECTIONS: Final = 8
 KID: Final = "acp-2048"
+KIDS: Final = (KID, "tdf-2048", "ec-256")  # as deployed
 
 
 @dataclass(frozen=True, slots=True)

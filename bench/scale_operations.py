@@ -64,10 +64,8 @@ def _commands(backend: Backend) -> dict[str, int]:
 
 def _firestore_operations(stand: Stand, backend: Backend, requests: int) -> Operations:
     """Behind a front that remembers what passed."""
-    if backend.certificate is None:
-        raise BenchFailed(f"{backend.name} has no certificate")
     with (
-        tls_front(backend.certificate, free_port(), f"http://{backend.upstream}") as front,
+        tls_front(stand.deployment.certificate, free_port(), f"http://{backend.upstream}") as front,
         instances(stand, backend, 1, KAS_FIRESTORE_ENDPOINT=front.base) as (server,),
     ):
         return _operations(stand, server, requests, partial(_documents_passed, front))

@@ -17,26 +17,29 @@ from typing import Any, Final
 from bench.fronts import fronts
 from bench.host import BenchFailed, Connection, Function, cpu_seconds, running
 from bench.speed_stand import Server, Stand
+from kas.state.shared import Window
 from local.client import Answer
 from local.ending import undisturbed
-from local.firestore_emulator import NO_EMULATOR, PROJECT, emulator, owner_tokens
+from local.firestore_emulator import NO_EMULATOR, PROJECT, Emulator, emulator, owner_tokens
 from local.ports import free_port
 from local.redis_server import Redis, redis_server
-from tests.interop.tls_front import hashed_folder, make_certificates
+from tests.interop.tls_front import make_certificates
 
 MEMORY: Final = "memory"
 REDIS: Final = "redis"
 FIRESTORE: Final = "firestore"
 # The most that Firestore counts one by one: what one request costs does not depend on how many there are of a caller.
 CALLER_LIMIT: Final = 199
+_PATIENCE_MILLISECONDS: Final = "5000"  # a dozen instances on two cores are no failure of a store
 _SECRET_BYTES: Final = 32
+_WARMING: Final = 300  # calls of each kind
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """Where instances remember; ``settings`` choose it. ``pid`` is the process group of its server, None in memory.
 
-    ``upstream`` is where Firestore answers behind what ends TLS, with ``certificate``.
+    ``upstream`` is where Firestore answers, behind what ends TLS.
     """
 
     name: str
@@ -44,7 +47,6 @@ class Backend:
     pid: int | None = None
     redis: Redis | None = None
     upstream: str = ""
-    certificate: Path | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -70,7 +72,12 @@ def backend(stand: Stand, name: str) -> Iterator[Backend]:
     folder = stand.folder / f"{name}-{secrets.token_hex(4)}"
     folder.mkdir()
     make = _redis if name == REDIS else _firestore
-    own = {"KAS_STATE_BACKEND": name, "KAS_NONCE_SECRET": _secret(), "KAS_STATE_KEY": _secret()}
+    own = {
+        "KAS_STATE_BACKEND": name,
+        "KAS_STATE_TIMEOUT_MILLISECONDS": _PATIENCE_MILLISECONDS,
+        "KAS_NONCE_SECRET": _secret(),
+        "KAS_STATE_KEY": _secret(),
+    }
     with make(stand, folder) as made:
         yield replace(made, settings={**own, **made.settings})
 
@@ -90,19 +97,25 @@ def _redis(_stand: Stand, folder: Path) -> Iterator[Backend]:
 @contextlib.contextmanager
 def _firestore(stand: Stand, folder: Path) -> Iterator[Backend]:
     """The emulator takes no other token than the one that a metadata server of its own gives."""
-    authority, certificate = make_certificates(folder)
-    trusted = f"{stand.deployment.kas.environment['SSL_CERT_DIR']}:{hashed_folder(folder / 'authorities', authority)}"
     with emulator(folder) as server, owner_tokens() as metadata:
+        _warm(server)
         upstream = server.base.removeprefix("http://")
-        with fronts(certificate, upstream, 1) as (endpoint,):
+        with fronts(stand.deployment.certificate, upstream, 1) as (endpoint,):
             settings = {
                 "KAS_GCP_PROJECT": PROJECT,
                 "KAS_FIRESTORE_ENDPOINT": endpoint,
-                "SSL_CERT_DIR": trusted,
                 "GCE_METADATA_HOST": metadata,
                 "GCE_METADATA_IP": metadata,
             }
-            yield Backend(FIRESTORE, settings, server.process.pid, upstream=upstream, certificate=certificate)
+            yield Backend(FIRESTORE, settings, server.process.pid, upstream=upstream)
+
+
+def _warm(server: Emulator) -> None:
+    """The first calls of a program in Java take as long as no call of Firestore does."""
+    store = server.store()
+    for number in range(_WARMING):
+        store.take(Window("warm", CALLER_LIMIT, 1.0, CALLER_LIMIT), bytes([number % 256]))
+        store.find([bytes([number % 256])])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -138,11 +138,11 @@ class Stand:
 
 
 @contextlib.contextmanager
-def standing() -> Iterator[Stand]:
-    """Everything but the servers."""
+def standing(kids: Collection[str] = tuple(_KEYS)) -> Iterator[Stand]:
+    """Everything but the servers, with these keys."""
     with tempfile.TemporaryDirectory() as name, Load() as load:
         folder = Path(name)
-        private = write_keys(folder / "keys")
+        private = write_keys(folder / "keys", kids)
         changes = {"KAS_KEYS": "", "KAS_KEYS_DIR": str(folder / "keys")}
         with deployed(**RAISED, **changes) as deployment:
             stand = Stand(deployment, {}, Users(partial(new_users, deployment, _SUBJECTS)), load, folder)
@@ -151,16 +151,17 @@ def standing() -> Iterator[Stand]:
             yield replace(stand, holders={kid: Holder(kid, key, signing) for kid, key in private.items()})
 
 
-def write_keys(folder: Path) -> dict[str, UnwrapKey]:
+def write_keys(folder: Path, kids: Collection[str]) -> dict[str, UnwrapKey]:
     """An unwrap key of each kind that is measured, and one that signs; the private unwrap keys by ``kid``."""
     folder.mkdir(mode=0o700)
-    private = {kid: _generate(algorithm) for kid, (algorithm, _) in _KEYS.items()}
+    private = {kid: _generate(_KEYS[kid][0]) for kid in kids}
     for kid, key in {**private, "sig": _generate("P-256")}.items():
         (folder / f"{kid}.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         (folder / f"{kid}.pem").chmod(0o600)
     unwrap = [
         {"kid": kid, "file": f"{kid}.pem", "algorithm": algorithm, "status": "active", "dialects": dialects}
         for kid, (algorithm, dialects) in _KEYS.items()
+        if kid in kids
     ]
     index = {"unwrapKeys": unwrap, "signingKeys": [{"kid": "sig", "file": "sig.pem", "status": "current"}]}
     (folder / "keys.json").write_text(json.dumps(index), "utf-8")

@@ -11,7 +11,7 @@ from bench.asked import ask, new_document
 from bench.host import BenchFailed
 from bench.scale_kill import killed
 from bench.scale_limit import counted
-from bench.scale_load import KID, lines, nonces_in_memory, throughput
+from bench.scale_load import KID, KIDS, lines, nonces_in_memory, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
 from bench.scale_stand import MEMORY, REDIS, backend, instances
@@ -23,7 +23,7 @@ LIMIT = 10
 
 @pytest.fixture(scope="module")
 def stand():
-    with standing() as running:
+    with standing(KIDS) as running:
         yield running
 
 
