@@ -33,14 +33,15 @@ _OPERATIONS: Final = 10  # requests whose questions to the store are counted
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How much is done: rounds and requests of each row, proofs, limits, how often an instance is killed under how many
-    requests.
+    """How much is done: rounds and requests of each row, proofs, limits, for how long the largest is asked for steadily, how
+    often an instance is killed under how many requests.
     """
 
     rounds: int = 3
     requests: int = 300
     proofs: int = 1000
     limits: Sequence[int] = LIMITS
+    steady_seconds: float = 45.0
     kills: int = 3
     kill_requests: int = 600
     sizes: Sequence[int] = SIZES
@@ -76,6 +77,8 @@ def _measure(stand: Stand, of: Backend, amounts: Amounts, found: Found) -> None:
         _tell(f"limits in {of.name}")
         with instances(stand, of, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers:
             found.limits[of.name].append(counted(stand, of, servers, limit))
+            if of.is_shared and limit == max(limits):
+                found.limits[of.name].append(counted(stand, of, servers, limit, amounts.steady_seconds))
     if of.is_shared:
         _tell(f"deaths with {of.name}")
         found.kills[of.name] = [killed(stand, of, amounts.kill_requests) for _ in range(amounts.kills)]
@@ -96,6 +99,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=default.requests, help="of each row in a round")
     parser.add_argument("--proofs", type=int, default=default.proofs, help="brought to all instances at once")
     parser.add_argument("--limits", type=int, nargs="+", default=default.limits, help="a minute, of one caller")
+    parser.add_argument("--steady-seconds", type=float, default=default.steady_seconds, help="less than 50")
     parser.add_argument("--kills", type=int, default=default.kills)
     parser.add_argument("--kill-requests", type=int, default=default.kill_requests)
     asked = vars(parser.parse_args())

@@ -1,7 +1,8 @@
 """Part of `scale`: of two instances behind nginx one is killed under load, with all its processes.
 
 What its open connections carried may be lost, and nothing else: nginx goes on to the other where it cannot connect, and
-does not send again what it has sent. No proof that was accepted before passes at the instance that is left.
+does not send again what it has sent. No proof that was accepted before passes at the instance that is left. nginx is stopped
+while the connections are counted and the instance dies, so that it opens none between the two.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.asked import Asked, new_document
-from bench.host import BenchFailed
+from bench.host import BenchFailed, members
 from bench.load import Loaded
 from bench.nginx import Nginx, nginx
 from bench.scale_load import CONNECTIONS, KID
@@ -30,6 +31,7 @@ _BEFORE: Final = 0.3  # of the requests are answered when it comes
 _POLL_SECONDS: Final = 0.01
 _TABLE: Final = Path("/proc/net/tcp")
 _ESTABLISHED: Final = "01"
+_DEAD: Final = ("Z", "X")  # states of a process, see proc(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,7 @@ def killed(stand: Stand, backend: Backend, requests: int) -> Killed:
         asked = stand.ask(victim, documents)
         sent = sender.submit(stand.load.send, port, [one.raw for one in asked], CONNECTIONS)
         _wait(front, sent, round(_BEFORE * requests))
-        connections = open_connections(victim.port)
-        os.killpg(victim.pid, signal.SIGKILL)
+        connections = _kill(victim, front)
         answers = [one.answer() for one in sent.result().exchanged]
         return _killed(asked, answers, front, victim, other, connections)
 
@@ -80,6 +81,28 @@ def _wait(front: Nginx, sent: Future[Loaded], number: int) -> None:
         if sent.done():
             raise BenchFailed("the load was over before the instance was killed")
         time.sleep(_POLL_SECONDS)
+
+
+def _kill(victim: Server, front: Nginx) -> int:
+    """How many connections to it were open."""
+    os.killpg(front.pid, signal.SIGSTOP)
+    try:
+        connections = open_connections(victim.port)
+        os.killpg(victim.pid, signal.SIGKILL)
+        while any(map(_is_alive, members(victim.pid))):
+            time.sleep(_POLL_SECONDS)
+    finally:
+        os.killpg(front.pid, signal.SIGCONT)
+    return connections
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether it still has what it had open; nobody may have asked yet for how it ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in _DEAD
 
 
 def open_connections(port: int) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -27,14 +28,15 @@ _DOCUMENTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Of a ``limit`` a minute: ``accepted`` of the requests that were ``sent`` within ``seconds``; ``told`` is what the
-    instances said of their store.
+    """Of a ``limit`` a minute: ``accepted`` of the requests that were ``sent`` within ``seconds``, as quickly as could be or
+    evenly; ``told`` is what the instances said of their store.
     """
 
     limit: int
     sent: int
     accepted: int
     seconds: float
+    is_steady: bool
     told: Sequence[str]
 
     @property
@@ -42,24 +44,27 @@ class Counted:
         return abs(self.accepted - self.limit) / self.limit
 
 
-def counted(stand: Stand, backend: Backend, servers: Sequence[Server], limit: int) -> Counted:
+def counted(
+    stand: Stand, backend: Backend, servers: Sequence[Server], limit: int, steady_seconds: float = 0.0
+) -> Counted:
     """``limit`` is that of the instances. Each is asked for its part of what is too much; in memory, where each has a limit of
-    its own, for so much.
+    its own, for so much: at once, or evenly over ``steady_seconds``.
 
     Raises BenchFailed for an answer that is neither right nor the refusal of a limit, and where it took a window or longer.
     """
     (user,) = new_users(stand.deployment, [f"caller-{secrets.token_hex(4)}"])
     each = math.ceil(_OVER * limit / (len(servers) if backend.is_shared else 1))
+    per_second = each / steady_seconds if steady_seconds else 0.0
     asked = [_asked(stand, user, server, each) for server in servers]
     with ThreadPoolExecutor(len(servers)) as threads, contextlib.ExitStack() as loads:
         own = [replace(server, load=loads.enter_context(Load())) for server in servers]
         began = time.monotonic()
-        sent = list(threads.map(_send, own, asked))
+        sent = list(threads.map(partial(_send, per_second), own, asked))
         seconds = time.monotonic() - began
     if seconds >= WINDOW_SECONDS:
         raise BenchFailed(f"{seconds:.0f} s are more than a window of the limit")
     accepted = sum(map(_accepted, asked, sent))
-    return Counted(limit, each * len(servers), accepted, seconds, troubles(servers))
+    return Counted(limit, each * len(servers), accepted, seconds, bool(steady_seconds), troubles(servers))
 
 
 def _asked(stand: Stand, user: User, server: Server, number: int) -> list[Asked]:
@@ -68,8 +73,8 @@ def _asked(stand: Stand, user: User, server: Server, number: int) -> list[Asked]
     return [ask(user, documents[one % _DOCUMENTS], nonce) for one in range(number)]
 
 
-def _send(server: Server, asked: Sequence[Asked]) -> Loaded:
-    return server.load.send(server.port, [one.raw for one in asked], _CONNECTIONS)
+def _send(per_second: float, server: Server, asked: Sequence[Asked]) -> Loaded:
+    return server.load.send(server.port, [one.raw for one in asked], _CONNECTIONS, per_second)
 
 
 def _accepted(asked: Sequence[Asked], loaded: Loaded) -> int:

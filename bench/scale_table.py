@@ -84,7 +84,7 @@ def print_found(found: Found, missing: Mapping[str, str]) -> None:
     print("\nthe limit of one caller over all instances: limit, sent, accepted, seconds")
     for name, limits in found.limits.items():
         for one in limits:
-            print(f"{name:<24}{one.limit:>8}{one.sent:>8}{one.accepted:>9}{one.seconds:>10.1f} {_told(one.told)}")
+            print(f"{name:<24}{one.limit:>8}{one.sent:>8}{one.accepted:>9}{one.seconds:>10.1f} {_how(one)}")
     print(
         "\none of two instances killed: open connections, failed, beyond, gone on; proofs refused; used of the failed"
     )
@@ -104,8 +104,8 @@ def _counts(counts: Mapping[str, float]) -> str:
     return ", ".join(f"{number:g} {name}" for name, number in counts.items())
 
 
-def _told(told: Sequence[str]) -> str:
-    return f"({'; '.join(told)})" if told else ""
+def _how(one: Counted) -> str:
+    return "; ".join(["evenly" if one.is_steady else "at once", *one.told])
 
 
 def context(found: Found, missing: Mapping[str, str]) -> dict[str, Any]:

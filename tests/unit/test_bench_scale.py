@@ -16,7 +16,7 @@ from bench.scale_operations import Operations
 from bench.scale_table import Found, figures, is_kept
 
 ROW = Row(10.0, 20.0, 30.0, 100.0, 4.0, 0.5, 0.1)
-COUNTED = Counted(100, 130, 100, 2.0, [])
+COUNTED = Counted(100, 130, 100, 2.0, is_steady=False, told=[])
 KILLED = Killed(600, 8, 5, 5, 2, 180, 3)
 FOUND = Found(
     rows={"redis, 4 instances": [ROW, replace(ROW, cpu=9.0), replace(ROW, cpu=5.0)]},
@@ -68,7 +68,7 @@ def test_the_table_has_every_part_and_says_what_was_not_measured(capsys):
         "firestore               not measured: it is not installed",
         "6 round trips; with a kept key 5 round trips",
         "memory, no nonces              4       4       2",
-        "redis                       1000     130      990",
+        "redis                       1000     130      990       2.0 at once",
         "redis                          8       5        0         2     180       3   of 600",
     ):
         assert part in told
