@@ -2,7 +2,8 @@
 passes once and a limit is one limit, and what is lost with an instance that is killed.
 
 The instances run with env.yaml and software keys, limits on and their numbers raised; the load is a process of its own, every
-answer is verified and opened. All run on one machine, so more instances are no quicker: what is seen is what the store costs.
+answer is verified and opened. All run on one machine, so what is seen is what the store costs and that nothing breaks: more
+instances than the machine has processors are no quicker.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.report import machine, write_report
+from bench.rounds import MIN_ROUNDS
 from bench.scale_kill import killed
 from bench.scale_limit import counted
 from bench.scale_load import KIDS, SIZES, lines, nonces_in_memory, throughput
@@ -37,8 +39,8 @@ class Amounts:
     often an instance is killed under how many requests.
     """
 
-    rounds: int = 3
-    requests: int = 300
+    rounds: int = MIN_ROUNDS
+    requests: int = 200
     proofs: int = 1000
     limits: Sequence[int] = LIMITS
     steady_seconds: float = 45.0
@@ -95,7 +97,7 @@ def main() -> int:
     default = Amounts()
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
-    parser.add_argument("--rounds", type=int, default=default.rounds)
+    parser.add_argument("--rounds", type=int, default=default.rounds, help="2 or more")
     parser.add_argument("--requests", type=int, default=default.requests, help="of each row in a round")
     parser.add_argument("--proofs", type=int, default=default.proofs, help="brought to all instances at once")
     parser.add_argument("--limits", type=int, nargs="+", default=default.limits, help="a minute, of one caller")

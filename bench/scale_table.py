@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from bench.rounds import spread
 from bench.scale_kill import Killed
 from bench.scale_limit import Counted
 from bench.scale_load import Nonces, Row, name_of
@@ -74,6 +75,9 @@ def print_found(found: Found, missing: Mapping[str, str]) -> None:
         print(f"{name_of(MEMORY, size):<24}{_nonces(of)}")
     for name, why in missing.items():
         print(f"{name:<24}not measured: {why}")
+    print("\nCPU of the instances above that in memory, of the rounds: median (quartiles, extremes)")
+    for name, above in _above_memory(found).items():
+        print(f"{name:<24}{spread(above):.2f}")
     print("\nfor one rewrap the store is asked for")
     for name, asked in found.operations.items():
         print(f"{name:<24}{_counts(asked.first)}; with a kept key {_counts(asked.again)}")
@@ -94,6 +98,16 @@ def print_found(found: Found, missing: Mapping[str, str]) -> None:
                 f"{name:<24}{each.open:>8}{each.failed:>8}{each.lost:>9}{each.passed_on:>10}"
                 f"{each.replayed:>8}{each.used:>8}   of {each.requests}"
             )
+
+
+def _above_memory(found: Found) -> dict[str, list[float]]:
+    """Milliseconds of the processor in each round, beside one instance in memory."""
+    base = found.rows.get(name_of(MEMORY, 1), [])
+    return {
+        name: [one.cpu - other.cpu for one, other in zip(rows, base, strict=True)]
+        for name, rows in found.rows.items()
+        if base and name != name_of(MEMORY, 1)
+    }
 
 
 def _nonces(of: Nonces) -> str:

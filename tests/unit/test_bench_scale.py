@@ -19,7 +19,10 @@ ROW = Row(10.0, 20.0, 30.0, 100.0, 4.0, 0.5, 0.1)
 COUNTED = Counted(100, 130, 100, 2.0, is_steady=False, told=[])
 KILLED = Killed(600, 8, 5, 5, 2, 180, 3)
 FOUND = Found(
-    rows={"redis, 4 instances": [ROW, replace(ROW, cpu=9.0), replace(ROW, cpu=5.0)]},
+    rows={
+        "memory, 1 instance": [replace(ROW, cpu=3.0, store_cpu=0.0)] * 3,
+        "redis, 4 instances": [ROW, replace(ROW, cpu=9.0), replace(ROW, cpu=5.0)],
+    },
     operations={"redis": Operations({"round trips": 6.0}, {"round trips": 5.0})},
     nonces={2: Nonces(300, 150, 70)},
     replays={"memory": [1, 1], "redis": [1, 1, 1]},
@@ -64,6 +67,7 @@ def test_the_table_has_every_part_and_says_what_was_not_measured(capsys):
     told = capsys.readouterr().out
     for part in (
         "redis, 4 instances          10.0    20.0     30.0     100.0    5.00    0.50    0.10",
+        "redis, 4 instances      2.00 (1.50 to 4.00, 1.00 to 6.00)",
         "memory, 2 instances     of 300 requests 150 accepted, 70 more when challenged once",
         "firestore               not measured: it is not installed",
         "6 round trips; with a kept key 5 round trips",
