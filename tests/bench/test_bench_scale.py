@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from bench import scale_load, scale_replay
+from bench import scale_load, scale_replay, scale_stand
 from bench.asked import ask, new_document
 from bench.host import BenchFailed
 from bench.scale_kill import killed
@@ -14,9 +14,10 @@ from bench.scale_limit import counted
 from bench.scale_load import KID, KIDS, lines, nonces_in_memory, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
-from bench.scale_stand import MEMORY, REDIS, backend, instances
+from bench.scale_stand import FIRESTORE, MEMORY, REDIS, backend, instances
 from bench.speed_stand import standing
 from local.client import Answer
+from local.firestore_emulator import NO_EMULATOR
 
 LIMIT = 10
 
@@ -88,6 +89,15 @@ def test_what_a_rewrap_asks_the_store_is_counted(stand, every):
     found = operations(stand, of, server, 2)
     assert found.first["round trips"] == found.again["round trips"] + 1  # the key is kept
     assert found.again["round trips"] > 3
+
+
+@pytest.mark.skipif(bool(NO_EMULATOR), reason=str(NO_EMULATOR))
+def test_documents_of_firestore_are_counted_behind_a_front_of_their_own(stand, every, monkeypatch):
+    monkeypatch.setattr(scale_stand, "_WARMING", 3)
+    with backend(stand, FIRESTORE) as of:
+        found = operations(stand, of, every.fleets[MEMORY][1][0], 2)
+    assert found.first == {"calls": 5.0, "documents read": 2.0, "documents written": 3.0}
+    assert found.again == {"calls": 4.0, "documents read": 2.0, "documents written": 2.0}
 
 
 def test_what_is_lost_with_an_instance_is_what_its_connections_carried(stand, redis):

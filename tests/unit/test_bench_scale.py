@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import nginx, scale_table
+from bench import nginx, scale_stand, scale_table
 from bench.host import BenchFailed
 from bench.scale_kill import Killed
 from bench.scale_limit import Counted
@@ -77,6 +77,12 @@ def test_the_table_has_every_part_and_says_what_was_not_measured(capsys):
     ):
         assert part in told
     assert json.loads(json.dumps(scale_table.context(FOUND, {})))["kills"]["redis"][0]["used"] == 3
+
+
+def test_a_store_that_is_not_installed_is_left_out_and_named(monkeypatch):
+    monkeypatch.setattr(scale_stand, "NO_EMULATOR", "it is not installed")
+    assert scale_stand.available(["redis", "firestore"]) == (["redis"], {"firestore": "it is not installed"})
+    assert scale_stand.available(["memory", "redis"]) == (["memory", "redis"], {})
 
 
 def test_a_line_of_nginx_says_who_was_tried_and_whether_it_was_sent_anything():
