@@ -8,7 +8,7 @@ POLICY=/usr/sbin/policy-rc.d
 
 if ! command -v nginx >/dev/null; then
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-		echo "bench: nginx is not there: 1.18 or later is needed (on Debian and Ubuntu: apt-get install nginx-light)" >&2
+		echo "bench: nginx is not there: 1.20 or later is needed (on Debian and Ubuntu: apt-get install nginx-light)" >&2
 		exit 1
 	fi
 	echo "Installing nginx …"
