@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import socket
 import subprocess
@@ -15,6 +16,12 @@ _POLL_SECONDS: Final = 0.05
 _HELD: Final = 64
 # The last ones given out, bound but not listening, so that the system gives them to nobody else before they are used.
 _held: Final[deque[socket.socket]] = deque()
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.popleft().close()
 
 
 def free_port() -> int:

@@ -143,7 +143,8 @@ class Attempt:
 
 @dataclass
 class Kit:
-    """A running pair and what is needed to talk to it. ``log`` is the file with the audit lines of both.
+    """A running pair and what is needed to talk to it. ``log`` is the file with the audit lines of both, of which so many
+    bytes have been read into ``read_events``, by request.
 
     What is sent is noted as secret, and what comes back is searched for it when the run has ended (`canaries`).
     """
@@ -151,6 +152,8 @@ class Kit:
     world: World
     log: Path
     http: Http = field(default_factory=lambda: Http(timeout_seconds=20))
+    read_bytes: int = 0
+    read_events: dict[str | None, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         CANARIES.watch(self.log.parent)
@@ -213,9 +216,17 @@ class Kit:
 
     def events(self, request_id: str) -> list[dict[str, Any]]:
         """The audit lines of one request."""
-        lines = self.log.read_text("utf-8").splitlines()
-        parsed = [json.loads(line) for line in lines if line.startswith("{")]
-        return [event for event in parsed if event.get("requestId") == request_id]
+        with self.log.open("rb") as log:
+            if log.seek(0, os.SEEK_END) < self.read_bytes:  # it was emptied
+                self.read_bytes, self.read_events = 0, {}
+            log.seek(self.read_bytes)
+            whole, newline, _ = log.read().rpartition(b"\n")
+        self.read_bytes += len(whole) + len(newline)
+        for line in whole.splitlines():
+            if line.startswith(b"{"):
+                event = json.loads(line)
+                self.read_events.setdefault(event.get("requestId"), []).append(event)
+        return list(self.read_events.get(request_id, ()))
 
     def audit_faults(self) -> tuple[str, ...]:
         """What is wrong with the trail so far."""

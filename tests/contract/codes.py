@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,7 @@ class Source:
     def names(self) -> set[str]:
         return {*self.functions, *self.classes, *self.values, *self.imported}
 
-    def words(self, what: str, asserting: set[str]) -> tuple[set[str], set[str]]:
+    def words(self, what: str, asserting: frozenset[str]) -> tuple[set[str], set[str]]:
         """What ``what`` expects, and the names in it that lead on; of a class, to those of its methods that assert."""
         if what in self.functions:
             return _of_function(self.functions[what], asserting)
@@ -48,9 +49,7 @@ def expected_words(root: Path = ROOT, *, of_parts: bool = True) -> set[str]:
     """Every text and name that some test expects, through whatever tables and helpers of tests; unless ``of_parts``, that
     some test outside ``tests/unit`` does.
     """
-    files = {path.relative_to(root): path for path in (root / "tests").rglob("*.py")}
-    sources = {_name(file): _read(path) for file, path in files.items() if file.as_posix() not in LISTS}
-    asserting = asserting_names(function for source in sources.values() for function in source.functions.values())
+    sources, asserting = _read_all(root)
     asked = {name: source for name, source in sources.items() if of_parts or not name.startswith("tests.unit.")}
     todo = [(name, test) for name, source in asked.items() for test in source.functions if test.startswith("test_")]
     seen, words = set(todo), set[str]()
@@ -67,14 +66,22 @@ def expected_words(root: Path = ROOT, *, of_parts: bool = True) -> set[str]:
     return words
 
 
-def asserting_names(functions: Iterable[ast.FunctionDef]) -> set[str]:
+@cache
+def _read_all(root: Path) -> tuple[Mapping[str, Source], frozenset[str]]:
+    """The files by the names of their modules, and the names of the functions that assert."""
+    files = {path.relative_to(root): path for path in (root / "tests").rglob("*.py")}
+    sources = {_name(file): _read(path) for file, path in files.items() if file.as_posix() not in LISTS}
+    return sources, asserting_names(one for source in sources.values() for one in source.functions.values())
+
+
+def asserting_names(functions: Iterable[ast.FunctionDef]) -> frozenset[str]:
     """The functions that assert, themselves or in what they call; a helper is found by its name in any file."""
     calls = [(one.name, _called(one), _asserts(one)) for one in functions]
     names, found = {name for name, _, asserts in calls if asserts} | _ASSERTING, 0
     while found != len(names):
         found = len(names)
         names |= {name for name, called, _ in calls if called & names}
-    return names
+    return frozenset(names)
 
 
 def _asserts(function: ast.FunctionDef) -> bool:
@@ -91,7 +98,8 @@ def _callee(call: ast.Call) -> str | None:
     return call.func.attr if isinstance(call.func, ast.Attribute) else None
 
 
-def _of_function(function: ast.FunctionDef, asserting: set[str]) -> tuple[set[str], set[str]]:
+@cache
+def _of_function(function: ast.FunctionDef, asserting: frozenset[str]) -> tuple[set[str], set[str]]:
     """The words that it expects; and the names that lead on: those, and the functions that assert for it. Of a function
     that asserts nothing, all words: it makes what another one asserts.
     """
@@ -106,7 +114,7 @@ def _of_function(function: ast.FunctionDef, asserting: set[str]) -> tuple[set[st
     return expected, expected | (used & asserting)
 
 
-def _words_where_asserted(function: ast.FunctionDef, asserting: set[str]) -> Iterator[str]:
+def _words_where_asserted(function: ast.FunctionDef, asserting: frozenset[str]) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.Assert):
             yield from _words(node.test)

@@ -20,7 +20,7 @@ from tests.federation.nations import running_nations
 from tests.kit import Kit
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "10")
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "5")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,7 +22,8 @@ from tests.properties.garbage import JUNK, changed
 
 EACH = pytest.mark.parametrize("procedure", PROCEDURES, ids=NAMES)
 BOUNDED = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-OFTEN = settings(BOUNDED, max_examples=300)  # bytes are cheap, and few of them are a message
+# Bytes are cheap, and few of them are a message; `make attacks` sends more.
+OFTEN = settings(BOUNDED, max_examples=1000 if "EVERY_ROUTE" in os.environ else 100)
 
 VALUES = st.one_of(st.binary(max_size=30), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 FIELDS = st.tuples(st.integers(1, 20), st.one_of(st.integers(0, 2**63), VALUES))

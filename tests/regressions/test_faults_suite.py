@@ -29,19 +29,16 @@ def _called(function: ast.AST) -> set[str]:
 def silent_tests(sources: dict[str, str]) -> list[str]:
     """The tests of these files that reach no assertion; a helper is found by its name in any of them."""
     functions = [
-        (file, node)
+        (file, node.name, _called(node), any(isinstance(inner, ast.Assert) for inner in ast.walk(node)))
         for file, text in sources.items()
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef)
     ]
-    asserting = set(_ASSERTING)
-    found = 0
+    asserting, found = {name for _, name, _, asserts in functions if asserts} | _ASSERTING, 0
     while found != len(asserting):
         found = len(asserting)
-        for _, node in functions:
-            if any(isinstance(inner, ast.Assert) for inner in ast.walk(node)) or _called(node) & asserting:
-                asserting.add(node.name)
-    names = [(file, node.name) for file, node in functions if node.name.startswith("test_")]
+        asserting |= {name for _, name, called, _ in functions if called & asserting}
+    names = [(file, name) for file, name, _, _ in functions if name.startswith("test_")]
     return [f"{file}: {name}" for file, name in names if name not in asserting]
 
 

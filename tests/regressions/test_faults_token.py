@@ -186,7 +186,7 @@ def test_fault_21_no_text_in_place_of_a_token_causes_a_500(kit):
     source, attempt = random.Random(21), kit.attempt()
     attempt.proof = attempt.make_proof()
     characters = string.ascii_letters + string.digits + "-_.=+/!\"'{}\u00e9\u00ff"
-    for length in range(1, 120):
+    for length in (*range(1, 20), *range(20, 120, 7)):
         attempt.token = "".join(source.choices(characters, k=length))
         answer = attempt.send()
         assert answer.status == 401
@@ -196,7 +196,7 @@ def test_fault_21_no_text_in_place_of_a_token_causes_a_500(kit):
 def test_fault_21_no_damage_to_a_token_causes_a_500(kit):
     source, attempt = random.Random(21), kit.attempt()
     attempt.proof, good = attempt.make_proof(), attempt.token
-    for position in range(0, len(good), 5):
+    for position in range(0, len(good), 11):
         attempt.token = (
             good[:position]
             + source.choice(string.ascii_letters.replace(good[position], "") + ".")
