@@ -2,8 +2,8 @@
 # demo-federation: what they do, shown · test, check: what must stay true
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
-# bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs; figures
-# in build/ and docs/performance.md
+# bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs;
+# bench-scale: several instances behind nginx on each store; figures in build/ and docs/performance.md
 # deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 # audit: code, advisories and parts of what is deployed; build/audit/
@@ -40,7 +40,7 @@ OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/reh
 GUIDE := tests/rehearsal/test_guide.py
 
 .PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench soak bench-cold \
-	bench-kms bench-federation bench-memory deploy-rehearsal fuzz mutants audit
+	bench-kms bench-federation bench-memory bench-scale deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
 run: $(READY)
@@ -58,6 +58,7 @@ test: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
 	@tests/policy_backends/setup.sh
 	@tests/state/setup.sh
+	@bench/setup.sh
 	$(BIN)/coverage erase
 	@echo "Three parts side by side; each shows when it has ended, after some minutes."
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-attacks test-waits test-others
@@ -94,6 +95,11 @@ bench-federation: $(READY)
 
 bench-memory: $(READY)
 	$(BIN)/python -m bench.peak
+
+bench-scale: $(READY)
+	@tests/state/setup.sh
+	@bench/setup.sh
+	$(BIN)/python -m bench.scale
 
 deploy-rehearsal: $(READY)
 	@echo "Two halves side by side; each shows when it has ended, after some minutes."

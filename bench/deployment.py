@@ -89,13 +89,16 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``kas`` is what is deployed, ``empty`` a function that does nothing, on the same host."""
+    """``kas`` is what is deployed, ``empty`` a function that does nothing, on the same host; ``certificate``, with its key, is one
+    of loopback that the service trusts.
+    """
 
     kas: Function
     empty: Function
     client: Client
     credentials: Credentials
     control: Control
+    certificate: Path
 
 
 @contextlib.contextmanager
@@ -127,7 +130,7 @@ def deployed(**changes: str) -> Iterator[Deployment]:
         empty.folder.mkdir()
         (empty.folder / "main.py").write_text(_EMPTY, "utf-8")
         credentials = Credentials(f"{provider.base}/token", "usa-secret", SECRET)
-        yield Deployment(kas, empty, _client(kas, credentials), credentials, cloud.control)
+        yield Deployment(kas, empty, _client(kas, credentials), credentials, cloud.control, certificate)
 
 
 def _key_set(provider: str) -> bytes:

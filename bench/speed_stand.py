@@ -10,7 +10,7 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from local.client.proofs import fetch_token
 from local.client.rewrap import parse_kas_keys
 from local.ports import free_port
 
-_USERS: Final = 40
+_SUBJECTS: Final = tuple(f"user-{number}" for number in range(40))
 _TOKEN_SECONDS: Final = 120.0  # that they are used for, less than half of what they are good for
 _REST_SECONDS: Final = 0.01  # for a server to end what comes after an answer
 # kid -> algorithm, dialects.
@@ -138,29 +138,30 @@ class Stand:
 
 
 @contextlib.contextmanager
-def standing() -> Iterator[Stand]:
-    """Everything but the servers."""
+def standing(kids: Collection[str] = tuple(_KEYS)) -> Iterator[Stand]:
+    """Everything but the servers, with these keys."""
     with tempfile.TemporaryDirectory() as name, Load() as load:
         folder = Path(name)
-        private = write_keys(folder / "keys")
+        private = write_keys(folder / "keys", kids)
         changes = {"KAS_KEYS": "", "KAS_KEYS_DIR": str(folder / "keys")}
         with deployed(**RAISED, **changes) as deployment:
-            stand = Stand(deployment, {}, Users(partial(_users, deployment)), load, folder)
+            stand = Stand(deployment, {}, Users(partial(new_users, deployment, _SUBJECTS)), load, folder)
             with stand.serving(1) as (kas, _):
                 signing = _signing(kas)
             yield replace(stand, holders={kid: Holder(kid, key, signing) for kid, key in private.items()})
 
 
-def write_keys(folder: Path) -> dict[str, UnwrapKey]:
+def write_keys(folder: Path, kids: Collection[str]) -> dict[str, UnwrapKey]:
     """An unwrap key of each kind that is measured, and one that signs; the private unwrap keys by ``kid``."""
     folder.mkdir(mode=0o700)
-    private = {kid: _generate(algorithm) for kid, (algorithm, _) in _KEYS.items()}
+    private = {kid: _generate(_KEYS[kid][0]) for kid in kids}
     for kid, key in {**private, "sig": _generate("P-256")}.items():
         (folder / f"{kid}.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         (folder / f"{kid}.pem").chmod(0o600)
     unwrap = [
         {"kid": kid, "file": f"{kid}.pem", "algorithm": algorithm, "status": "active", "dialects": dialects}
         for kid, (algorithm, dialects) in _KEYS.items()
+        if kid in kids
     ]
     index = {"unwrapKeys": unwrap, "signingKeys": [{"kid": "sig", "file": "sig.pem", "status": "current"}]}
     (folder / "keys.json").write_text(json.dumps(index), "utf-8")
@@ -173,18 +174,19 @@ def _generate(algorithm: str) -> UnwrapKey:
     return rsa.generate_private_key(65537, int(algorithm.removeprefix("RSA-")))
 
 
-def _users(deployment: Deployment) -> list[User]:
+def new_users(deployment: Deployment, subjects: Iterable[str]) -> list[User]:
+    """Each with a key of his own, known to the issuer by that name."""
     with contextlib.closing(Http()) as http:
         base = deployment.credentials.token_url.removesuffix("/token")
         issuer = ECAlgorithm.from_jwk(http("GET", f"{base}/jwks.json").json()["keys"][0])
         if not isinstance(issuer, ec.EllipticCurvePublicKey):
             raise BenchFailed("the issuer's key is private")
-        make: Callable[[int], User] = lambda number: _user(http, deployment, issuer, number)  # noqa: E731
-        return [make(number) for number in range(_USERS)]
+        make: Callable[[str], User] = lambda subject: _user(http, deployment, issuer, subject)  # noqa: E731
+        return [make(subject) for subject in subjects]
 
 
-def _user(http: Http, deployment: Deployment, issuer: ec.EllipticCurvePublicKey, number: int) -> User:
-    key, extra = new_proof_key(), {"override": json.dumps({"claims": {"sub": f"user-{number}"}})}
+def _user(http: Http, deployment: Deployment, issuer: ec.EllipticCurvePublicKey, subject: str) -> User:
+    key, extra = new_proof_key(), {"override": json.dumps({"claims": {"sub": subject}})}
     token = fetch_token(http, deployment.credentials, key, time.time(), extra)
     return User(token.text, key, issuer)
 

@@ -1,13 +1,18 @@
-"""Ports of this machine for services that are about to start."""
+"""Ports of this machine for services that are about to start, and when somebody listens there."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import socket
+import subprocess
+import time
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 HOST: Final = "127.0.0.1"
+START_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
 _HELD: Final = 64
 # The last ones given out, bound but not listening, so that the system gives them to nobody else before they are used.
 _held: Final[deque[socket.socket]] = deque()
@@ -33,3 +38,14 @@ def free_port() -> int:
 def free_ports(number: int) -> list[int]:
     """So many such ports, at most 64."""
     return [free_port() for _ in range(number)]
+
+
+def wait_for_port(process: subprocess.Popen[Any], port: int) -> None:
+    """Until the process listens there. Raises RuntimeError where it ends, or does not begin to within a minute."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"{process.args!r} does not start")
+        time.sleep(_POLL_SECONDS)

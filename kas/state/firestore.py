@@ -5,8 +5,9 @@ may stay used for days longer than it must; nobody honest uses a ``jti`` twice. 
 claims a caller can make is bounded by his rate limit, and shares are not counted.
 
 *Windows* are one document for each key: when its hits ended, replaced whole by whoever read its last version, so that of
-two who count at once one tries again. Where a quota is large, an instance takes a hundredth of it at a time and uses it up
-within a second; the window is longer by that second, so there are never more than the quota in any stretch of it.
+two who count at once one tries again. Where a quota is large, an instance takes a hundredth of it at a time, uses what it can
+within a second, and gives the rest back when it takes the next; the window is longer by that second, so there are never
+more than the quota in any stretch of it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ Hits = list[tuple[float, int]]
 
 @dataclass(slots=True)
 class _Lease:
-    """Places that were taken together. ``end`` is in seconds since 1970."""
+    """Places that were taken together. ``taken_at`` and ``end`` are in seconds since 1970."""
 
+    taken_at: float
     left: int
     free: int  # of the whole window, when they were taken
     end: float
@@ -131,10 +133,13 @@ class FirestoreStore:
     def _take_anew(self, window: Window, path: str, deadline: Deadline) -> Place:
         many = max(1, window.quota // LEASES)
         seconds = window.seconds + (LEASE_SECONDS if many > 1 else 0.0)
+        # Out of our hands before anything is written: whether a write that brought no answer was done nobody knows.
+        ended = self._leases.pop(path, None)
         for attempt in range(_ATTEMPTS):
             (document,) = self._documents.read([path])
             now = self._clock()
-            hits = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
+            kept = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
+            hits = kept if ended is None else _given_back(kept, ended)
             free = window.quota - sum(number for _, number in hits)
             if free <= 0:
                 return Place(0, hits[0][0] + seconds - now)
@@ -150,14 +155,13 @@ class FirestoreStore:
                 self._sleep(wait)
                 continue
             reset = hits[0][0] + seconds
-            self._lease(path, _Lease(taken - 1, free - 1, now + LEASE_SECONDS, reset))
+            self._lease(path, _Lease(now, taken - 1, free - 1, now + LEASE_SECONDS, reset))
             return Place(free, reset - now)
         raise StoreBusy("others count for the same")
 
     def _lease(self, path: str, lease: _Lease) -> None:
         """Where there are too many, all are dropped: their places stay taken until they end, which is soon."""
         if not lease.left:
-            self._leases.pop(path, None)
             return
         if len(self._leases) >= _MAX_LEASES:
             self._leases.clear()
@@ -168,6 +172,17 @@ class FirestoreStore:
 
     def _key_path(self, name: bytes) -> str:
         return f"kas-{self._name}-keys/{document_id(name)}"
+
+
+def _given_back(hits: Hits, lease: _Lease) -> Hits:
+    """Without the places that nobody used while the lease was good. Of hits at the same moment, which is whose does not
+    matter.
+    """
+    for index, (when, number) in enumerate(hits):
+        if when == lease.taken_at and number >= lease.left:
+            used = [(when, number - lease.left)] if number > lease.left else []
+            return [*hits[:index], *used, *hits[index + 1 :]]
+    return hits
 
 
 def _packed(hits: Hits) -> bytes:

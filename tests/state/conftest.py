@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.state.servers import NO_EMULATOR, emulator, redis
+from local.firestore_emulator import NO_EMULATOR, emulator
+from tests.state.servers import redis
 
 
 @pytest.fixture(scope="session")

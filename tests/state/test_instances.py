@@ -9,10 +9,11 @@ from functools import partial
 
 import pytest
 
+from local.firestore_emulator import owner_tokens
 from tests.kit import policy, refused
 from tests.opentdf.tdf_client import TdfAttempt
 from tests.state.instances import CALLER_LIMIT, event_of, pair, sent, wait_until
-from tests.state.servers import owner_tokens, redis
+from tests.state.servers import redis
 
 PROOFS = 50
 PATIENT = {"KAS_STATE_TIMEOUT_MILLISECONDS": "10000"}  # this machine's other work is no failure

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from kas.errors import RateLimited, RewrapLimit
 from kas.ratelimit import Limit, SlidingWindow
 from kas.state.line import StoreLine
-from kas.state.shared import StoreFull, StoreUnavailable
+from kas.state.shared import StoreFull, StoreUnavailable, Window
 from kas.state.windows import SharedWindow
 from tests.state.test_claims import Time
 
@@ -114,19 +114,51 @@ def test_large_quotas_are_leased_and_never_exceeded(firestore):
     assert len(written) == 100
 
 
-def test_lease_is_used_up_within_a_second(firestore):
-    """Later, what is left of it is nobody's, and its places are free a second after the window."""
+def test_lease_is_good_for_a_second_and_what_is_left_of_it_is_given_back(firestore):
+    """Used places are free a second after the window."""
     clock = Time()
     window = over(firestore.store(clock=clock), quota=200)
     assert ask(window) == ("admitted", 199, 61.0)
     clock.now += 1
-    assert ask(window) == ("admitted", 197, 60.0)
+    assert ask(window) == ("admitted", 198, 60.0)
     clock.now += 59.5
-    assert ask(window)[1] == 195
+    assert ask(window)[1] == 197
     clock.now += 0.5
-    assert ask(window)[1] == 194
+    assert ask(window)[1] == 196
     clock.now += 1
     assert ask(window)[1] == 197
+
+
+def test_steady_caller_has_his_whole_limit_of_several_instances(firestore):
+    """Each is asked for less than it takes in a second; nobody is admitted beyond."""
+    name, clock = secrets.token_hex(4), Time()
+    windows = [over(firestore.store(name=name, clock=clock), quota=400) for _ in range(3)]
+    admitted = 0
+    for _ in range(55):
+        admitted += [ask(window)[0] for window in windows for _ in range(3)].count("admitted")
+        clock.now += 1
+    assert admitted == 400
+
+
+def test_what_is_given_back_is_given_once(firestore):
+    """Where the write that gives it back brings no answer, it is nobody's: it may have been done."""
+    clock, store = Time(), firestore.store()
+    store._clock = clock
+    window, write = Window("w", 400, 60.0, 1000), store._documents.write
+    assert [store.take(window, b"key").free for _ in range(2)] == [400, 399]
+    clock.now += 1
+
+    def lose_the_answer(writes):
+        write(writes)
+        raise StoreUnavailable("no answer in time")
+
+    store._documents.write = lose_the_answer
+    with pytest.raises(StoreUnavailable):
+        store.take(window, b"key")
+    store._documents.write = write
+    assert store.take(window, b"key").free == 394  # two were used, and four were taken by nobody knows whom
+    clock.now += 1
+    assert store.take(window, b"key").free == 393
 
 
 class Broken:
