@@ -32,14 +32,15 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/policy/dissem.py,kas/policy/entitlements.py,kas/policy/labels.py,kas/policy/rules.py,$\
 	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
-# Tests in three parts, which take about as long as each other. The second mostly waits: for what hangs, stalls or starts.
-ATTACKS := tests/attacks/ tests/bench/ tests/contract/ tests/opentdf/ tests/regressions/
-WAITS := tests/federation/ tests/host/ tests/kms/ tests/state/
-PROCESSES := tests/google/ tests/local/
-OTHERS = tests/test_*.py $(filter-out $(ATTACKS) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
+# Tests in three parts, which take about as long as each other. The first talks to processes, whose lines are not counted;
+# the second mostly waits, for what hangs, stalls or starts.
+OUTSIDE := $(addprefix tests/,attacks/ bench/ contract/ deploy/ interop/ opentdf/ package/ regressions/)
+WAITS := $(addprefix tests/,federation/ host/ kms/ state/)
+PROCESSES := $(addprefix tests/,google/ local/)
+INSIDE = tests/test_*.py $(filter-out $(OUTSIDE) $(WAITS) $(PROCESSES) tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 GUIDE := tests/rehearsal/test_guide.py
 
-.PHONY: run demo demo-federation test test-attacks test-waits test-others check contract attacks bench soak bench-cold \
+.PHONY: run demo demo-federation test test-outside test-waits test-inside check contract attacks bench soak bench-cold \
 	bench-kms bench-federation bench-memory bench-scale deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
@@ -61,20 +62,20 @@ test: $(READY)
 	@bench/setup.sh
 	$(BIN)/coverage erase
 	@echo "Three parts side by side; each shows when it has ended, after some minutes."
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-attacks test-waits test-others
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-outside test-waits test-inside
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 --include=$(DECIDING)
 
-test-attacks:
-	$(BIN)/coverage run --parallel-mode -m pytest $(ATTACKS)
+test-outside:
+	$(BIN)/python -m pytest $(OUTSIDE)
 
 test-waits:
 	$(BIN)/coverage run --parallel-mode -m pytest $(WAITS)
 
 # The processes that the second run starts are measured as well.
-test-others:
-	$(BIN)/coverage run --parallel-mode -m pytest $(OTHERS)
+test-inside:
+	$(BIN)/coverage run --parallel-mode -m pytest $(INSIDE)
 	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest $(PROCESSES)
 
 bench: $(READY)
