@@ -26,7 +26,8 @@ destroy() {
 confirm() {
 	local typed=''
 	[[ $YES == no ]] || return 0
-	printf 'This removes %s in %s, what watches it, and its Redis server where it has one. Keys stay.\nType the name of the service: ' "$SERVICE" "$PROJECT" >&2
+	printf 'This removes %s in %s, what watches it, and its Redis server, if any. Keys stay.\n' "$SERVICE" "$PROJECT" >&2
+	printf 'Type the name of the service: ' >&2
 	read -r typed || :
 	[[ $typed == "$SERVICE" ]] || refuse 'nothing was removed, since the name was not typed'
 	[[ $WITH_SECRETS == no ]] || return 0
@@ -160,7 +161,7 @@ show_rest() {
 	for key in "${ALL_SECRETS[@]}"; do
 		! found secrets describe "$key" '--format=value(name)' || say "#   the secret $key"
 	done
-	if has_interface firestore && found firestore databases describe "--database=$STORE" '--format=value(name.basename())'; then
+	if has_interface firestore && found firestore databases describe "--database=$STORE" '--format=value(name)'; then
 		say "#   the Firestore database $STORE, which empties itself within three days and then costs nothing:
 #   gcloud firestore databases delete --database=$STORE"
 	fi

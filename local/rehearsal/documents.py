@@ -6,33 +6,20 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
-from pathlib import Path
 from typing import Final
 
 from local.google.status import GoogleError, not_stood_in_for
-from local.ports import HOST, free_port
+from local.ports import HOST
 from local.rehearsal.answer import Answering, disabled
+from local.rehearsal.emulator import OWNER, emulator_port
 from local.rehearsal.firestore import find
 from local.rehearsal.journal import Entry
 from local.rehearsal.passing import pass_on
 from local.rehearsal.wire import Reply, Request, refusal
 from local.rehearsal.world import World
 
-_NAME: Final = "firestore-emulator"
 _PATH: Final = re.compile(r"/v1/(projects/[^/]+/databases/[^/]+)/documents.*")
 _SERVICE: Final = "firestore.googleapis.com"
-_JAR: Final = Path("platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
-_PROGRAM: Final = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-# The emulator takes whoever says that for somebody who may do everything.
-_OWNER: Final = {"Authorization": "Bearer owner"}
-
-
-def emulator() -> Path | None:
-    """Where it is installed, with what runs it; None where it is not."""
-    gcloud = shutil.which("gcloud")
-    jar = Path(gcloud or "/").resolve().parent.parent / _JAR
-    return jar if jar.is_file() and shutil.which("java") else None
 
 
 class Documents:
@@ -48,7 +35,7 @@ class Documents:
         try:
             member = self._world.cloud.accounts.member_of(request.headers.get("authorization"))
             self._check(member, found[1])
-            reply = pass_on(f"{HOST}:{self._port()}", request, _OWNER)
+            reply = pass_on(f"{HOST}:{self._port()}", request, OWNER)
         except GoogleError as error:
             outcome, reply = error.status, refusal(error)
         except (OSError, http.client.HTTPException):
@@ -67,15 +54,9 @@ class Documents:
                 raise GoogleError("PERMISSION_DENIED", "Missing or insufficient permissions.")
 
     def _port(self) -> int:
-        """Of the emulator, which is started by whoever asks first. Raises GoogleError where there is none."""
+        """Of the emulator. Raises GoogleError where there is none."""
         with self._world.lock:
-            running = self._world.programs.port_of(_NAME)
-            if running is not None:
-                return running
-            jar = emulator()
-            if jar is None:
-                raise not_stood_in_for("documents of Firestore without the emulator of gcloud")
-            port = free_port()
-            own = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-Duser.language=en", "-cp", str(jar), _PROGRAM]
-            self._world.programs.start(_NAME, ["java", *own, f"--host={HOST}", f"--port={port}"], port)
-            return port
+            port = emulator_port(self._world.programs)
+        if port is None:
+            raise not_stood_in_for("documents of Firestore without the emulator of gcloud")
+        return port

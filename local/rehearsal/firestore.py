@@ -8,6 +8,7 @@ from typing import Final
 
 from local.google.status import GoogleError, invalid
 from local.rehearsal.answer import Call, Handle
+from local.rehearsal.emulator import emulator_port
 from local.rehearsal.resources import Json, new_id
 from local.rehearsal.standard import get_operation
 from local.rehearsal.world import World
@@ -35,6 +36,7 @@ def create(world: World, call: Call) -> Json:
     made = {**asked, "name": full, "uid": new_id(), "createTime": world.now(), "freeTier": is_first, "etag": "1"}
     world.resources.add(DATABASES, full, made)
     world.resources.add(_MAKING, full, {})
+    emulator_port(world.programs)
     return {"name": f"{full}/operations/{new_id()}", "done": False}
 
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ from deploy.preview.day import simulated_day
 from deploy.preview.definitions import FOLDER, conditions, dashboard, log_metrics, policies
 from deploy.preview.log_metrics import entry_of, points
 from kas.errors import leaves
+from kas.state.line import Trouble
 from local.processes import ROOT
 from tests.deploy.watch_queries import (
     GOOGLES,
@@ -113,7 +115,7 @@ def literals() -> set[str]:
 CODES = {leaf.code for leaf in leaves()}
 KNOWN = {
     "code": CODES,
-    "event": literals(),
+    "event": literals() | {f"state_{trouble}" for trouble in get_args(Trouble)},
     "category": literals(),
     "outcome": {"released", "refused"},
     "severity": literals(),

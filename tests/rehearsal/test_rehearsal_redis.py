@@ -18,6 +18,7 @@ NETWORK, EGRESS = "run.googleapis.com/network-interfaces", "run.googleapis.com/v
 def applied(rehearsal):
     if program() is None:
         pytest.skip("redis-server is not installed")
+    rehearsal.be_patient()
     return rehearsal.deploy("apply", **SHARED)
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.rehearsal.documents import emulator
+from local.rehearsal.emulator import installed
 from local.rehearsal.firestore import DATABASES
 from tests.rehearsal import existing
 from tests.rehearsal.existing import ACCOUNT
@@ -19,8 +19,9 @@ SHARED = {"PROFILE": "shared"}
 
 @pytest.fixture(scope="module")
 def planned(rehearsal):
-    if emulator() is None:
+    if installed() is None:
         pytest.skip("the Firestore emulator of gcloud is not installed")
+    rehearsal.be_patient()
     return rehearsal.deploy("plan", **SHARED)
 
 
