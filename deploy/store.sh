@@ -144,6 +144,14 @@ remove_store() {
 	fi
 }
 
+has_store() { # firestore|redis
+	has_interface "$1" || return 1
+	case $1 in
+	firestore) found firestore databases describe "--database=$STORE" '--format=value(name)' ;;
+	redis) found redis instances describe "$STORE" "--region=$REGION" '--format=value(name)' ;;
+	esac
+}
+
 say_store() { # what is there of it, whatever profile is asked for
 	if has_interface firestore &&
 		found firestore databases describe "--database=$STORE" '--format=value(type,locationId)'; then

@@ -495,6 +495,22 @@ def test_a_rollback_to_a_store_whose_address_is_disabled_is_refused(on_redis):
     assert "secrets/kas-usa-redis/versions/1, which is not enabled: it would not start" in done.err
 
 
+@pytest.mark.parametrize("kind", ["servers", "databases"])
+def test_a_rollback_to_a_store_that_is_gone_is_refused(deployment, finished_shared, kind):
+    state = {"servers": "redis", "databases": "firestore"}[kind]
+    _like(deployment, finished_shared[state], state)
+    revision = serving(deployment)
+    deployment.ok("apply", PROFILE="pilot", STATE="")
+    there = dict(deployment.project.kind(kind))
+    deployment.project.kind(kind).clear()
+    done = deployment.run("rollback", revision)
+    assert (done.status, done.changes) == (1, [])
+    assert f"it remembers in {state}, and kas-usa is not there any more: it would answer 503" in done.err
+    deployment.project.kind(kind).update(there)
+    deployment.ok("rollback", revision)
+    assert serving(deployment) == revision
+
+
 def test_from_one_store_to_the_other(on_redis):
     on_redis.ok("apply", STATE="firestore")
     assert on_redis.environment["KAS_STATE_BACKEND"] == "firestore"
