@@ -12,8 +12,11 @@ DIALECTS=${DIALECTS:-acp240 opentdf}   # an RSA key for each
 KEY_ALGORITHM=${KEY_ALGORITHM:-rsa-2048} # or rsa-3072, rsa-4096
 PROTECTION=${PROTECTION:-hsm}          # or software
 SEALED_EC=${SEALED_EC:-yes}            # an EC key that Cloud KMS seals; no leaves ec-wrapped out
-PROFILE=${PROFILE:-pilot}              # memory state: one instance, one worker
-MAX_INSTANCES=${MAX_INSTANCES:-1}
+PROFILE=${PROFILE:-pilot}              # state in memory, one instance; or shared: in a store that several share
+STATE=${STATE:-}                       # with profile shared: firestore (default) or redis
+MAX_INSTANCES=${MAX_INSTANCES:-}       # by default 1 in profile pilot, 3 in shared
+NETWORK=${NETWORK:-default}            # with redis: where the server is, and by which the service reaches it
+SUBNET=${SUBNET:-default}              # of NETWORK in the region
 CPU=${CPU:-1}
 MEMORY=${MEMORY:-640Mi}
 THREADS=${THREADS:-32}                 # requests at once, in the process and at the front end
@@ -37,10 +40,10 @@ Usage: ./deploy.sh VERB [flags]
   promote            traffic to the revision tagged candidate; with --yes to the newest after a rollback
   rollback [REVISION]  traffic to it, by default to the newest ready one made before that which serves
   rotate-key KEY     a new version of acp240 or opentdf; the old one still opens
-  rotate-secrets     a new signing key and a new nonce secret
+  rotate-secrets     a new signing key, a new nonce secret and, with a shared store, a new key of its
   cost               spent so far this month
-  destroy            removes everything but keys and secrets; asks
-Flags of every verb: --nation usa|fra|gbr  --via run|functions  --tls13  --profile pilot
+  destroy            removes everything but keys, secrets and a Firestore database; asks
+Flags of every verb: --nation usa|fra|gbr  --via run|functions  --tls13  --profile pilot|shared
   --no-traffic       plan, apply: the new revision waits under the tag candidate; smoke: asks that one
   --measure          apply, smoke: many requests, and how long they took; needs credentials
   --secrets          destroy: the secrets too, but for the sealed key
@@ -61,6 +64,8 @@ source deploy/project.sh
 source deploy/keys.sh
 # shellcheck source=deploy/secrets.sh
 source deploy/secrets.sh
+# shellcheck source=deploy/store.sh
+source deploy/store.sh
 # shellcheck source=deploy/function.sh
 source deploy/function.sh
 # shellcheck source=deploy/traffic.sh

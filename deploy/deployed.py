@@ -14,6 +14,8 @@ from typing import Any, Final
 Json = Mapping[str, Any]
 
 _URLS: Final = "run.googleapis.com/urls"
+_INTERFACES: Final = "run.googleapis.com/network-interfaces"
+_EGRESS: Final = "run.googleapis.com/vpc-access-egress"
 _OURS: Final = ("KAS_", "THREADS", "WORKERS", "DEBUG")
 _TIMEOUT_SECONDS: Final = 60
 
@@ -100,7 +102,7 @@ class Deployed:
             "max_instances": own.get("autoscaling.knative.dev/maxScale", ""),
             "min_instances": own.get("autoscaling.knative.dev/minScale", "0"),
         }
-        return seen if options["via"] == "functions" else seen | self.edge
+        return seen if options["via"] == "functions" else seen | self.edge | {"egress": egress_of(own)}
 
     @property
     def edge(self) -> dict[str, str]:
@@ -119,12 +121,22 @@ def environment_of(template: Json) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in listed if one["name"].startswith(_OURS)}
 
 
+def egress_of(annotations: Mapping[str, str]) -> str:
+    """Network, subnet and what is sent by it, of a template's annotations; nothing where it is connected to none."""
+    found = [
+        f"{one.get('network', '')}/{one.get('subnetwork', '')}"
+        for one in json.loads(annotations.get(_INTERFACES, "[]"))
+    ]
+    return "".join(f"{one}/{annotations.get(_EGRESS, '')}" for one in found)
+
+
 def _wanted(options: Mapping[str, str]) -> dict[str, str]:
     same = {name: options[name] for name in ("cpu", "memory", "account", "max_instances")}
     numbers = {"concurrency": options["threads"], "timeout": str(_TIMEOUT_SECONDS), "min_instances": "0"}
     if options["via"] == "functions":
         return same | numbers
-    return same | numbers | {"ingress": options["ingress"], "default_url": options["default_url"], "open": "true"}
+    edge = {name: options[name] for name in ("ingress", "default_url", "egress")}
+    return same | numbers | edge | {"open": "true"}
 
 
 def _unlike(wanted: Mapping[str, str], seen: Mapping[str, str]) -> set[str]:

@@ -12,6 +12,7 @@ destroy() {
 	remove_watching
 	remove_service
 	if is_alone; then
+		remove_store
 		remove_roles
 		remove_secrets
 		remove_accounts
@@ -25,11 +26,12 @@ destroy() {
 confirm() {
 	local typed=''
 	[[ $YES == no ]] || return 0
-	printf 'This removes %s in %s, and what watches it. Keys stay.\nType the name of the service: ' "$SERVICE" "$PROJECT" >&2
+	printf 'This removes %s in %s, what watches it, and its Redis server, if any. Keys stay.\n' "$SERVICE" "$PROJECT" >&2
+	printf 'Type the name of the service: ' >&2
 	read -r typed || :
 	[[ $typed == "$SERVICE" ]] || refuse 'nothing was removed, since the name was not typed'
 	[[ $WITH_SECRETS == no ]] || return 0
-	printf 'Remove the secrets %s and %s too? (yes) ' "$SIGNING" "$NONCE" >&2
+	printf 'Remove the secrets of %s too, but for the sealed key? (yes) ' "$NATION" >&2
 	read -r typed || :
 	[[ $typed != yes ]] || WITH_SECRETS=yes
 }
@@ -111,7 +113,7 @@ remove_roles() {
 			take_role "roles/cloudkms.$role" kms keys "$key" "--keyring=$RING" "--location=$REGION"
 		done
 	done
-	for key in "$SIGNING" "$NONCE" "$SEALED"; do
+	for key in "${ALL_SECRETS[@]}"; do
 		take_role roles/secretmanager.secretAccessor secrets '' "$key"
 	done
 }
@@ -130,7 +132,8 @@ remove_secrets() {
 	local name
 	[[ $WITH_SECRETS == yes ]] || return 0
 	step 'secrets' 'you need roles/secretmanager.admin, or roles/owner, on the project'
-	for name in "$SIGNING" "$NONCE"; do
+	for name in "${ALL_SECRETS[@]}"; do
+		[[ $name != "$SEALED" ]] || continue
 		! found secrets describe "$name" '--format=value(name)' || change secrets delete "$name"
 	done
 }
@@ -155,9 +158,13 @@ show_rest() {
 			'--format=value(state,protectionLevel,algorithm)' || continue
 		grep -v ^DESTROYED <<<"$ANSWER" | sort | uniq -c | sed "s/^ */#   versions of the key $key: /"
 	done
-	for key in "$SIGNING" "$NONCE" "$SEALED"; do
+	for key in "${ALL_SECRETS[@]}"; do
 		! found secrets describe "$key" '--format=value(name)' || say "#   the secret $key"
 	done
+	if has_interface firestore && found firestore databases describe "--database=$STORE" '--format=value(name)'; then
+		say "#   the Firestore database $STORE, which empties itself within three days and then costs nothing:
+#   gcloud firestore databases delete --database=$STORE"
+	fi
 	say "#   images in the repository $REPOSITORY, some cents a month
 # A version of a key in an HSM is \$1.00 a month (RSA-2048), in software \$0.06, of a secret \$0.06 from the seventh on.
 # Versions of keys: docs/GCP-KMS-SETUP.md, \"Rotating an unwrap key\", step 4. Interfaces, and the audit log of Cloud KMS,

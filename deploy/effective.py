@@ -2,8 +2,8 @@
 
     python3 -m deploy.effective WORK ENV_FILE NAME=VALUE…
 
-``WORK`` has ``facts`` (keys and secrets), ``service.json`` and ``function.json`` (what is deployed); ``env.yaml`` is written
-into it. Printed are three lines: whether a revision is ready, whether one waits for traffic, and in what the deployed
+``WORK`` has ``facts`` (keys and secrets), ``service.json`` and ``function.json`` (what is deployed), and with a server of Redis
+``server.json``; ``env.yaml`` is written into it. Printed are three lines: whether a revision is ready, whether one waits for traffic, and in what the deployed
 service is not what is wanted; last of these "withdrawn" and a revision, where somebody has rolled back from that.
 """
 
@@ -13,11 +13,13 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy import env_file, safety
 from deploy.deployed import Deployed
 from deploy.env_file import Refused
 from deploy.key_index import key_index, read_facts, reference
+from deploy.shared_state import SETTINGS, state_settings
 
 Options = Mapping[str, str]
 
@@ -38,12 +40,15 @@ def addresses(deployed: Deployed, options: Options) -> list[str]:
     return [f"https://{host}" for host in [*hosts, *(f"{options['tag']}---{host}" for host in hosts)]]
 
 
-def effective(settings: Mapping[str, str], facts: str, deployed: Deployed, options: Options) -> dict[str, str]:
+def effective(
+    settings: Mapping[str, str], facts: str, deployed: Deployed, server: Mapping[str, Any], options: Options
+) -> dict[str, str]:
     """What env.yaml says and the deployment's own settings in place of its. Raises Refused."""
     known = read_facts(facts)
     nonce = known.enabled_secrets(f"kas-{options['nation']}-nonce")[0]
     return {
-        **settings,
+        **{name: value for name, value in settings.items() if name not in SETTINGS},
+        **state_settings(known, server, options),
         "KAS_ID": options["service"],
         "KAS_PUBLIC_BASES": ",".join(addresses(deployed, options)),
         "KAS_KEYS": key_index(known, options["nation"], options["project"]),
@@ -82,18 +87,23 @@ def check_uploaded(settings: Mapping[str, str], uploaded: Sequence[str]) -> None
 def main(arguments: Sequence[str]) -> int:
     work, env = Path(arguments[0]), Path(arguments[1])
     options = safety.options_of(arguments[2:])
-    deployed = Deployed(*(json.loads((work / f"{name}.json").read_text("utf-8")) for name in ("service", "function")))
+    deployed = Deployed(_read(work, "service"), _read(work, "function"))
+    server = _read(work, "server") if options["state"] == "redis" else {}
     try:
         settings = env_file.read(env)
         safety.check(settings, options)
         check_uploaded(settings, (work / "upload").read_text("utf-8").splitlines())
-        settings = effective(settings, (work / "facts").read_text("utf-8"), deployed, options)
+        settings = effective(settings, (work / "facts").read_text("utf-8"), deployed, server, options)
     except Refused as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
     env_file.write(work / "env.yaml", settings)
     sys.stdout.write("".join(f"{line}\n" for line in answer(settings, deployed, options)))
     return 0
+
+
+def _read(work: Path, name: str) -> dict[str, Any]:
+    return dict(json.loads((work / f"{name}.json").read_text("utf-8")))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ write_facts() { # what keys and secrets there are, for KAS_KEYS
 	for name in $DIALECTS; do
 		printf 'key\t%s\n' "${VERSIONS[$name]//$'\n'/$'\nkey\t'}"
 	done
-	for name in "$SIGNING" "$NONCE" "$SEALED"; do
+	for name in "${ALL_SECRETS[@]}"; do
 		[[ -z ${SECRETS[$name]:-} ]] || printf 'secret\t%s\n' "${SECRETS[$name]//$'\n'/$'\nsecret\t'}"
 	done
 	[[ -z $NOTES ]] || printf 'notes\t%s\n' "${NOTES//$'\n'/ }"
@@ -51,9 +51,9 @@ write_facts() { # what keys and secrets there are, for KAS_KEYS
 compare() {
 	write_facts >"$WORK/facts"
 	python3 -m deploy.effective "$WORK" "$ENV_FILE" "project=$PROJECT" "number=$NUMBER" "nation=$NATION" \
-		"region=$REGION" "service=$SERVICE" "via=$VIA" "domain=$DOMAIN" "tag=$TAG" "state=$STATE" "hops=$HOPS" \
-		"ingress=$INGRESS" "default_url=$DEFAULT_URL" "threads=$THREADS" "cpu=$CPU" "memory=$MEMORY" \
-		"max_instances=$MAX_INSTANCES" "protection=$PROTECTION" "account=$ACCOUNT" "source=$SOURCE" \
+		"region=$REGION" "service=$SERVICE" "via=$VIA" "domain=$DOMAIN" "tag=$TAG" "state=$STATE" "store=$STORE" \
+		"egress=$EGRESS" "hops=$HOPS" "ingress=$INGRESS" "default_url=$DEFAULT_URL" "threads=$THREADS" "cpu=$CPU" \
+		"memory=$MEMORY" "max_instances=$MAX_INSTANCES" "protection=$PROTECTION" "account=$ACCOUNT" "source=$SOURCE" \
 		>"$WORK/compared" 2>"$WORK/said" || failed python3 -m deploy.effective "$WORK" "$ENV_FILE"
 	{ read -r READY && read -r WAITS && read -r DIFFERENCES; } <"$WORK/compared"
 }
@@ -134,6 +134,11 @@ run_flags() {
 	elif [[ " $DIFFERENCES " == *' default_url '* ]]; then
 		TRACK=(beta)
 		FLAGS+=(--default-url)
+	fi
+	if [[ -n $EGRESS ]]; then
+		FLAGS+=("--network=$NETWORK" "--subnet=$SUBNET" "--vpc-egress=${EGRESS##*/}")
+	elif [[ " $DIFFERENCES " == *' egress '* ]]; then
+		FLAGS+=(--clear-network)
 	fi
 	# The first revision has to have traffic; later ones get it when they have shown that they start.
 	[[ $READY == no ]] || FLAGS+=(--no-traffic "--tag=$TAG")

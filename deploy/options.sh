@@ -55,6 +55,8 @@ derive_names() {
 	SERVICE=${SERVICE:-kas-$NATION}
 	RING=kas-$NATION
 	SIGNING=kas-$NATION-signing NONCE=kas-$NATION-nonce SEALED=kas-$NATION-ec
+	STATE_KEY=kas-$NATION-state REDIS_URL=kas-$NATION-redis STORE=kas-$NATION
+	ALL_SECRETS=("$SIGNING" "$NONCE" "$SEALED" "$STATE_KEY" "$REDIS_URL")
 	REPOSITORY=cloud-run-source-deploy
 	TAG=candidate
 }
@@ -65,19 +67,42 @@ derive_account_names() { # once the project is known
 	KEYS=projects/$PROJECT/locations/$REGION/keyRings/$RING/cryptoKeys
 }
 
-# What a profile promises. A proof is accepted at most once because one process remembers it: with state in memory there
-# is one instance of one worker.
+# What a profile promises. A proof is accepted at most once because one process remembers it, or a store that all share:
+# with state in memory there is one instance of one worker.
 check_profile() {
-	case $PROFILE in
-	pilot) STATE=memory ;;
-	*) refuse "there is no profile '$PROFILE': pilot is the one that there is" ;;
-	esac
+	choose_state
 	[[ $STATE != memory || $MAX_INSTANCES == 1 ]] ||
 		refuse "profile $PROFILE keeps its state in memory: MAX_INSTANCES is 1, not '$MAX_INSTANCES'"
+	[[ $MAX_INSTANCES =~ ^([1-9][0-9]?|100)$ ]] || refuse "MAX_INSTANCES is a number from 1 to 100, not '$MAX_INSTANCES'"
 	[[ $THREADS =~ ^[1-9][0-9]{0,2}$ ]] || refuse "THREADS is a number from 1 to 999, not '$THREADS'"
 	[[ $MEMORY =~ ^[1-9][0-9]*(Mi|Gi)$ ]] || refuse "MEMORY is such as 512Mi, not '$MEMORY'"
 	# Google serves one request at a time to an instance with less than one processor.
 	[[ $CPU =~ ^[1248]$ ]] || refuse "CPU is 1, 2, 4 or 8, not '$CPU'"
+}
+
+choose_state() {
+	case $PROFILE in
+	pilot)
+		STATE=${STATE:-memory} MAX_INSTANCES=${MAX_INSTANCES:-1}
+		[[ $STATE == memory ]] || refuse "profile pilot keeps its state in memory; in '$STATE' it is with --profile shared"
+		;;
+	shared)
+		STATE=${STATE:-firestore} MAX_INSTANCES=${MAX_INSTANCES:-3}
+		[[ $STATE == firestore || $STATE == redis ]] ||
+			refuse "profile shared keeps its state where several instances find it: STATE is firestore or redis, not '$STATE'"
+		;;
+	*) refuse "there is no profile '$PROFILE': there are pilot and shared" ;;
+	esac
+}
+
+# The server has an address of a network alone, to which a service of Cloud Run can be connected and a function cannot.
+choose_way() {
+	EGRESS=''
+	[[ $STATE == redis ]] || return 0
+	[[ $VIA == run ]] || refuse 'STATE=redis needs --via run: gcloud connects no function to a network'
+	[[ $NETWORK =~ ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || refuse "NETWORK is the name of a network, not '$NETWORK'"
+	[[ $SUBNET =~ ^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$ ]] || refuse "SUBNET is the name of a subnet, not '$SUBNET'"
+	EGRESS=$NETWORK/$SUBNET/private-ranges-only
 }
 
 check_keys() {
@@ -128,5 +153,6 @@ check_options() {
 	check_keys
 	check_money
 	choose_edge
+	choose_way
 	[[ $TRAFFIC == yes || $VIA == run ]] || refuse '--no-traffic needs --via run: a function always serves its newest revision'
 }

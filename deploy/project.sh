@@ -30,7 +30,8 @@ step_interfaces() {
 	local name wanted=()
 	step 'interfaces of Google' 'you need roles/serviceusage.serviceUsageAdmin, or roles/owner, on the project'
 	[[ $VIA == run ]] || INTERFACES+=' cloudfunctions'
-	[[ $TLS13 == no ]] || INTERFACES+=' compute'
+	[[ $TLS13 == no && $STATE != redis ]] || INTERFACES+=' compute'
+	[[ $STATE == memory ]] || INTERFACES+=" $STATE"
 	found services list --enabled '--format=value(config.name)' || ANSWER=''
 	for name in $INTERFACES; do
 		answers "$name.googleapis.com" || wanted+=("$name.googleapis.com")

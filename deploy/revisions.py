@@ -4,7 +4,8 @@
 ``candidate`` prints the newest ready revision, the one with the tag, and the newest again where somebody has rolled back from
 it; ``-`` where there is none. ``edge`` ends with 1 where the revision believes other proxies than those that callers have
 to come by. ``back`` writes the revision to go back to, by default the newest one before that which serves now, and then what it names: ``key`` and
-``secret`` with a version, and ``newer`` with the kid of a key that serves now and that it does not know.
+``secret`` with a version, ``store`` with what instances share, and ``newer`` with the kid of a key that serves now and that it does
+not know.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any, Final
 from deploy.deployed import Deployed, environment_of
 from deploy.env_file import Refused
 from deploy.safety import check_edge
+from deploy.shared_state import BACKEND
 
 _SECRET: Final = re.compile(r"sm://(projects/[^/]+/secrets/[^/]+/versions/\d+)")
+_ALONE: Final = "memory"
 Json = dict[str, Any]
 
 
@@ -62,6 +65,8 @@ def named(there: Json, now: Json) -> Iterator[tuple[str, str]]:
             yield "key", entry["kms"]
     for name in dict.fromkeys(_SECRET.findall(json.dumps(environment))):
         yield "secret", name
+    if environment.get(BACKEND, _ALONE) != _ALONE:
+        yield "store", environment[BACKEND]
     for kid in _keys(environment_of(now)).keys() - keys.keys():
         yield "newer", kid
 

@@ -2,6 +2,9 @@
 # Rotations. What a rotation has done is seen in the project, so one that broke off is continued, and not begun again: a
 # version that is newer than the deployed one waits to be deployed, and one of today that is deployed was the rotation.
 
+declare -A NEWEST=() HELD=() # by secret: the number of its newest version, and how many values that has
+PAIRED=()                    # secrets that have two values while they change
+
 rotate_key() {
 	local number deployed
 	[[ -n $ARGUMENT && " $DIALECTS " == *" $ARGUMENT "* ]] || refuse "rotate-key takes a key: $DIALECTS"
@@ -43,6 +46,7 @@ is_of_today() { # VERSIONS NUMBER: made by a rotation within a day; then nothing
 finish_rotation() {
 	step_keys
 	step_secrets
+	step_store
 	deploy_steps
 	smoke_all
 }
@@ -55,14 +59,18 @@ newest_secret() { # SECRET: the number of its newest version that works
 	grep -iE $'\tenabled\t' <<<"${SECRETS[$1]}" | last_number
 }
 
-read_rotated() { # the secrets, and of the nonce secret how many values it has
-	read_secret "$NONCE" || stop "there is no secret $NONCE: ./deploy.sh apply makes it"
-	read_secret "$SIGNING" || stop "there is no secret $SIGNING: ./deploy.sh apply makes it"
-	NEWEST=$(newest_secret "$NONCE")
-	# Neither is kept or shown.
-	HELD=$(gcloud secrets versions access "$NEWEST" "--secret=$NONCE" "--project=$PROJECT" 2>"$WORK/said" | tr -cd , | wc -c) ||
-		failed gcloud secrets versions access "$NEWEST" "--secret=$NONCE"
-	HELD=$((HELD + 1))
+read_rotated() { # the secrets: of each the newest version, and of those of two values how many it has
+	local name
+	HELD=() NEWEST=()
+	for name in "$SIGNING" "${PAIRED[@]}"; do
+		read_secret "$name" || stop "there is no secret $name: ./deploy.sh apply makes it"
+		NEWEST[$name]=$(newest_secret "$name")
+	done
+	for name in "${PAIRED[@]}"; do # neither is kept or shown
+		HELD[$name]=$(gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name" "--project=$PROJECT" \
+			2>"$WORK/said" | tr -cd , | wc -c) || failed gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name"
+		HELD[$name]=$((HELD[$name] + 1))
+	done
 }
 
 last_number() { # of lines that begin with the name of a version
@@ -73,38 +81,62 @@ deployed_version() { # key|secret NAME
 	python3 -m deploy.rotation "$WORK/service.json" "$1" "$2"
 }
 
-# The nonce secret is two values for a while, the new one first, so that nonces which others gave out are taken too:
+# The nonce secret, and the key of a shared store, are two values for a while, the new one first, so that what was made with
+# the old one is taken too:
 #   1. old → new,old: deployed, together with a new signing key beside the old one
 #   2. new,old → new: deployed
 rotate_secrets() {
-	local signing deployed signing_deployed
+	local name
+	PAIRED=("$NONCE")
+	[[ $STATE == memory ]] || PAIRED+=("$STATE_KEY")
 	begin_rotation 'rotation of the secrets'
 	ADVICE='you need roles/secretmanager.admin, or roles/owner, on the project'
 	read_rotated
-	signing=$(newest_secret "$SIGNING")
-	deployed=$(deployed_version secret "$NONCE")
-	signing_deployed=$(deployed_version secret "$SIGNING")
-	if [[ $HELD == 1 && $NEWEST == "$deployed" && $WAITING == - ]]; then
-		! is_of_today "${SECRETS[$NONCE]}" "$NEWEST" || return 0
-		change_with "{ $NEW_NONCE_SECRET; printf ,; $(access); }" secrets versions add "$NONCE" --data-file=-
-		NEWEST=$((NEWEST + 1)) HELD=2
+	if is_settled && [[ $WAITING == - ]]; then
+		! is_of_today "${SECRETS[$NONCE]}" "${NEWEST[$NONCE]}" || return 0
+		add_second "$NONCE"
 	fi
-	if [[ $HELD == 2 && $NEWEST -gt $deployed && $signing == "$signing_deployed" ]]; then
-		change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING" --data-file=-
+	if is_begun; then
+		for name in "${PAIRED[@]}"; do
+			[[ ${HELD[$name]} != 1 ]] || add_second "$name"
+		done
+		[[ ${NEWEST[$SIGNING]} != "$(deployed_version secret "$SIGNING")" ]] ||
+			change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING" --data-file=-
 	fi
 	finish_rotation
-	drop_old_nonce
+	drop_old_values
 }
 
-drop_old_nonce() {
-	step 'the new nonce secret alone' 'you need roles/secretmanager.admin, or roles/owner, on the project'
+is_settled() { # each has one value, which is deployed
+	local name
+	for name in "${PAIRED[@]}"; do
+		[[ ${HELD[$name]} == 1 && ${NEWEST[$name]} == "$(deployed_version secret "$name")" ]] || return 1
+	done
+}
+
+is_begun() { # the first of them has two values, of which nothing is deployed yet
+	[[ ${HELD[$NONCE]} == 2 && ${NEWEST[$NONCE]} -gt $(deployed_version secret "$NONCE") ]]
+}
+
+add_second() { # SECRET: a new value before the one that it has
+	change_with "{ $NEW_SECRET; printf ,; $(access "$1"); }" secrets versions add "$1" --data-file=-
+	NEWEST[$1]=$((NEWEST[$1] + 1)) HELD[$1]=2
+}
+
+drop_old_values() {
+	local name is_dropped=no
+	step 'the new values alone' 'you need roles/secretmanager.admin, or roles/owner, on the project'
 	read_rotated
-	[[ $HELD == 2 ]] || return 0
-	change_with "$(access) | cut -d , -f 1 | tr -d '\\n'" secrets versions add "$NONCE" --data-file=-
+	for name in "${PAIRED[@]}"; do
+		[[ ${HELD[$name]} == 2 ]] || continue
+		change_with "$(access "$name") | cut -d , -f 1 | tr -d '\\n'" secrets versions add "$name" --data-file=-
+		is_dropped=yes
+	done
+	[[ $is_dropped == yes ]] || return 0
 	finish_rotation
 	say "# versions of secrets from before stay enabled, so that a rollback starts; from the seventh on each is \$0.06 a month"
 }
 
-access() { # the command that prints the newest nonce secret
-	shown gcloud secrets versions access "$NEWEST" "--secret=$NONCE" "--project=$PROJECT"
+access() { # SECRET: the command that prints its newest version
+	shown gcloud secrets versions access "${NEWEST[$1]}" "--secret=$1" "--project=$PROJECT"
 }

@@ -14,11 +14,11 @@ from deploy.deployed import Deployed
 
 
 def names(environment: Mapping[str, str]) -> Iterator[str]:
-    """Full names of the versions in use: published keys, the current signing key, the nonce secret."""
+    """Full names of the versions in use: published keys, the current signing key, the nonce secret, the key of a store."""
     index = json.loads(environment.get("KAS_KEYS") or "{}")
     yield from (entry.get("kms", "") for entry in index.get("unwrapKeys", []) if entry["status"] == "active")
     yield from (entry["secret"] for entry in index.get("signingKeys", []) if entry["status"] == "current")
-    yield environment.get("KAS_NONCE_SECRET", "")
+    yield from (environment.get(name, "") for name in ("KAS_NONCE_SECRET", "KAS_STATE_KEY"))
 
 
 def version_of(environment: Mapping[str, str], kind: str, name: str) -> int:

@@ -13,6 +13,7 @@ from typing import Final
 
 from deploy import env_file
 from deploy.env_file import Refused
+from deploy.shared_state import check_state
 
 BEHIND_LOAD_BALANCER: Final = "internal-and-cloud-load-balancing"
 _EXAMPLE: Final = Path("config/issuers.example.json")
@@ -24,7 +25,7 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
 
     1. Nobody can choose the address that he is counted as.
     2. The service runs in production mode.
-    3. With state in memory one process remembers every proof, and accepts none of another.
+    3. With state in memory one process remembers every proof, and accepts none of another; elsewhere what forgets is noticed.
     4. It knows whose tokens it takes.
     5. What it counts is told to nobody who asks: the service is public.
     6. Its settings are its own, and none of Python or of a library, such as a proxy for what it asks.
@@ -43,8 +44,11 @@ def check(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
     strange = [name for name in settings if not (name.startswith("KAS_") or name in _OF_THE_HOST)]
     if strange:
         raise Refused(f"{', '.join(strange)}: only KAS_…, {' and '.join(_OF_THE_HOST)} are settings of the service")
+    check_state(settings, options["state"])
     if options["state"] == "memory":
         _check_memory(settings, options)
+    if options["state"] == "redis":
+        _check_nonces(settings, "else a proof counts again after the server has started anew")
     issuers = Path(settings.get("KAS_ISSUERS_PATH", "config/issuers.json"))
     if not issuers.exists():
         raise Refused(f"{issuers} is missing: cp {_EXAMPLE} {issuers}, and put your issuers into it")
@@ -64,8 +68,12 @@ def check_edge(hops: int, ingress: str, default_url: str) -> None:
 def _check_memory(settings: Mapping[str, str], options: Mapping[str, str]) -> None:
     if options["max_instances"] != "1" or settings.get("WORKERS", "1") != "1":
         raise Refused("used proofs are in the memory of one process: one instance, and WORKERS 1 or absent")
+    _check_nonces(settings, "else a proof counts again after each start")
+
+
+def _check_nonces(settings: Mapping[str, str], reason: str) -> None:
     if settings.get("KAS_REWRAP_DPOP_NONCE", "require") != "require":
-        raise Refused("KAS_REWRAP_DPOP_NONCE must be require: else a proof counts again after each start")
+        raise Refused(f"KAS_REWRAP_DPOP_NONCE must be require: {reason}")
 
 
 def options_of(words: Sequence[str]) -> dict[str, str]:

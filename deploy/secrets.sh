@@ -5,27 +5,31 @@
 declare -A SECRETS=() # by secret: lines of name, state and time of making, tabs between
 NOTES=''              # of the sealed key's secret: what is noted of each version
 NEW_SIGNING_KEY='openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256'
-NEW_NONCE_SECRET="openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\\n'"
+NEW_SECRET="openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\\n'"
 
 step_secrets() {
 	step 'secrets' 'you need roles/secretmanager.admin, or roles/owner, on the project'
 	make_secret "$SIGNING" "$NEW_SIGNING_KEY"
-	make_secret "$NONCE" "$NEW_NONCE_SECRET"
+	make_secret "$NONCE" "$NEW_SECRET"
+	[[ $STATE == memory ]] || make_secret "$STATE_KEY" "$NEW_SECRET"
 	if [[ $SEALED_EC == yes ]]; then make_sealed_key; fi
 	give_secret_role "$SIGNING"
 	give_secret_role "$NONCE"
+	[[ $STATE == memory ]] || give_secret_role "$STATE_KEY"
 	[[ $SEALED_EC == no ]] || give_secret_role "$SEALED"
 }
 
 make_secret() { # SECRET PIPELINE
-	if ! read_secret "$1"; then
-		if found secrets describe "$1" '--format=value(name)'; then
-			change_with "$2" secrets versions add "$1" --data-file=- # a first attempt came as far as the secret
-		else
-			change_with "$2" secrets create "$1" --replication-policy=automatic --data-file=-
-		fi
-		read_made_secret "$1"
+	read_secret "$1" || make_version "$1" "$2"
+}
+
+make_version() { # SECRET PIPELINE
+	if found secrets describe "$1" '--format=value(name)'; then # or a first attempt came as far as the secret
+		change_with "$2" secrets versions add "$1" --data-file=-
+	else
+		change_with "$2" secrets create "$1" --replication-policy=automatic --data-file=-
 	fi
+	read_made_secret "$1"
 }
 
 read_secret() { # SECRET

@@ -1,10 +1,11 @@
 """What this month has cost so far, by service, from what Google keeps anyway: no export, no bill, some minutes late.
 
-    python3 -m deploy.spent FACTS project=… region=… service=… cpu=… memory=… key=… protection=… alerts=… balancer=yes|no
+    python3 -m deploy.spent FACTS project=… region=… service=… store=… cpu=… memory=… key=… protection=… alerts=… balancer=yes|no
 
-FACTS has a line for each version of a key (``key``, state, level, algorithm) and of a secret (``secret``, state). Prices are
-those of `kas/cost/prices.json`, less what is free in a month. Key operations, reads of secrets, logs and images are those of
-the whole project; months are those of UTC.
+FACTS has a line for each version of a key (``key``, state, level, algorithm) and of a secret (``secret``, state), and one for a
+server of Redis (``redis``, GiB). Prices are those of `kas/cost/prices.json`, less what is free in a month; of Firestore as if the
+database were the one of the project to which that is given. Key operations, reads of secrets, logs and images are those of
+the whole project, documents those of the database; months are those of UTC.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from kas.cost.prices import Prices, load_prices
 
 _OWN: Final = 'resource.labels.service_name="{service}"'
 _API: Final = 'metric.type="serviceruntime.googleapis.com/api/request_count" AND resource.type="consumed_api"'
+_DOCUMENTS: Final = (
+    'metric.type="firestore.googleapis.com/document/{kind}" AND resource.type="firestore.googleapis.com/Database"'
+    ' AND resource.labels.database_id="{{store}}"'
+)
 QUANTITIES: Final = {
     "seconds": f'metric.type="run.googleapis.com/container/billable_instance_time" AND {_OWN}',
     "requests": f'metric.type="run.googleapis.com/request_count" AND {_OWN}',
@@ -32,10 +37,15 @@ QUANTITIES: Final = {
     "reads": f'{_API} AND resource.labels.service="secretmanager.googleapis.com"'
     ' AND resource.labels.method=monitoring.regex.full_match(".*[.]AccessSecretVersion")',
     "logs": 'metric.type="logging.googleapis.com/billing/bytes_ingested"',
+    "written": _DOCUMENTS.format(kind="write_count"),
+    "read": _DOCUMENTS.format(kind="read_count"),
+    "deleted": _DOCUMENTS.format(kind="ttl_deletion_count"),
     "images": 'metric.type="artifactregistry.googleapis.com/repository/size"',
 }
 _GIB: Final = 2**30
 _DESTROYED: Final = "DESTROYED"
+_DAYS: Final = 30  # of a month; what is free of Firestore is so each day
+_HOURS: Final = 730
 
 
 def month_of(now: float) -> tuple[float, float]:
@@ -59,8 +69,25 @@ def bill(used: Mapping[str, float], facts: Sequence[str], options: Mapping[str, 
     yield priced(
         "Artifact Registry", "images", part * used["images"] / 1e9, prices, "artifacts.storage", free_times=part
     )
+    yield from _store(used, facts, part, prices)
     if options["balancer"] == "yes":
-        yield priced("Load balancer", "rule", part * 730, prices, "balancer.rule")
+        yield priced("Load balancer", "rule", part * _HOURS, prices, "balancer.rule")
+
+
+def _store(used: Mapping[str, float], facts: Sequence[str], part: float, prices: Prices) -> Iterator[Line]:
+    """What several instances share. A server is reckoned as if it had been there since the month began."""
+    days = part * _DAYS
+    for item, name, price in (
+        ("documents written", "written", "firestore.writes"),
+        ("documents read", "read", "firestore.reads"),
+        ("documents that expired", "deleted", "firestore.deletes"),
+    ):
+        if used[name]:
+            yield priced("Firestore", item, used[name] / 1e5, prices, price, free_times=days)
+    for line in facts:
+        if line.startswith("redis\t"):
+            hours = part * _HOURS * float(line.partition("\t")[2])
+            yield priced("Memorystore", "GiB and hours of Redis", hours, prices, "redis.basic")
 
 
 def _keys(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deploy.deployed import Deployed
@@ -19,8 +19,15 @@ def lines(deployed: Deployed) -> Iterator[str]:
         tag = f", tag {target['tag']}" if "tag" in target else ""
         yield f"traffic: {target.get('percent', 0)} % to {target.get('revisionName', deployed.newest)}{tag}"
     yield from (f"address: {base}" for base in deployed.environment.get("KAS_PUBLIC_BASES", "").split(",") if base)
+    yield f"state: {_state(deployed.environment)}"
     for entry in json.loads(deployed.environment.get("KAS_KEYS") or "{}").get("unwrapKeys", []):
         yield f"serves: {entry['kid']} ({', '.join(entry['dialects'])}), {entry['status']}"
+
+
+def _state(environment: Mapping[str, str]) -> str:
+    """Where what is remembered between requests is."""
+    backend = environment.get("KAS_STATE_BACKEND", "memory")
+    return f"{backend}, database {environment.get('KAS_FIRESTORE_DATABASE', '')}" if backend == "firestore" else backend
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -74,6 +74,7 @@ check_target() {
 			say "# $name is not enabled: what is wrapped to it will not open" ;;
 		secret) found secrets versions describe "${name##*/}" "--secret=$(secret_of "$name")" '--format=value(state)' &&
 			[[ ${ANSWER^^} == ENABLED ]] || stop "it names $name, which is not enabled: it would not start" ;;
+		store) has_store "$name" || stop "it remembers in $name, and $STORE is not there any more: it would answer 503" ;;
 		newer) [[ $YES == yes ]] || stop "it does not know the key $name: what is wrapped to that would not open until you go
            forward again. --yes rolls back all the same" ;;
 		esac

@@ -42,6 +42,7 @@ all_steps() {
 	step_accounts
 	step_key_roles
 	step_secrets
+	step_store
 	step_repository
 	deploy_steps
 	step_key_audit
@@ -62,16 +63,25 @@ deploy_steps() {
 }
 
 show_price() {
-	local flags=() alerts=(deploy/alerts/*.json)
+	local flags=()
+	find_alerts
 	[[ $TLS13 == no ]] || flags=(--tls13)
+	[[ $STATE == memory ]] || flags+=(--state "$STATE" --instances "$MAX_INSTANCES" --secrets "$(count_secrets)")
 	say '#'
 	if python3 -m kas.cost --requests "$REQUESTS_PER_DAY" --dialects "${DIALECTS// /,}" --key "$KEY_ALGORITHM" \
 		--protection "$PROTECTION" --sealed-ec "$SEALED_EC" --nations "$NATION" --vcpu "$CPU" \
-		--memory-mib "$(in_mib "$MEMORY")" --alert-conditions "${#alerts[@]}" "${flags[@]}" >"$WORK/cost" 2>"$WORK/said"; then
+		--memory-mib "$(in_mib "$MEMORY")" --alert-conditions "${#ALERTS[@]}" "${flags[@]}" >"$WORK/cost" 2>"$WORK/said"; then
 		sed -n '/^At this traffic/q; s/^/# /p' "$WORK/cost"
 	else
 		say "# the monthly cost cannot be told: $(said | tail -n 1)"
 	fi
+}
+
+count_secrets() { # that a service with a shared store reads, where none was rotated yet
+	local number=3
+	[[ $SEALED_EC == no ]] || number=$((number + 1))
+	[[ $STATE != redis ]] || number=$((number + 1))
+	printf '%s' "$number"
 }
 
 in_mib() {

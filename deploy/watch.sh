@@ -3,6 +3,7 @@
 # already is left alone, what has another is made anew and the old one removed.
 
 CHANNEL='' # full name of where alerts are sent
+ALERTS=() # files of alert policies
 WATCHED=() # of each file: kind, name, mark and what is to be sent, tabs between
 
 step_channel() {
@@ -29,12 +30,22 @@ find_channel() { # its name into CHANNEL, its address into ANSWER
 	ANSWER=''
 }
 
+find_alerts() { # the files of all but the one that is of the other profile
+	local file other=state
+	[[ $STATE == memory ]] || other=traffic
+	ALERTS=()
+	for file in deploy/alerts/*.json; do
+		[[ $file == */$other.json ]] || ALERTS+=("$file")
+	done
+}
+
 render_watched() {
 	local host=$DOMAIN operations
+	find_alerts
 	[[ $TLS13 == yes ]] || host=$SERVICE-$NUMBER.$REGION.run.app
 	operations=$(python3 -m deploy.env_file "$ENV_FILE" KAS_KMS_OPERATIONS_PER_DAY 2>"$WORK/said") ||
 		failed python3 -m deploy.env_file "$ENV_FILE"
-	python3 -m deploy.watched "$WORK" deploy/metrics/*.json deploy/alerts/*.json deploy/dashboard.json deploy/uptime.json \
+	python3 -m deploy.watched "$WORK" deploy/metrics/*.json "${ALERTS[@]}" deploy/dashboard.json deploy/uptime.json \
 		"PROJECT=$PROJECT" "SERVICE=$SERVICE" "REGION=$REGION" "HOST=$host" "CHANNEL=$CHANNEL" "CPU=$CPU" \
 		"DAILY_ALERT_USD=$DAILY_ALERT" "KEY_OPERATIONS_PER_DAY=${operations:-20000}" "MEMORY=$MEMORY" \
 		"PROTECTION=$PROTECTION" "KEY_ALGORITHM=$KEY_ALGORITHM" >"$WORK/watched" 2>"$WORK/said" ||

@@ -19,6 +19,7 @@ from kas.host_variables import is_on_cloud_run, refuse_host_variables, refuse_op
 from kas.references import ReadSecrets, no_secrets
 from kas.setting import (
     bases,
+    certificates,
     choice,
     count,
     database,
@@ -204,6 +205,9 @@ class Settings:
         "",
         "PEM file of the authorities that vouch for Redis, in place of the system's",
     )
+    redis_ca: str = setting(
+        "REDIS_CA", certificates, "PEM, or empty", "", "what such a file says, in its place: one of the two at most"
+    )
     firestore_endpoint: str = setting(
         "FIRESTORE_ENDPOINT",
         endpoint,
@@ -378,6 +382,7 @@ class Settings:
         refuse_half_a_store(
             settings.state_backend,
             redis=settings.redis_server,
+            has_two_authorities=settings.redis_ca_path is not None and settings.redis_ca != "",
             project=settings.gcp_project,
             nonce_secrets=settings.nonce_secrets,
             state_keys=settings.state_keys,

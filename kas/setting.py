@@ -27,6 +27,9 @@ _PROJECT: Final = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _MIN_NONCE_SECRET_BYTES: Final = 32
 _MAX_NONCE_SECRETS: Final = 2
 _STATE_KEY_BYTES: Final = 32
+_CERTIFICATES: Final = re.compile(
+    r"(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]{1,16384}-----END CERTIFICATE-----\s*){1,8}"
+)
 _DATABASE: Final = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
 
 Value = TypeVar("Value")
@@ -70,6 +73,13 @@ def path(text: str) -> Path:
 def optional_path(text: str) -> Path | None:
     """None where there is none."""
     return path(text) if text else None
+
+
+def certificates(text: str) -> str:
+    """PEM of certificates and nothing else; empty for none. Whether they can be read is found out by who uses them."""
+    if text and not _CERTIFICATES.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def identifier(text: str) -> str:

@@ -56,6 +56,7 @@ def refuse_half_a_store(
     backend: str,
     *,
     redis: RedisServer | None,
+    has_two_authorities: bool,
     project: str,
     nonce_secrets: Sequence[bytes],
     state_keys: Sequence[bytes],
@@ -65,6 +66,8 @@ def refuse_half_a_store(
     """Raises ConfigError where a shared store is chosen and something that it needs is missing, or it is read by others."""
     if redis is not None and not redis.is_tls and not is_local:
         raise ConfigError("KAS_REDIS_URL: must be rediss://: redis:// is for local mode")
+    if has_two_authorities:
+        raise ConfigError("KAS_REDIS_CA: must be empty where KAS_REDIS_CA_PATH is set")
     if backend == "memory":
         return
     if backend == "redis" and redis is None:

@@ -33,6 +33,7 @@ Clock = Callable[[], float]
 
 # Instances' clocks differ: a proof that one of them takes must not be forgotten for another.
 SHARED_MEMORY_SECONDS: Final = PROOF_MEMORY_SECONDS + 2 * LEEWAY_SECONDS
+_CA_FILE: Final = ("KAS_REDIS_CA_PATH", "a PEM file of authorities")
 
 
 class CountingWindow(Protocol):
@@ -166,15 +167,16 @@ class Stores:
         )
 
     def _redis_tls(self) -> Tls:
-        from kas.tls import context_of
+        from kas.tls import context_of, context_of_text
 
-        path = self._settings.redis_ca_path
-        if path is None:
+        path, text = self._settings.redis_ca_path, self._settings.redis_ca
+        if path is None and not text:
             return self._cloud.tls
         try:
-            context = context_of(path)
-        except OSError as error:  # of which ssl.SSLError is one
-            raise ConfigError("KAS_REDIS_CA_PATH: must be a PEM file of authorities that can be read") from error
+            context = context_of_text(text) if path is None else context_of(path)
+        except (OSError, ValueError) as error:  # of which ssl.SSLError is one
+            name, takes = ("KAS_REDIS_CA", "PEM of authorities") if path is None else _CA_FILE
+            raise ConfigError(f"{name}: must be {takes} that can be read") from error
         return lambda: context
 
     def _firestore(self) -> SharedStore:

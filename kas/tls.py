@@ -31,6 +31,13 @@ def context_of(path: Path) -> ssl.SSLContext:
     return _strict(context)
 
 
+def context_of_text(pem: str) -> ssl.SSLContext:
+    """As `context_of`, of what such a file says. Raises OSError, of which ssl.SSLError is one, and ValueError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=pem)
+    return _strict(context)
+
+
 def listing_context() -> ssl.SSLContext:
     """A new one that has read all authorities: for a library that wants a list of them."""
     context = ssl.create_default_context()

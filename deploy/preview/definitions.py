@@ -11,6 +11,8 @@ from deploy.preview.log_metrics import LogMetric
 from deploy.render import render
 
 FOLDER: Final = Path(__file__).resolve().parent.parent
+# Policies that one profile of deploy.sh has, by the names of their files.
+OF_ONE_PROFILE: Final[Mapping[str, str]] = {"traffic": "pilot", "state": "shared"}
 # One vCPU and half a GiB in us-central1, and an RSA-2048 key.
 EXAMPLE: Final[Mapping[str, str]] = {
     "SERVICE": "kas-usa",
@@ -40,9 +42,10 @@ def policies() -> dict[str, dict[str, Any]]:
     return {path.stem: dict(render(_read(path), EXAMPLE)) for path in sorted(FOLDER.glob("alerts/*.json"))}
 
 
-def conditions() -> int:
-    """How many conditions the policies have: each of them is what alerting is charged by."""
-    return sum(len(policy["conditions"]) for policy in policies().values())
+def conditions(profile: str = "pilot") -> int:
+    """How many conditions the policies of a profile have: each of them is what alerting is charged by."""
+    own = (policy for name, policy in policies().items() if OF_ONE_PROFILE.get(name, profile) == profile)
+    return sum(len(policy["conditions"]) for policy in own)
 
 
 def _read(path: Path) -> Any:

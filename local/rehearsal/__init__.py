@@ -16,5 +16,6 @@ Where things are, from the wire inwards:
     world, resources, access        everything there is; what was made; who may do what
     standard                        resources of the usual kind
     projects, service_accounts, paying, observing, storage, builds     what each call does
+    firestore, documents, emulator, memorystore, programs     stores, and what stands behind them
     run_services, run_revisions, launch     Cloud Run, and the processes that it starts
 """

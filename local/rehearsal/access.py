@@ -4,6 +4,7 @@ of projects, and service accounts that must exist before anything is given to th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -24,12 +25,15 @@ _OTHERS: Final = (
     "roles/cloudfunctions.admin",
     "roles/cloudfunctions.invoker",
     "roles/compute.admin",
+    "roles/datastore.owner",
+    "roles/datastore.user",
     "roles/iam.serviceAccountAdmin",
     "roles/iam.serviceAccountUser",
     "roles/logging.logWriter",
     "roles/logging.viewer",
     "roles/monitoring.metricWriter",
     "roles/monitoring.viewer",
+    "roles/redis.admin",
     "roles/run.admin",
     "roles/run.developer",
     "roles/run.invoker",
@@ -41,6 +45,16 @@ _OTHERS: Final = (
 )
 _NONE: Final[frozenset[str]] = frozenset()
 _SERVICE_ACCOUNT: Final = "serviceAccount:"
+
+
+_USERS_OF_DATABASES: Final = frozenset({"roles/datastore.user", OWNER})
+# The one form of a condition that is stood in for.
+_ON_DATABASE: Final = re.compile(r'resource\.name ?== ?"(projects/[^"/]+/databases/[^"/]+)"')
+
+
+def _database_of(binding: policy_pb2.Binding) -> str:
+    found = _ON_DATABASE.fullmatch(binding.condition.expression)
+    return found[1] if found else ""
 
 
 class ProjectPolicies(Policies):
@@ -59,9 +73,22 @@ class ProjectPolicies(Policies):
         """Whether a member has one of the roles on the resource itself."""
         return any(binding.role in roles and member in binding.members for binding in self.read(resource).bindings)
 
+    def may_use(self, member: str, database: str) -> bool:
+        """Whether a role of the project lets a member read and write the documents of a database; its condition counts."""
+        project = "/".join(database.split("/")[:2])
+        return any(
+            binding.role in _USERS_OF_DATABASES
+            and member in binding.members
+            and (not binding.HasField("condition") or _database_of(binding) == database)
+            for binding in self.read(project).bindings
+        )
+
     def check(self, resource: str, policy: policy_pb2.Policy) -> None:
         """As elsewhere, and each service account exists. Raises GoogleError."""
         checked = policy_pb2.Policy(bindings=policy.bindings)
+        for binding in checked.bindings:
+            if matches(resource, PROJECT) and _ON_DATABASE.fullmatch(binding.condition.expression):
+                binding.ClearField("condition")
         if not matches(resource, PROJECT):
             checked.audit_configs.extend(policy.audit_configs)
         super().check(resource, checked)

@@ -42,7 +42,7 @@ class Authority:
         floor = self.floor_of(host)
         with self._lock:
             if (host, floor) not in self._contexts:
-                context = self._new_context(host)
+                context = _loaded(self.certificate_for(host))
                 context.minimum_version = floor
                 self._contexts[host, floor] = context
             return self._contexts[host, floor]
@@ -53,7 +53,8 @@ class Authority:
         builder = builder.add_extension(_signs_certificates(), critical=True)
         return builder.add_extension(self._id, critical=False).sign(self._key, hashes.SHA256())
 
-    def _new_context(self, host: str) -> ssl.SSLContext:
+    def certificate_for(self, host: str) -> bytes:
+        """PEM of a new certificate and its key: for a server that is not ours."""
         key = ec.generate_private_key(ec.SECP256R1())
         own_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._id)
         certificate = (
@@ -65,7 +66,7 @@ class Authority:
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        return _loaded(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+        return certificate.public_bytes(serialization.Encoding.PEM) + secret
 
 
 def _loaded(pem: bytes) -> ssl.SSLContext:

@@ -10,6 +10,8 @@ from typing import Final
 _READING: Final = frozenset(
     {"getIamPolicy", "testIamPermissions", "getAncestry", "search", "wait", "Encrypt", "Decrypt", "AsymmetricDecrypt"}
 )
+# What a deployed service does with its documents is no change of the project.
+_OF_SERVICES: Final = frozenset({"firestore.documents.commit", "firestore.documents.batchGet"})
 # In place of the verb of what is only looked at.
 DRY_RUN: Final = "DRY_RUN"
 _READING_METHODS: Final = frozenset({"logging.entries.list", "oauth2.token"})
@@ -29,7 +31,7 @@ class Entry:
     @property
     def is_change(self) -> bool:
         """Whether it asks for a change, whatever it was answered."""
-        is_reading = self.method in _READING_METHODS or self.method.rpartition(".")[2] in _READING
+        is_reading = self.method in _READING_METHODS | _OF_SERVICES or self.method.rpartition(".")[2] in _READING
         return self.verb not in {"GET", DRY_RUN} and not is_reading
 
 

@@ -40,7 +40,9 @@ def names_lead_here(ports: Mapping[int, int]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One revision: the folder of its image, the function in it, its settings and who it is."""
+    """One revision: the folder of its image, the function in it, its settings, who it is, and whether it is connected to the
+    project's network.
+    """
 
     revision: str
     service: str
@@ -48,6 +50,7 @@ class Launch:
     target: str
     settings: Mapping[str, str]
     account: str
+    is_connected: bool = False
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class _Running:
 @dataclass(slots=True)
 class Fleet:
     """``trust`` is the PEM file of our authority, for what the service fetches by https; logs are in ``folder``;
-    ``direct_port`` is where names lead to.
+    ``direct_port`` is where names lead to, ``private_ports`` are those of servers in the network, and which they are here.
     """
 
     cloud: Cloud
@@ -69,6 +72,7 @@ class Fleet:
     folder: Path
     trust: Path
     direct_port: int = 0
+    private_ports: dict[int, int] = field(default_factory=dict)
     _running: dict[str, _Running] = field(default_factory=dict)
     _metadata: dict[str, RestServer] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -114,6 +118,7 @@ class Fleet:
 
     def _environment(self, launch: Launch, port: int) -> dict[str, str]:
         metadata = self._metadata_of(launch.account).server_port
+        private = self.private_ports if launch.is_connected else {}
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -126,7 +131,7 @@ class Fleet:
             "HOST": HOST,
             "PORT": str(port),
             "SSL_CERT_FILE": str(self.trust),
-            **names_lead_here({443: self.direct_port, 80: metadata}),
+            **names_lead_here({443: self.direct_port, 80: metadata, **private}),
         }
 
     def _metadata_of(self, account: str) -> RestServer:

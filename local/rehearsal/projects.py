@@ -8,7 +8,7 @@ from typing import Final
 from google.iam.v1 import policy_pb2
 from google.protobuf import json_format
 
-from local.google.status import GoogleError, precondition
+from local.google.status import GoogleError, invalid, precondition
 from local.rehearsal.answer import Call, Handle
 from local.rehearsal.resources import Json, new_id
 from local.rehearsal.world import BILLING_ACCOUNT, Project, World
@@ -16,7 +16,16 @@ from local.rehearsal.world import BILLING_ACCOUNT, Project, World
 # Interfaces that there are, and those of them that are not enabled without a billing account.
 _PAID: Final = frozenset(
     f"{name}.googleapis.com"
-    for name in ("artifactregistry", "cloudbuild", "cloudfunctions", "cloudkms", "compute", "run", "secretmanager")
+    for name in (
+        "artifactregistry",
+        "cloudbuild",
+        "cloudfunctions",
+        "cloudkms",
+        "compute",
+        "redis",
+        "run",
+        "secretmanager",
+    )
 )
 _KNOWN: Final = _PAID | frozenset(
     f"{name}.googleapis.com"
@@ -25,6 +34,7 @@ _KNOWN: Final = _PAID | frozenset(
         "cloudbilling",
         "cloudresourcemanager",
         "eventarc",
+        "firestore",
         "iam",
         "iamcredentials",
         "logging",
@@ -34,6 +44,10 @@ _KNOWN: Final = _PAID | frozenset(
         "storage",
     )
 )
+
+
+# Of a policy, whoever reads and writes it.
+_WITH_CONDITIONS: Final = 3
 
 
 def get_project(world: World, call: Call) -> Json:
@@ -60,8 +74,14 @@ def set_policy(world: World, call: Call) -> Json:
 
 
 def show_policy(world: World, resource: str) -> Json:
-    shown: Json = json_format.MessageToDict(world.access.read(resource))
+    policy = world.access.read(resource)
+    policy.version = _version_of(policy)
+    shown: Json = json_format.MessageToDict(policy)
     return shown
+
+
+def _version_of(policy: policy_pb2.Policy) -> int:
+    return _WITH_CONDITIONS if any(binding.HasField("condition") for binding in policy.bindings) else 1
 
 
 def write_policy(world: World, resource: str, body: Json) -> Json:
@@ -69,6 +89,8 @@ def write_policy(world: World, resource: str, body: Json) -> Json:
     paths = set((body.get("updateMask") or "bindings,etag,version").split(","))
     sent = json_format.ParseDict(body["policy"], policy_pb2.Policy())
     policy = world.access.read(resource)
+    if sent.version < _version_of(sent):
+        raise invalid(f"Policies with conditions must be of version {_WITH_CONDITIONS}.")
     if "bindings" in paths:
         policy.ClearField("bindings")
         policy.bindings.extend(sent.bindings)

@@ -17,6 +17,7 @@ from local.rehearsal.world import World
 REVISIONS: Final = "run.namespaces.revisions"
 # Of a list that is whole.
 PAGE: Final[Json] = {"resourceVersion": "1"}
+_NETWORK: Final = "run.googleapis.com/network-interfaces"
 _RESERVED: Final = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"})
 _MEBIBYTES: Final = {"Mi": 1, "M": 1, "Gi": 1024, "G": 1024}
 _SIZE: Final = re.compile(r"(\d+)(Mi|M|Gi|G)")
@@ -110,6 +111,7 @@ def launch_of(world: World, name: str) -> Launch:
         target=image["target"],
         settings={one["name"]: one.get("value", "") for one in container.get("env", [])},
         account=revision["spec"].get("serviceAccountName") or world.project.builder,
+        is_connected=_NETWORK in revision["metadata"]["annotations"],
     )
 
 

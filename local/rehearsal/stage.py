@@ -19,6 +19,7 @@ from local.rehearsal.answer import Answering
 from local.rehearsal.authority import Authority
 from local.rehearsal.balancer import Balancer
 from local.rehearsal.definitions import load_definitions
+from local.rehearsal.documents import Documents
 from local.rehearsal.functions_front import Functions
 from local.rehearsal.issuer import HOST as ISSUER_HOST
 from local.rehearsal.issuer import Issuer, issuer
@@ -62,7 +63,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         raise NoGcloud("gcloud is not installed")
     folder.chmod(0o700)
     authority = Authority(folder / "authority.pem")
-    world = new_world(folder, load_definitions(Path(GCLOUD)), authority.trust)
+    world = new_world(folder, load_definitions(Path(GCLOUD)), authority)
     try:
         with issuer(folder) as own_issuer:
             fronts = _Fronts(world, own_issuer)
@@ -74,6 +75,7 @@ def stage(folder: Path) -> Iterator[Stage]:
                 yield one
     finally:
         world.fleet.stop()
+        world.programs.stop()
 
 
 class _Fronts:
@@ -84,6 +86,7 @@ class _Fronts:
         self.balancer = Balancer(world, functions)
         self._names: dict[str, Front] = {
             "cloudkms.googleapis.com": keys.answer,
+            "firestore.googleapis.com": Documents(world, administration).answer,
             "secretmanager.googleapis.com": keys.answer,
             ISSUER_HOST: own_issuer.answer,
             "oauth2.googleapis.com": Tokens(world).answer,

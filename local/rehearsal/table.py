@@ -8,8 +8,10 @@ from typing import Final
 from local.rehearsal import (
     builds,
     compute,
+    firestore,
     functions,
     logs,
+    memorystore,
     observing,
     paying,
     projects,
@@ -31,4 +33,6 @@ HANDLES: Final[Mapping[str, Handle]] = merged(
     observing.HANDLES,
     paying.HANDLES,
     compute.HANDLES,
+    firestore.HANDLES,
+    memorystore.HANDLES,
 )

@@ -13,9 +13,11 @@ from local.google.cloud import Cloud, new_cloud
 from local.google.names import Places
 from local.google.setup import LOCATIONS
 from local.rehearsal.access import OWNER, ProjectPolicies
+from local.rehearsal.authority import Authority
 from local.rehearsal.definitions import Definitions
 from local.rehearsal.journal import Journal
 from local.rehearsal.launch import Fleet
+from local.rehearsal.programs import Programs
 from local.rehearsal.resources import LongRunning, Resources, timestamp
 
 PROJECT_ID: Final = "my-project"
@@ -53,7 +55,7 @@ class Project:
 class World:
     """``cloud`` and ``keys`` are those of Cloud KMS and Secret Manager; ``fleet`` is what runs of what was deployed.
 
-    ``lock`` is held by every call that is not forwarded; ``folder`` is ours alone.
+    ``programs`` are those of others. ``lock`` is held by every call that is not forwarded; ``folder`` is ours alone.
     """
 
     project: Project
@@ -64,6 +66,8 @@ class World:
     definitions: Definitions
     resources: Resources
     folder: Path
+    programs: Programs
+    authority: Authority
     journal: Journal = field(default_factory=Journal)
     operations: LongRunning = field(default_factory=LongRunning)
     lock: RLock = field(default_factory=RLock)
@@ -72,9 +76,9 @@ class World:
         return timestamp(self.cloud.clock())
 
 
-def new_world(folder: Path, definitions: Definitions, trust: Path) -> World:
+def new_world(folder: Path, definitions: Definitions, authority: Authority) -> World:
     """An empty project with billing, owned by the lead. Its default account may build, as in a project without an
-    organisation's rules. ``trust`` is the PEM file that what is deployed trusts.
+    organisation's rules. ``authority`` is what everything that is deployed trusts.
     """
     project = Project(id=PROJECT_ID, number=PROJECT_NUMBER, billing=BILLING_ACCOUNT)
     resources = Resources()
@@ -101,8 +105,10 @@ def new_world(folder: Path, definitions: Definitions, trust: Path) -> World:
         cloud=cloud,
         keys=keys,
         access=access,
-        fleet=Fleet(cloud, keys, folder, trust),
+        fleet=Fleet(cloud, keys, folder, authority.trust),
         definitions=definitions,
         resources=resources,
         folder=folder,
+        programs=Programs(folder),
+        authority=authority,
     )

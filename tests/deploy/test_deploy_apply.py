@@ -57,7 +57,7 @@ def test_all_of_env_yaml_is_passed_on(deployed):
     pairs = dict(re.fullmatch(r"""(\w+): ["'](.*)["']""", line).groups() for line in lines if not line.startswith("#"))
     own = {
         *("KAS_ID", "KAS_PUBLIC_BASES", "KAS_KEYS", "KAS_NONCE_SECRET", "KAS_GCP_PROJECT", "KAS_TRUSTED_PROXY_HOPS"),
-        *("KAS_KMS_PROTECTION_LEVEL", "KAS_INSTANCE_VCPU", "KAS_INSTANCE_MEMORY_MIB", "THREADS"),
+        *("KAS_KMS_PROTECTION_LEVEL", "KAS_INSTANCE_VCPU", "KAS_INSTANCE_MEMORY_MIB", "THREADS", "KAS_STATE_BACKEND"),
     }
     environment = deployed.environment
     assert environment.keys() == pairs.keys() | own

@@ -23,6 +23,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "ACP-240 alone, without an EC key": {"dialects": ("acp240",), "sealed_ec": False},
     "both dialects, keys in software": {"protection": "software"},
     "both dialects, TLS 1.3 alone": {"tls13": True},
+    "both dialects, several instances on Firestore": {"state": "firestore", "instances": 3, "secrets": 4},
+    "both dialects, several instances on Redis": {"state": "redis", "instances": 3, "secrets": 5},
     "both dialects, three nations, each with so many": {"nations": ("usa", "fra", "gbr")},
 }
 
@@ -53,7 +55,7 @@ def test_the_commands_from_top_to_bottom_do_what_is_said(deployment):
             done = deployment.ok(*words, **settings, **google.settings)
             seen.append((words, len(done.changes)))
     assert [number for words, number in seen if words == ["apply"]] == [42, 0, 6]
-    assert [number for words, number in seen if words[0] in {"plan", "status", "smoke", "cost"}] == [0] * 8
+    assert [number for words, number in seen if words[0] in {"plan", "status", "smoke", "cost"}] == [0] * 10
     assert not deployment.project.kind("run services")
     assert deployment.project.kind("secrets").keys() == {"kas-usa-ec"}
 

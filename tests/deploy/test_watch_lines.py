@@ -17,8 +17,20 @@ from deploy.preview.evaluate import Series, Store
 from deploy.preview.log_metrics import LogMetric, Point, entry_of, points
 from deploy.preview.logging_query import Entry, extract, parse_query
 from deploy.preview.stored import of_log_metric
+from local.ports import free_port
 from tests.deploy.watch_queries import OURS, all_selectors, type_of
-from tests.deploy.watched import LIMITS, PROJECT, RECEIVED, SERVICE, Written, drive_partner, drive_production, written
+from tests.deploy.watched import (
+    LIMITS,
+    NO_STORE,
+    PROJECT,
+    RECEIVED,
+    SERVICE,
+    Written,
+    drive_partner,
+    drive_production,
+    drive_without_store,
+    written,
+)
 from tests.federation.among_fakes import running_among_fakes
 from tests.interop.production import running_production
 
@@ -51,8 +63,17 @@ def partner(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 @pytest.fixture(scope="module")
-def entries(production: Written, partner: Written) -> list[Entry]:
-    return [*production.entries(), *partner.entries()]
+def without_store(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    folder = tmp_path_factory.mktemp("without-store")
+    url = f"rediss://:hunter2@127.0.0.1:{free_port()}/0"
+    with running_production(folder, **NO_STORE, KAS_REDIS_URL=url) as running:
+        drive_without_store(running)
+        return written(running.kit.log, folder / "stderr")
+
+
+@pytest.fixture(scope="module")
+def entries(production: Written, partner: Written, without_store: Written) -> list[Entry]:
+    return [*production.entries(), *partner.entries(), *without_store.entries()]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +152,14 @@ def test_the_worlds_wrote_what_they_were_driven_to(production: Written, partner:
     }
     told = [(line["event"], line.get("state")) for line in partner.told("stderr")]
     assert told == [("peer_failed", None), ("peer_breaker", "open"), ("peer_breaker", "closed")]
+
+
+def test_a_store_that_is_not_there_is_told_once_an_episode(without_store: Written) -> None:
+    told = [(line["event"], line["severity"]) for line in without_store.told("stderr")]
+    assert [one for one in told if one[0] != "start"] == [
+        ("state_unchecked", "WARNING"),
+        ("state_unavailable", "ERROR"),
+    ]
 
 
 def test_a_start_says_what_it_took_and_that_a_worker_has_died(production: Written) -> None:
@@ -226,8 +255,8 @@ def test_the_lines_of_a_simulated_day_have_members_of_real_ones(production: Writ
 
 def test_alerts_fire_on_what_these_services_told(stored: list[Series]) -> None:
     """Lines on standard error have no time of their own: they are of when they were received."""
-    store, now = Store(stored), datetime.fromisoformat(RECEIVED).timestamp()
-    assert {name for name in ("kms", "key-budget") if store.query(query_of(name), now, 60)} == {"kms", "key-budget"}
+    store, now, names = Store(stored), datetime.fromisoformat(RECEIVED).timestamp(), {"kms", "key-budget", "state"}
+    assert {name for name in names if store.query(query_of(name), now, 60)} == names
 
 
 def query_of(name: str) -> str:

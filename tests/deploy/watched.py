@@ -1,7 +1,7 @@
 """What real services write, one line of each kind that dashboard and alerts tell apart.
 
-Two worlds: a service as ``env.yaml`` deploys it, with its keys in the stand-in's Cloud KMS, small limits and a small budget;
-and one whose partner fails. Each is driven once, and what it wrote becomes entries as Cloud Run's agent makes them.
+Three worlds: a service as ``env.yaml`` deploys it, with its keys in the stand-in's Cloud KMS, small limits and a small budget;
+one whose partner fails; and one whose shared store is not there. Each is driven once, and what it wrote becomes entries as Cloud Run's agent makes them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from deploy.preview.log_metrics import Stream, entry_of
 from deploy.preview.logging_query import Entry
+from kas.encoding import b64url_encode
 from kas.federation.breaker import FAILURES
 from local.google_world import ACP240_VERSION
 from tests.attacks.proof_requests import kill_worker
@@ -35,6 +36,12 @@ LIMITS = {
     "KAS_KMS_OPERATIONS_PER_DAY": str(DAY),
     "KAS_RATE_REWRAP_PER_MINUTE": "6",
     "KAS_RATE_HEALTH_PER_10_SECONDS": "3",
+    "KAS_GCP_PROJECT": PROJECT,
+}
+# A server of Redis at an address where nobody answers.
+NO_STORE = {
+    "KAS_STATE_BACKEND": "redis",
+    "KAS_STATE_KEY": b64url_encode(b"s" * 32),
     "KAS_GCP_PROJECT": PROJECT,
 }
 _PATIENCE_SECONDS = 20.0
@@ -99,6 +106,12 @@ def _not_ready(production: Production) -> None:
     production.google.control.set_state(ACP240_VERSION, "DISABLED")
     assert production.client.http("GET", f"{production.client.base}/health/ready").status == 503
     production.google.control.set_state(ACP240_VERSION, "ENABLED")
+
+
+def drive_without_store(production: Production) -> None:
+    """Two proofs at one outage."""
+    keys = _callers(production)
+    assert [next(keys).send().status for _ in range(2)] == [503, 503]
 
 
 def drive_partner(world: AmongFakes) -> None:

@@ -102,7 +102,7 @@ def test_the_service_has_every_setting_and_limit_that_was_asked_for(rehearsal):
     world, asked = rehearsal.world, existing.asked_settings(rehearsal.checkout)
     own = {"KAS_ID", "KAS_PUBLIC_BASES", "KAS_KEYS", "KAS_NONCE_SECRET", "KAS_GCP_PROJECT", "KAS_TRUSTED_PROXY_HOPS"}
     deployed = existing.settings(world)
-    own |= {"THREADS", "KAS_KMS_PROTECTION_LEVEL", "KAS_INSTANCE_VCPU", "KAS_INSTANCE_MEMORY_MIB"}
+    own |= {"KAS_STATE_BACKEND", "THREADS", "KAS_KMS_PROTECTION_LEVEL", "KAS_INSTANCE_VCPU", "KAS_INSTANCE_MEMORY_MIB"}
     kept = asked.keys() - own
     assert {name: deployed.get(name) for name in kept} == {name: asked[name] for name in kept}
     assert (deployed["KAS_ID"], deployed["KAS_GCP_PROJECT"], deployed["THREADS"]) == ("kas-usa", "my-project", "32")
@@ -150,7 +150,7 @@ def test_what_watches_it_is_what_the_files_say(rehearsal):
     policies = {
         one["userLabels"]["kas_alert"]: one for one in existing.made(world, "monitoring.projects.alertPolicies")
     }
-    files = {path.stem: path for path in (folder / "alerts").glob("*.json")}
+    files = {path.stem: path for path in (folder / "alerts").glob("*.json") if path.stem != "state"}
     assert policies.keys() == files.keys()
     for name, path in files.items():
         wanted = existing.asked(path, **values)
@@ -283,13 +283,15 @@ def test_going_back_is_refused_where_it_would_close_files(rehearsal):
     assert "usa-acp240-2" in refused.said
 
 
-# ---- What it has cost; Several nations; As a Cloud Function; TLS 1.3 and nothing older
+# ---- What it has cost; Several nations; Several instances; As a Cloud Function; TLS 1.3 and nothing older
 
 
 def test_what_it_has_cost_is_told_and_other_ways_are_planned(guide):
     assert re.search(r"RSA_DECRYPT_OAEP_2048_SHA256", guide.follow("./deploy.sh cost").said)
     for command in (
         "./deploy.sh plan --nation fra",
+        "PROFILE=shared ./deploy.sh plan",
+        "PROFILE=shared STATE=redis ./deploy.sh plan",
         "SERVICE=kas-usa-fn ./deploy.sh plan --via functions",
         "DOMAIN=kas.example.org ./deploy.sh plan --tls13",
     ):

@@ -53,6 +53,19 @@ def test_nonce_of_one_is_good_for_another(shared):
     assert Instance(shared.store(), b"t" * 32).ask(nonce) is NonceInvalid
 
 
+def test_while_one_state_gives_way_to_another_a_nonce_is_of_one_side_alone(redis_server, firestore):
+    """Between a process, Redis and Firestore under one secret, so that a proof with a nonce passes once, wherever it is sent."""
+    process = NonceSource(time.time, [b"s" * 32])
+    sides = [process, Instance(redis_server.store()).nonces, Instance(firestore.store()).nonces]
+    for one in sides:
+        nonce = one.issue()
+        one.verify(nonce)
+        for other in sides:
+            if other is not one:
+                with pytest.raises(NonceInvalid):
+                    other.verify(nonce)
+
+
 def test_attack_p10_redis_that_lost_its_memory_takes_no_proof_of_before(redis_server):
     """Whether the instance knows of it yet or not; the next nonce is good again for all."""
     one, other = instances(redis_server)

@@ -12,6 +12,7 @@ from kas.errors import ConfigError
 from kas.google.cloud import Cloud
 from kas.state_settings import RedisServer, redis_server
 from kas.stores import Stores
+from tests.interop.tls_front import make_certificates
 from tests.unit.test_config import PRODUCTION
 
 SECRET, OTHER = b64url_encode(b"n" * 32), b64url_encode(b"o" * 32)
@@ -119,6 +120,42 @@ def test_authorities_that_cannot_be_read_stop_the_start(tmp_path, name):
     stores = Stores(settings, time.time, time.monotonic, Cloud({}, time.time, time.monotonic), [].append)
     with pytest.raises(ConfigError, match=r"^KAS_REDIS_CA_PATH: "):
         _ = stores.shared
+
+
+def stores_of(told, **settings) -> Stores:
+    return Stores(read(**settings), time.time, time.monotonic, Cloud({}, time.time, time.monotonic), told.append)
+
+
+def test_authorities_may_stand_in_the_setting_itself(redis_server, tmp_path):
+    """As for Memorystore, whose authorities are the server's own: they are believed, and no others."""
+    told: list[dict[str, object]] = []
+    server = {**REDIS, "KAS_REDIS_URL": redis_server.url}
+    assert stores_of(told, **server, KAS_REDIS_CA=redis_server.authority.read_text("ascii")).shared
+    assert told == []
+    other, _ = make_certificates(tmp_path)
+    assert stores_of(told, **server, KAS_REDIS_CA=other.read_text("ascii")).shared
+    assert [line["event"] for line in told] == ["state_unchecked"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["config/ca.pem", "-----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----"],
+)
+def test_what_is_no_certificate_is_no_authority(text):
+    with pytest.raises(ConfigError, match=r"^KAS_REDIS_CA: must be PEM"):
+        read(**REDIS, KAS_REDIS_CA=text)
+
+
+def test_a_certificate_that_cannot_be_read_stops_the_start():
+    text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    with pytest.raises(ConfigError, match=r"^KAS_REDIS_CA: "):
+        _ = stores_of([], **REDIS, KAS_REDIS_CA=text).shared
+
+
+def test_authorities_stand_in_one_place(redis_server):
+    path, text = redis_server.authority, redis_server.authority.read_text("ascii")
+    with pytest.raises(ConfigError, match=r"^KAS_REDIS_CA: must be empty where KAS_REDIS_CA_PATH is set"):
+        read(**REDIS, KAS_REDIS_CA=text, KAS_REDIS_CA_PATH=str(path))
 
 
 @pytest.mark.parametrize("name", ["", "(other)", "Kas", "kas/x", "a" * 64])

@@ -68,6 +68,7 @@ DEFAULTS: dict[str, Any] = {
     "state_timeout_milliseconds": 500,
     "redis_server": None,
     "redis_ca_path": None,
+    "redis_ca": "",
     "firestore_endpoint": "https://firestore.googleapis.com",
     "firestore_database": "(default)",
     "gcp_project": "",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.recorder import keys, service, watching
+from tests.deploy.recorder import keys, service, stores, watching
 from tests.deploy.recorder.call import Call, Fault
 from tests.deploy.recorder.formats import show
 
@@ -33,7 +33,9 @@ class Project:
         self.policies: dict[str, Json] = {"project": {"bindings": [OWNER], "etag": "BwXhqDVh0wA=", "version": 1}}
         self.enabled: set[str] = set()
         self.secrets: dict[str, dict[int, str]] = {}
-        self.pending = 0  # questions until a new key version is made
+        self.servers_made = 0
+        self.passwords: dict[str, str] = {}  # of servers
+        self.pending = 0  # questions until a new key version, or server, is made
         self.generating: dict[str, int] = {}
         self.more_files: list[str] = []
         self.account = "admin@example.com"
@@ -109,10 +111,11 @@ def policy(kind: str, depth: int) -> dict[str, Handler]:
         return project.policies.setdefault("project" if kind == "projects" else f"{kind}/{name}", {"bindings": []})
 
     def add(project: Project, call: Call) -> list[Any]:
-        bindings, flags = of(project, call)["bindings"], call.flags
-        binding = next((one for one in bindings if one["role"] == flags["role"]), None)
+        bindings, flags, rule = of(project, call)["bindings"], call.flags, condition(call)
+        binding = next((one for one in bindings if (one["role"], one.get("condition")) == (flags["role"], rule)), None)
         if binding is None:
-            bindings.append({"role": flags["role"], "members": [flags["member"]]})
+            own = {"role": flags["role"], "members": [flags["member"]]}
+            bindings.append(own if rule is None else {**own, "condition": rule})
         elif flags["member"] not in binding["members"]:
             binding["members"].append(flags["member"])
         return []
@@ -120,10 +123,14 @@ def policy(kind: str, depth: int) -> dict[str, Handler]:
     def remove(project: Project, call: Call) -> list[Any]:
         own, flags = of(project, call), call.flags
         for binding in own["bindings"]:
-            if binding["role"] == flags["role"]:
+            if (binding["role"], binding.get("condition")) == (flags["role"], condition(call)):
                 binding["members"].remove(flags["member"])
         own["bindings"] = [binding for binding in own["bindings"] if binding["members"]]
         return []
+
+    def condition(call: Call) -> dict[str, str] | None:
+        text = call.flags.get("condition", "None")
+        return None if text == "None" else dict(part.split("=", 1) for part in text.split(","))
 
     return {
         f"{kind} get-iam-policy": lambda project, call: [of(project, call)],
@@ -166,5 +173,6 @@ HANDLERS: dict[str, Handler] = {
     **policy("secrets", 2),
     **keys.HANDLERS,
     **service.HANDLERS,
+    **stores.HANDLERS,
     **watching.HANDLERS,
 }

@@ -28,7 +28,7 @@ def _new(project: Any, name: str, region: str) -> dict[str, Any]:
 
 
 def template(flags: dict[str, str], name: str) -> dict[str, Any]:
-    annotations = {"autoscaling.knative.dev/maxScale": flags["max-instances"]}
+    annotations = {"autoscaling.knative.dev/maxScale": flags["max-instances"], **_connected(flags)}
     return {
         "metadata": {"name": name, "annotations": annotations},
         "spec": {
@@ -42,6 +42,17 @@ def template(flags: dict[str, str], name: str) -> dict[str, Any]:
                 }
             ],
         },
+    }
+
+
+def _connected(flags: dict[str, str]) -> dict[str, str]:
+    """To the network that is named."""
+    if "network" not in flags:
+        return {}
+    interface = {"network": flags["network"], "subnetwork": flags["subnet"]}
+    return {
+        "run.googleapis.com/network-interfaces": json.dumps([interface]),
+        "run.googleapis.com/vpc-access-egress": flags["vpc-egress"],
     }
 
 
@@ -65,7 +76,11 @@ def _revise(project: Any, call: Call, name: str) -> list[Any]:
         raise Fault("--no-traffic not supported when creating a new service.")
     revisions = project.kind("revisions")
     revision = f"{name}-{len([one for one in revisions if one.startswith(name)]) + 1:05}-abc"
+    before_it = service["spec"]["template"].get("metadata", {}).get("annotations", {})
     service["spec"]["template"] = template(flags, revision)
+    if not {"network", "clear-network"} & flags.keys():  # then it stays connected
+        kept = {name: value for name, value in before_it.items() if "network" in name or "vpc" in name}
+        service["spec"]["template"]["metadata"]["annotations"] |= kept
     annotations = service["metadata"]["annotations"]
     annotations["run.googleapis.com/ingress"] = flags["ingress"]
     annotations["run.googleapis.com/invoker-iam-disabled"] = str("no-invoker-iam-check" in flags)
@@ -87,7 +102,8 @@ def _made(project: Any, service: dict[str, Any], revision: str) -> None:
     stamp = f"2026-01-01T00:00:{len(revisions):02}Z"
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     own = copy.deepcopy(service["spec"]["template"])
-    revisions[revision] = {**own, "metadata": {"name": revision, "creationTimestamp": stamp}, "status": ready}
+    metadata = {**own["metadata"], "name": revision, "creationTimestamp": stamp}
+    revisions[revision] = {**own, "metadata": metadata, "status": ready}
     service["status"] |= {"latestReadyRevisionName": revision, "latestCreatedRevisionName": revision}
     _serve(service)
 
