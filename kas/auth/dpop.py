@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, Final
 
 from kas.auth.times import LEEWAY_SECONDS, PROOF_WINDOW_SECONDS, parse_time
 from kas.dataclass import dataclass
-from kas.encoding import canonical_json, sha256_b64url
+from kas.encoding import canonical_json, parse_json, sha256_b64url
 from kas.errors import (
     InvalidRequest,
     ProofAlgorithmRefused,
@@ -44,6 +45,7 @@ from kas.uri import normalise_uri
 MAX_PROOF_CHARS: Final = 8000
 MAX_JTI_CHARS: Final = 256
 MAX_JWK_BYTES: Final = 2048  # RSA-4096 needs 720
+KNOWN_KEYS: Final = 512  # some 3 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +146,21 @@ def _parse(unverified_proof: str) -> CompactJws:
 def _embedded_key(jws: CompactJws, algorithm: object) -> PublicJwk:
     jwk: Any = jws.unverified_header.get("jwk")
     try:
-        key = parse_public_jwk(jwk)
-        size = len(canonical_json(jwk))
+        text = canonical_json(jwk)
+        if len(text) > MAX_JWK_BYTES:
+            raise ProofKeyInvalid
+        key = _parse_key(text)
     except (ValueError, InvalidRequest) as error:  # a member that nobody reads may be nested too deeply to measure
         raise ProofKeyInvalid from error
-    if not key.fits(algorithm) or not is_for_signatures(jwk, algorithm) or size > MAX_JWK_BYTES:
+    if not key.fits(algorithm) or not is_for_signatures(jwk, algorithm):
         raise ProofKeyInvalid
     return key
+
+
+@lru_cache(KNOWN_KEYS)
+def _parse_key(jwk: bytes) -> PublicJwk:
+    """The key of a JWK in canonical form: a client shows the same one with each proof. What is no key is not kept."""
+    return parse_public_jwk(parse_json(jwk))
 
 
 def _check_time(iat: object, now: float) -> None:

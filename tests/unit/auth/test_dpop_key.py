@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from kas.auth.dpop import MAX_JTI_CHARS, MAX_JWK_BYTES
+from kas.auth import dpop
+from kas.auth.dpop import KNOWN_KEYS, MAX_JTI_CHARS, MAX_JWK_BYTES
 from kas.encoding import canonical_json
 from kas.errors import ProofIdInvalid, ProofKeyInvalid
+from kas.jose import PublicJwk, parse_public_jwk
 from tests.unit.auth.test_dpop import KEY, verify
 
 
@@ -29,6 +31,30 @@ def test_key_of_the_greatest_size_is_taken() -> None:
     assert with_key(kid="k" * room) == KEY.thumbprint
     with pytest.raises(ProofKeyInvalid):
         with_key(kid="k" * (room + 1))
+
+
+def test_key_that_is_shown_again_is_not_parsed_again(monkeypatch) -> None:
+    """Found by all that its JWK says: another member, and it is another. What is no key is asked each time."""
+    parsed: list[object] = []
+
+    def parse(jwk: object) -> PublicJwk:
+        parsed.append(jwk)
+        return parse_public_jwk(jwk)
+
+    monkeypatch.setattr("kas.auth.dpop.parse_public_jwk", parse)
+    dpop._parse_key.cache_clear()
+    assert [with_key(kid="a"), with_key(kid="a"), with_key(kid="b")] == [KEY.thumbprint] * 3
+    assert parsed == [KEY.jwk | {"kid": "a"}, KEY.jwk | {"kid": "b"}]
+    for _ in range(2):
+        with pytest.raises(ProofKeyInvalid):
+            with_key(x="AA")
+    assert len(parsed) == 4
+    with pytest.raises(ProofKeyInvalid):
+        with_key(kid="a", use="enc")
+
+
+def test_so_many_keys_are_known() -> None:
+    assert dpop._parse_key.cache_info().maxsize == KNOWN_KEYS == 512
 
 
 def test_id_of_the_greatest_length_is_taken() -> None:
