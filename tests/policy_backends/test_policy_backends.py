@@ -82,7 +82,7 @@ def test_an_empty_policy_is_for_those_deployments_that_allow_it(agent, attribute
         assert code_of(decided(engine, policy=attributes())) is None
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(claims=CLAIM_SETS, dissem=ANY_LABELS, countries=ISSUERS)
 def test_both_agree_about_every_check_of_any_label(agent, attributes_path, claims, dissem, countries):
     policy = LabelPolicy({"dissem": {name: value for name, value in dissem.items() if value is not ...}})
@@ -94,7 +94,7 @@ def test_both_agree_about_every_check_of_any_label(agent, attributes_path, claim
     assert (code_of(theirs), lines_of(theirs)) == (code_of(ours), lines_of(ours))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(claims=CLAIM_SETS, dissem=COMPLETE_LABELS, more=st.lists(st.text(max_size=12), max_size=1), countries=ISSUERS)
 def test_both_agree_about_every_check_of_attributes(agent, attributes_path, claims, dissem, more, countries):
     policy = attributes(*fqns_of(dissem), *more)

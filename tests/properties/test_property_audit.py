@@ -104,7 +104,7 @@ def edits(draw: st.DrawFn) -> bytes:
 @example(TRAIL.replace(b'"chain"', b'"chair"', 1))
 @example(TRAIL[::-1].replace(b'"niahc"', b'"niahd"', 1)[::-1])
 @example(TRAIL.replace(b'"trace_sampled":true', b'"trace_sampled":frue', 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_byte_that_is_not_what_was_written_is_said(edited: bytes) -> None:
     """In any line of the file, the first and the last included."""
     assert bool(verdict_of(edited).faults) == (said(edited) != said(TRAIL))

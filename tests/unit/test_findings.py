@@ -23,7 +23,7 @@ from tests.unit.policy.good_attributes import DEFINITIONS, GOOD, PREFIX
 from tests.unit.policy.test_policy_properties import CLAIM_SETS, POLICIES
 
 ENGINE = PolicyEngine(RULES, DEFINITIONS, allow_empty_policy=False)
-OFTEN = settings(max_examples=200, deadline=None, derandomize=True)
+OFTEN = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def principal(claims: Mapping[str, Any] = CLAIMS, **issuer: Any) -> Principal:

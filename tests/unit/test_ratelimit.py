@@ -87,7 +87,7 @@ class AgainstNaive(RuleBasedStateMachine):
         assert all(1 <= count <= 3 for count in counts)
 
 
-AgainstNaive.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
+AgainstNaive.TestCase.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)
 TestAgainstNaive = AgainstNaive.TestCase
 
 

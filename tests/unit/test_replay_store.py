@@ -88,7 +88,7 @@ class AgainstNaive(RuleBasedStateMachine):
         assert sum(self.store._held.values()) == 2 * len(self.store._queue)
 
 
-AgainstNaive.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+AgainstNaive.TestCase.settings = settings(max_examples=30, stateful_step_count=60, deadline=None)
 TestAgainstNaive = AgainstNaive.TestCase
 
 

@@ -63,7 +63,7 @@ def answers(changes, dissem, issuer_countries):
     return by_label.permitted, by_attributes.permitted
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(claims=CLAIM_SETS, dissem=LABELS, issuer_countries=ISSUERS)
 def test_a_label_and_its_attributes_permit_the_same_subjects(claims, dissem, issuer_countries):
     """For labels that have an attribute form.
