@@ -40,7 +40,7 @@ Usage: ./deploy.sh VERB [flags]
   promote            traffic to the revision tagged candidate; with --yes to the newest after a rollback
   rollback [REVISION]  traffic to it, by default to the newest ready one made before that which serves
   rotate-key KEY     a new version of acp240 or opentdf; the old one still opens
-  rotate-secrets     a new signing key, a new nonce secret and, with a shared store, a new key of its
+  rotate-secrets     a new signing key, a new nonce secret and, with a shared store, a new state key
   cost               spent so far this month
   destroy            removes everything but keys, secrets and a Firestore database; asks
 Flags of every verb: --nation usa|fra|gbr  --via run|functions  --tls13  --profile pilot|shared

@@ -41,7 +41,7 @@ await_database() { # gcloud does not
 	stop "the Firestore database $STORE is still not made after two minutes"
 }
 
-# Google deletes what is over: the store only asks whether it is. To begin takes minutes, which nobody waits for.
+# Google deletes documents after their expireAt, within days. Switching that on takes minutes; nothing depends on when.
 step_expiry() {
 	local kind known
 	step 'expiry of documents' 'you need roles/datastore.owner, or roles/owner, on the project'

@@ -118,7 +118,7 @@ class Settings:
         nonce_secret,
         "1–2 of base64url, 32 bytes or more each, comma between; or empty",
         "",
-        "covers DPoP nonces, beside a value of the process or, with a shared store, alone: the current one first, then the previous",
+        "covers DPoP nonces, beside a value of the process or of Redis; with Firestore alone: the current one first, then the previous",
         is_secret=True,
     )
     rewrap_schemes: frozenset[str] = setting(

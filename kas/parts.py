@@ -1,7 +1,7 @@
 """The parts that routes share, made once in the parent process: who asks, what opens, who is told, who else there is.
 
-The files are loaded first (`kas.files`). Nothing here opens a connection, starts a thread or draws a random value: a
-worker that is forked makes its own.
+The files are loaded first (`kas.files`). Nothing here keeps a connection open, starts a thread or draws a random
+value: a worker that is forked makes its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Wiring: settings become a service. No logic; nothing here opens a connection or draws a random value that must be
+"""Wiring: settings become a service. No logic; nothing here keeps a connection open or draws a random value that must be
 the worker's own (local mode makes its key files, which are kept).
 
 Runs in the parent process, before the host forks its worker.

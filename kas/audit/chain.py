@@ -37,7 +37,7 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 def link(event: Mapping[str, Any], *, process: str, number: int, previous: str, lost: int) -> dict[str, Any]:
     """The line that says ``event``: with its place in the chain, and its hash there.
 
-    Raises NotCanonical for what has no canonical form.
+    Raises InvalidRequest for what has no canonical form.
     """
     chain: dict[str, Any] = {"process": process, "number": number, "previous": previous}
     if lost:

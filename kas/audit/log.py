@@ -1,5 +1,5 @@
-"""One JSON line per key access object (who, what, decision, reason), and one per request that a route refuses (what
-and why: the caller may be unknown). No secrets.
+"""One JSON line per key access object, explained policy, public key handed out and refused request (`kas.events`), and
+checkpoints between them. No secrets.
 
 Lines go to file descriptor 1, each in one write and no longer than a pipe takes whole, before the answer leaves.
 Whatever a caller chose is escaped to ASCII, so that it can neither break a line nor colour a terminal; long values
@@ -78,7 +78,7 @@ class AuditLog:
         self._is_torn = False
         self._is_closed = False
         self._since = 0  # lines since the last checkpoint
-        self._allowance = float(AT_ONCE)  # checkpoints after requests, at the time of the timer
+        self._allowance = float(AT_ONCE)  # checkpoints that may follow requests now; one more each second
         self._allowed_at = 0.0
 
     def record(self, events: Sequence[Mapping[str, Any]], trace: Trace | None = None) -> None:

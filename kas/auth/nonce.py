@@ -1,12 +1,12 @@
-"""DPoP nonces (RFC 9449 §8, §9) that only this process can have made.
+"""DPoP nonces (RFC 9449 §8, §9) that only this process can have made, or, with a shared store, only its instances.
 
 A nonce is ``time ‖ random ‖ MAC``. The MAC's key is made of a value that is drawn at first use, in the worker, after
 the fork: it dies with the process, and with it every nonce. So a proof that was made for another process, for an
 earlier start or for a worker that was killed is refused, and used proofs need no memory beyond the process's own.
 
-A configured secret goes into the key as well. While that value of the process does, the secret adds nothing and its
-rotation ends no nonce that a restart would not end: it is what instances that share their memory of used proofs will
-share in the value's place. Two secrets are accepted, so that it can be changed while nonces of the previous one live.
+A configured secret goes into the key as well. Beside a value that dies with the process it adds nothing. Instances that
+share a store put the store's value in that place (`kas.state.nonces`); Firestore has none, so there the secret is all.
+Two secrets are accepted, so that it can be changed while nonces of the previous one live.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 each time, but for the arithmetic, which is done once.
 
 What is remembered never ceases to be true: that this key verified this signature over this message. Whether the token
-is current, whose it is and for whom, is asked every time, of the token itself. The memory is a key's own: with the key
-set that the key came in, it is gone, also where the next set has the same key. Found is nothing but the whole of signed
+is current, whose it is and for whom, is asked every time, of the token itself. The memory belongs to the key object, so it
+ends when the key set is fetched anew, even where the next set has the same key. Found is nothing but the whole of signed
 bytes, signature and mechanism, by their SHA-256; what failed is not remembered.
 """
 
@@ -56,7 +56,7 @@ class _Ed25519(RememberedKey):
     pass
 
 
-# By these the arithmetic tells what mechanism a key is for; whatever is neither is an EC key.
+# So that `isinstance` holds in `kas.jwa`, which tells by it what mechanism a key is for; whatever is neither is an EC key.
 rsa.RSAPublicKey.register(_Rsa)
 ed25519.Ed25519PublicKey.register(_Ed25519)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import field
-from typing import Any, Final
+from typing import Final
 
 import flask
 import gunicorn.http.errors
@@ -50,18 +50,6 @@ class Bounds:
     timeout_seconds: float
     json: JsonBounds
     slots: Slots = field(default_factory=lambda: Slots(CALLERS_BODIES, CALLER_SHARE))
-
-
-class BoundedRequest(flask.Request):
-    """A request whose body is read from its stream by whoever wants it, and by nobody else.
-
-    The functions host asks every request for all of its data after the view has answered, without bound: a refused
-    400 MB body would still be read into memory, a stalled one would hold the thread for ever.
-    """
-
-    def get_data(self, *_arguments: Any, **_options: Any) -> Any:
-        """Nothing: the host's read is the only one that comes this way."""
-        return b""
 
 
 def read_json_body(request: flask.Request, bounds: Bounds, journal: Journal) -> bytes:
@@ -106,7 +94,7 @@ def _takes_json(request: flask.Request) -> bool:
 
 
 def _read(request: flask.Request, bounds: Bounds, holder: str) -> bytes:
-    if (request.content_length or 0) <= bounds.max_bytes and is_here(request.environ):
+    if is_here(request.environ):
         body: bytes = request.stream.read(request.content_length or 0)
         note_read(request.environ)
         return body

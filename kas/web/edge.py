@@ -99,7 +99,7 @@ class Edge:
         return self._respond(reply, request, journal, extra)
 
     def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
-        """The answer where `handle` made none: it is asked for within the limits, too."""
+        """The answer where `handle` itself failed; it counts against the limits like any other."""
         journal = self._open_journal(request)
         leave_body(request.environ)
         try:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import flask
 
 from kas.errors import Internal, KasError
-from kas.web.body import BoundedRequest
 from kas.web.worker import choose_bounded_worker
 
 if TYPE_CHECKING:
@@ -35,11 +34,11 @@ def fit_into_host(
         return
     # The application is behind a name that stands for whichever is current.
     app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    app.wsgi_app = Mount(app, refuse)  # type: ignore[method-assign]  # as Flask has it replaced
+    app.wsgi_app = FunctionAlone(app, refuse)  # type: ignore[method-assign]  # as Flask has it replaced
     choose_bounded_worker(started, ended)
 
 
-class Mount:
+class FunctionAlone:
     """The function that the host has mounted, on every path, and nothing around it.
 
     The host's application would look for a route on every request and answer some by itself: redirects to wherever the
@@ -53,13 +52,13 @@ class Mount:
 
     @cached_property
     def _function(self) -> Callable[[flask.Request], flask.Response]:
-        """As ``main`` defines it; there from when ``main`` has been imported."""
+        """As ``main`` defines it: the framework keeps it, wrapped, under the name ``run`` once ``main`` is imported."""
         function: Callable[[flask.Request], flask.Response] = inspect.unwrap(self._app.view_functions["run"])
         return function
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
-        request = BoundedRequest(environ)
+        request = flask.Request(environ)
         try:
             response = self._function(request)
         except Exception:  # noqa: BLE001 - the edge answers for everything; this is for itself

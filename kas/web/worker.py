@@ -20,7 +20,7 @@ REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker that is tested, with a bounded request line; it waits for nobody's goodbye, nor for itself."""
+    """The worker that is tested, with a bounded request line; it does not wait for clients to close, nor for its own lock."""
 
     def init_process(self) -> None:
         """Bounds the request line, which takes a thread and, growing, the square of its length in time."""

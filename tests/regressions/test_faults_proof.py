@@ -1,4 +1,4 @@
-"""Faults 4 and 5 of earlier systems, by number in `docs/security.md`: what remembers proofs, what htu is held against."""
+"""Faults 4 and 5 of earlier systems, by number in `docs/ACP-240-ALIGNMENT.md`: what remembers proofs, what htu is held against."""
 
 from __future__ import annotations
 

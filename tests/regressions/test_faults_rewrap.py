@@ -1,4 +1,4 @@
-"""Faults of earlier systems (numbers as in docs/security.md): none of them comes back through the rewrap."""
+"""Faults of earlier systems (numbers as in docs/ACP-240-ALIGNMENT.md): none of them comes back through the rewrap."""
 
 from __future__ import annotations
 
