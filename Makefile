@@ -1,9 +1,10 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
-# demo-federation: what they do, shown · test, check: what must stay true
+# demo-federation: what they do, shown · test, check: what must stay true · test-clients: with the published clients
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
 # bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs;
-# bench-scale: several instances behind nginx on each store; figures in build/ and docs/performance.md · test-bench: the measurements themselves, in small
+# bench-scale: several instances behind nginx on each store; figures in build/ and docs/performance.md
+# test-bench: the measurements themselves, in small
 # deploy-rehearsal: the real gcloud deploys into a project that is not there, as the guide says
 # fuzz: odd inputs for SECONDS at each of TARGETS (all) · mutants: which changes of the code no unit test notices
 # audit: code, advisories and parts of what is deployed; build/audit/
@@ -34,13 +35,13 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 
 # Tests in three parts, which take about as long as each other. The first talks to processes, whose lines are not counted;
 # the second mostly waits, for what hangs, stalls or starts.
-OUTSIDE := $(addprefix tests/,attacks/ contract/ deploy/ interop/ opentdf/ package/ regressions/)
+OUTSIDE := $(addprefix tests/,attacks/ contract/ deploy/ opentdf/ package/ regressions/)
 WAITS := $(addprefix tests/,federation/ host/ kms/ state/)
 PROCESSES := $(addprefix tests/,google/ local/)
-INSIDE = tests/test_*.py $(filter-out $(OUTSIDE) $(WAITS) $(PROCESSES) tests/bench/ tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
+INSIDE = tests/test_*.py $(filter-out $(OUTSIDE) $(WAITS) $(PROCESSES) tests/bench/ tests/interop/ tests/rehearsal/ tests/__pycache__/,$(wildcard tests/*/))
 GUIDE := tests/rehearsal/test_guide.py
 
-.PHONY: run demo demo-federation test test-bench test-outside test-waits test-inside check contract attacks bench soak bench-cold \
+.PHONY: run demo demo-federation test test-clients test-bench test-outside test-waits test-inside check contract attacks bench soak bench-cold \
 	bench-kms bench-federation bench-memory bench-scale deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
@@ -56,7 +57,7 @@ demo-federation: $(READY)
 	@exec $(BIN)/python -m local.demo_federation
 
 test: $(READY)
-	@PYTHON=$(BIN)/python tests/interop/setup.sh
+	@PYTHON=$(BIN)/python local/otdf/setup.sh
 	@tests/policy_backends/setup.sh
 	@tests/state/setup.sh
 	$(BIN)/coverage erase
@@ -100,6 +101,10 @@ bench-scale: $(READY)
 	@tests/state/setup.sh
 	@bench/setup.sh
 	$(BIN)/python -m bench.scale
+
+test-clients: $(READY)
+	@PYTHON=$(BIN)/python tests/interop/setup.sh
+	$(BIN)/python -m pytest tests/interop
 
 test-bench: $(READY)
 	@bench/setup.sh
