@@ -62,7 +62,7 @@ newest_secret() { # SECRET: the number of its newest version that works
 read_rotated() { # the secrets: of each the newest version, and of those of two values how many it has
 	local name
 	HELD=() NEWEST=()
-	for name in "$SIGNING" "${PAIRED[@]}"; do
+	for name in "$SIGNING_SECRET" "${PAIRED[@]}"; do
 		read_secret "$name" || stop "there is no secret $name: ./deploy.sh apply makes it"
 		NEWEST[$name]=$(newest_secret "$name")
 	done
@@ -87,21 +87,21 @@ deployed_version() { # key|secret NAME
 #   2. new,old → new: deployed
 rotate_secrets() {
 	local name
-	PAIRED=("$NONCE")
-	[[ $STATE == memory ]] || PAIRED+=("$STATE_KEY")
+	PAIRED=("$NONCE_SECRET")
+	[[ $STATE == memory ]] || PAIRED+=("$STATE_SECRET")
 	begin_rotation 'rotation of the secrets'
 	ADVICE='you need roles/secretmanager.admin, or roles/owner, on the project'
 	read_rotated
 	if is_settled && [[ $WAITING == - ]]; then
-		! is_of_today "${SECRETS[$NONCE]}" "${NEWEST[$NONCE]}" || return 0
-		add_second "$NONCE"
+		! is_of_today "${SECRETS[$NONCE_SECRET]}" "${NEWEST[$NONCE_SECRET]}" || return 0
+		add_second "$NONCE_SECRET"
 	fi
 	if is_begun; then
 		for name in "${PAIRED[@]}"; do
 			[[ ${HELD[$name]} != 1 ]] || add_second "$name"
 		done
-		[[ ${NEWEST[$SIGNING]} != "$(deployed_version secret "$SIGNING")" ]] ||
-			change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING" --data-file=-
+		[[ ${NEWEST[$SIGNING_SECRET]} != "$(deployed_version secret "$SIGNING_SECRET")" ]] ||
+			change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING_SECRET" --data-file=-
 	fi
 	finish_rotation
 	drop_old_values
@@ -115,7 +115,7 @@ is_settled() { # each has one value, which is deployed
 }
 
 is_begun() { # the first of them has two values, of which nothing is deployed yet
-	[[ ${HELD[$NONCE]} == 2 && ${NEWEST[$NONCE]} -gt $(deployed_version secret "$NONCE") ]]
+	[[ ${HELD[$NONCE_SECRET]} == 2 && ${NEWEST[$NONCE_SECRET]} -gt $(deployed_version secret "$NONCE_SECRET") ]]
 }
 
 add_second() { # SECRET: a new value before the one that it has
