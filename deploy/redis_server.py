@@ -2,9 +2,9 @@
 
     python3 -m deploy.redis_server state SERVER_JSON NATION NETWORK     its state, where it is as it should be
     python3 -m deploy.redis_server older SERVER_JSON TIME               status 0 where a secret of that time is of one before
-    python3 -m deploy.redis_server address                              its URL, of what standard input says
+    python3 -m deploy.redis_server url                                  its URL, of what standard input says
 
-``address`` reads the password, which is a secret, and in the next line host and port: none of them is an argument.
+``url`` reads the password, which is a secret, and in the next line host and port: none of them is an argument.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def state(server: Json, nation: str, network: str) -> str:
     return str(server["state"])
 
 
-def is_older(server: Json, made: str) -> bool:
+def predates(made: str, server: Json) -> bool:
     """Whether something made at this time, as Google writes it, is from before the server; also where there is none yet."""
     return not server or made[:_SECONDS] < str(server["createTime"])[:_SECONDS]
 
 
-def address(said: TextIO) -> str:
+def url(said: TextIO) -> str:
     """``rediss://:PASSWORD@HOST:PORT/0``. Raises Refused where anything is missing."""
     password = said.readline().strip()
     host, _, port = said.readline().strip().partition("\t")
@@ -76,9 +76,9 @@ def main(arguments: Sequence[str]) -> int:
             case ["state", path, nation, network]:
                 print(state(_read(path), nation, network))
             case ["older", path, made]:
-                return 0 if is_older(_read(path), made) else 1
-            case ["address"]:
-                sys.stdout.write(address(sys.stdin))
+                return 0 if predates(made, _read(path)) else 1
+            case ["url"]:
+                sys.stdout.write(url(sys.stdin))
             case _:
                 return 2
     except Refused as refusal:

@@ -115,7 +115,7 @@ step_server_secret() {
 		'--format=value(authString)')"
 	make="$(shown gcloud redis instances describe "$STORE" "--region=$REGION" "--project=$PROJECT" \
 		'--format=value(host,port)')"
-	make="{ $ask; $make; } | python3 -m deploy.redis_server address"
+	make="{ $ask; $make; } | python3 -m deploy.redis_server url"
 	if ! read_secret "$REDIS_SECRET" || is_older_than_server; then make_version "$REDIS_SECRET" "$make"; fi
 	give_secret_role "$REDIS_SECRET"
 }

@@ -607,15 +607,15 @@ def test_after_destroy_the_address_is_that_of_the_new_server(on_redis):
 @pytest.mark.parametrize("said", ["", "word\n", "word\n10.0.0.3\n", "\n10.0.0.3\t6378\n", "word\n10.0.0.3\tx\n"])
 def test_an_address_of_which_something_is_missing_is_none(said):
     with pytest.raises(Refused):
-        redis_server.address(io.StringIO(said))
+        redis_server.url(io.StringIO(said))
 
 
 def test_a_password_stands_in_the_address_as_an_address_takes_it():
-    assert redis_server.address(io.StringIO("a/b@c\n10.0.0.3\t6378\n")) == "rediss://:a%2Fb%40c@10.0.0.3:6378/0"
+    assert redis_server.url(io.StringIO("a/b@c\n10.0.0.3\t6378\n")) == "rediss://:a%2Fb%40c@10.0.0.3:6378/0"
 
 
 @pytest.mark.parametrize(
-    ("server", "made", "is_older"),
+    ("server", "made", "predates"),
     [
         ({}, "2026-01-01T00:00:00Z", True),
         ({"createTime": "2026-01-01T00:00:01.5Z"}, "2026-01-01T00:00:00.999999Z", True),
@@ -623,5 +623,5 @@ def test_a_password_stands_in_the_address_as_an_address_takes_it():
         ({"createTime": "2026-01-01T00:00:00Z"}, "2026-01-01T00:00:01Z", False),
     ],
 )
-def test_a_secret_is_older_than_its_server_by_a_second_at_least(server, made, is_older):
-    assert redis_server.is_older(server, made) is is_older
+def test_a_secret_is_older_than_its_server_by_a_second_at_least(server, made, predates):
+    assert redis_server.predates(made, server) is predates
