@@ -177,7 +177,7 @@ def _health(parts: Parts) -> dict[str, Route]:
         (
             Check("keys", keys_usable(parts.files.registry, parts.key_service)),
             Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
-            Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+            Check("replayStore", one_holds([parts.stores.replay.has_room], ReplayStoreFull)),
             *others,
         ),
         parts.timer,

@@ -103,7 +103,7 @@ class Stores:
         return SharedNonces(self.shared, self.line, lambda era: NonceSource(self._clock, secrets, lambda: era))
 
     @cached_property
-    def own_keys(self) -> DekCache | None:
+    def own_kept_keys(self) -> DekCache | None:
         """Unwrapped keys in this process, None where none are kept here."""
         seconds, entries = self._settings.dek_cache_seconds, self._settings.dek_cache_entries
         if self.is_shared or not seconds:
@@ -111,15 +111,15 @@ class Stores:
         return new_dek_cache(capacity=entries, ttl_seconds=seconds, clock=self._timer)
 
     @cached_property
-    def shared_keys(self) -> SharedKeys | None:
+    def shared_kept_keys(self) -> SharedKeys | None:
         """Unwrapped keys elsewhere, None where none are kept there."""
         seconds = self._settings.dek_cache_seconds
         if not self.is_shared or not seconds:
             return None
-        from kas.state.kept_keys import SealedKeys
+        from kas.state.kept_keys import KeptKeys
 
         keys = self._settings.state_keys
-        return SealedKeys(self.shared, self.line, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
+        return KeptKeys(self.shared, self.line, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
 
     @property
     def troubles(self) -> Callable[[], Mapping[tuple[str, str], int]] | None:

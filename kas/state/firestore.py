@@ -105,10 +105,10 @@ class FirestoreStore:
         found = self._documents.read([self._key_path(name) for name in names])
         return [None if document is None else document.value for document in found]
 
-    def keep(self, sealed: Mapping[bytes, bytes], seconds: float) -> None:
+    def keep(self, encrypted: Mapping[bytes, bytes], seconds: float) -> None:
         expires = self._clock() + seconds
         self._documents.write(
-            [Write(self._key_path(name), data, expires, demands=None) for name, data in sealed.items()]
+            [Write(self._key_path(name), data, expires, demands=None) for name, data in encrypted.items()]
         )
 
     def take(self, window: Window, key: bytes) -> Place:

@@ -1,4 +1,4 @@
-"""Redis or Valkey as the shared store: claims and windows by scripts, sealed keys as they are (decision 19).
+"""Redis or Valkey as the shared store: claims and windows by scripts, encrypted keys as they are (decision 19).
 
 It must not evict: a server that throws away what has a life, to make room, forgets used proofs early. `check_policy` asks
 it at the start. All keys begin with the name of this KAS, which is also what a cluster places them by.
@@ -93,9 +93,9 @@ class RedisStore:
             raise StoreUnavailable("an answer that is none")
         return found
 
-    def keep(self, sealed: Mapping[bytes, bytes], seconds: float) -> None:
-        names = [self._key(b"key:" + name) for name in sealed]
-        self._run(KEEP, names, (self._now(), round(seconds * _MILLISECONDS), *sealed.values()))
+    def keep(self, encrypted: Mapping[bytes, bytes], seconds: float) -> None:
+        names = [self._key(b"key:" + name) for name in encrypted]
+        self._run(KEEP, names, (self._now(), round(seconds * _MILLISECONDS), *encrypted.values()))
 
     def _keys(self, claim: Claim) -> tuple[bytes, ...]:
         """A holder's key is a digest: what it is made of is long, and is nobody's business there."""

@@ -1,6 +1,6 @@
 """What a store that several instances share must do, and how it says that it cannot.
 
-A store knows no caller and no key: it remembers digests, counts and sealed bytes. What becomes of a request when it fails is
+A store knows no caller and no key: it remembers digests, counts and encrypted keys. What becomes of a request when it fails is
 decided by those who ask it: `replay` refuses, `windows` counts by itself, `kept_keys` has no key.
 """
 
@@ -78,15 +78,15 @@ class WindowStore(Protocol):
         """Takes a place for ``key`` where there is one."""
 
 
-class SealedStore(Protocol):
-    """Sealed bytes by their name, for a while. Raises StoreFailure."""
+class KeptStore(Protocol):
+    """Encrypted keys by their name, for a while. Raises StoreFailure."""
 
     def find(self, names: Sequence[bytes]) -> list[bytes | None]:
         """What is kept under each of the names."""
 
-    def keep(self, sealed: Mapping[bytes, bytes], seconds: float) -> None:
+    def keep(self, encrypted: Mapping[bytes, bytes], seconds: float) -> None:
         """Each under its name, in place of what was there."""
 
 
-class SharedStore(ClaimStore, WindowStore, SealedStore, Protocol):
+class SharedStore(ClaimStore, WindowStore, KeptStore, Protocol):
     """All three in one place."""

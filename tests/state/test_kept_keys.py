@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kas.datakey import DataKey
-from kas.state.kept_keys import SealedKeys
+from kas.state.kept_keys import KeptKeys
 from kas.state.line import StoreLine
 from kas.state.shared import StoreFull, StoreUnavailable
 from tests.state.servers import redis
@@ -34,7 +34,7 @@ class InMemory:
 
 def over(store, *state_keys, told=None, clock=time.time, ttl_seconds=60):
     line = StoreLine("test", time.monotonic, (told if told is not None else []).append)
-    return SealedKeys(store, line, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
+    return KeptKeys(store, line, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
 
 
 def found(keys, *names):
