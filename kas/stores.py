@@ -23,7 +23,7 @@ from kas.state.memory import MemoryReplayStore
 
 if TYPE_CHECKING:
     from kas.net.connection import Tls
-    from kas.state.line import StoreLine
+    from kas.state.guard import StoreGuard
     from kas.state.nonces import SharedNonces
     from kas.state.replay import SharedReplayStore
     from kas.state.resp import RespClient
@@ -67,7 +67,7 @@ class Stores:
             return MemoryReplayStore(capacity=capacity, ttl_seconds=PROOF_MEMORY_SECONDS, clock=self._clock)
         from kas.state.replay import SharedReplayStore
 
-        return SharedReplayStore(self.shared, self.line, self._shared_nonces)
+        return SharedReplayStore(self.shared, self.guard, self._shared_nonces)
 
     def window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
         """Of strangers: in Firestore, where each count is paid for, they are counted by each instance."""
@@ -85,7 +85,7 @@ class Stores:
             return own
         from kas.state.windows import SharedWindow
 
-        return SharedWindow(self.shared, self.line, own)
+        return SharedWindow(self.shared, self.guard, own)
 
     @cached_property
     def nonces(self) -> NonceSource:
@@ -100,7 +100,7 @@ class Stores:
         from kas.state.nonces import SharedNonces
 
         secrets = self._settings.nonce_secrets
-        return SharedNonces(self.shared, self.line, lambda era: NonceSource(self._clock, secrets, lambda: era))
+        return SharedNonces(self.shared, self.guard, lambda era: NonceSource(self._clock, secrets, lambda: era))
 
     @cached_property
     def own_kept_keys(self) -> DekCache | None:
@@ -119,19 +119,19 @@ class Stores:
         from kas.state.kept_keys import KeptKeys
 
         keys = self._settings.state_keys
-        return KeptKeys(self.shared, self.line, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
+        return KeptKeys(self.shared, self.guard, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
 
     @property
     def troubles(self) -> Callable[[], Mapping[tuple[str, str], int]] | None:
         """What counts how often a shared store failed, None where there is none."""
-        return self.line.counts if self.is_shared else None
+        return self.guard.counts if self.is_shared else None
 
     @cached_property
-    def line(self) -> StoreLine:
-        """To the shared store."""
-        from kas.state.line import StoreLine
+    def guard(self) -> StoreGuard:
+        """Of the shared store."""
+        from kas.state.guard import StoreGuard
 
-        return StoreLine(self._settings.state_backend, self._timer, self._warn)
+        return StoreGuard(self._settings.state_backend, self._timer, self._warn)
 
     @cached_property
     def shared(self) -> SharedStore:

@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kas.datakey import DataKey
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.shared import KeptStore, StoreFailure
 
 KEY_BYTES: Final = 32
@@ -43,14 +43,14 @@ class KeptKeys:
     def __init__(
         self,
         store: KeptStore,
-        line: StoreLine,
+        guard: StoreGuard,
         *,
         state_keys: Sequence[bytes],
         ttl_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._line = line
+        self._guard = guard
         self._ciphers = {_key_id(key): AESGCM(key) for key in state_keys}
         self._current = _key_id(state_keys[0])
         self._ttl_seconds = ttl_seconds
@@ -60,7 +60,7 @@ class KeptKeys:
         """What is kept under these names, by ``kid`` and digest; nothing where the store cannot be asked."""
         asked = list(names)
         try:
-            found = self._line.ask("keys", partial(self._store.find, [digest for _, digest in asked]))
+            found = self._guard.ask("keys", partial(self._store.find, [digest for _, digest in asked]))
         except StoreFailure:
             return {}
         plain = {
@@ -72,7 +72,7 @@ class KeptKeys:
         """Keeps them in place of what was there, where the store can be asked."""
         encrypted = {name[1]: self._encrypt(name, value) for name, value in values.items()}
         with contextlib.suppress(StoreFailure):
-            self._line.ask("keys", partial(self._store.keep, encrypted, self._ttl_seconds))
+            self._guard.ask("keys", partial(self._store.keep, encrypted, self._ttl_seconds))
 
     def _encrypt(self, name: Name, value: DataKey) -> bytes:
         end = int((self._clock() + self._ttl_seconds) * _MILLISECONDS).to_bytes(_END_BYTES, "big")
@@ -89,7 +89,7 @@ class KeptKeys:
         try:
             plain = cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _additional(name))
         except (InvalidTag, ValueError):  # ValueError: too short to be any
-            self._line.report("keys", "altered", "a kept key does not open: somebody else writes to the store")
+            self._guard.report("keys", "altered", "a kept key does not open: somebody else writes to the store")
             return None
         left = int.from_bytes(plain[:_END_BYTES], "big") / _MILLISECONDS - self._clock()
         if not 0 < left <= self._ttl_seconds + 1:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from kas.dataclass import dataclass
 from kas.errors import ReplayStoreUnavailable
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.shared import ClaimStore, StoreFailure
 
 _ERA_BYTES: Final = 32
@@ -39,10 +39,10 @@ class _Held:
 class SharedNonces:
     """What `kas.auth.nonce.NonceSource` is for one process. Safe to use from many threads."""
 
-    def __init__(self, store: ClaimStore, line: StoreLine, make_source: Callable[[bytes], Source]) -> None:
+    def __init__(self, store: ClaimStore, guard: StoreGuard, make_source: Callable[[bytes], Source]) -> None:
         """``make_source`` makes nonces of a value that takes the place of the process's own."""
         self._store = store
-        self._line = line
+        self._guard = guard
         self._make_source = make_source
         self._held: _Held | None = None
         self._verified = threading.local()
@@ -76,7 +76,7 @@ class SharedNonces:
         held = self._held
         if held is None:
             try:
-                era = self._line.ask("replay", self._store.era)
+                era = self._guard.ask("replay", self._store.era)
             except StoreFailure as failure:
                 raise ReplayStoreUnavailable from failure
             self._held = held = _Held(era, self._make_source(era))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kas.ratelimit import Quota, SlidingWindow
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.shared import StoreFailure, Window, WindowStore
 
 
@@ -22,9 +22,9 @@ def _to_nobody(_quota: Quota) -> None:
 class SharedWindow:
     """Counts as ``own`` does, in the store. Safe to use from many threads."""
 
-    def __init__(self, store: WindowStore, line: StoreLine, own: SlidingWindow) -> None:
+    def __init__(self, store: WindowStore, guard: StoreGuard, own: SlidingWindow) -> None:
         self._store = store
-        self._line = line
+        self._guard = guard
         self._own = own
         self._window = Window(own.limit.name, own.limit.quota, own.limit.window_seconds, own.capacity)
 
@@ -35,7 +35,7 @@ class SharedWindow:
         """
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()  # as long for any key
         try:
-            place = self._line.ask("limits", partial(self._store.take, self._window, digest))
+            place = self._guard.ask("limits", partial(self._store.take, self._window, digest))
         except StoreFailure:
             return self._own.admit(key, note)
         quota = Quota(self._own.limit, max(0, place.free - 1), place.reset_seconds)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.memory import MemoryReplayStore
 from kas.state.replay import SharedReplayStore
 from kas.state.shared import Window
@@ -39,7 +39,7 @@ class Time:
 
 def over(store, told=None):
     """A replay store over this shared one."""
-    return SharedReplayStore(store, StoreLine("test", time.monotonic, (told if told is not None else []).append))
+    return SharedReplayStore(store, StoreGuard("test", time.monotonic, (told if told is not None else []).append))
 
 
 @pytest.fixture(params=["memory", "redis", "firestore"])

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from kas.datakey import DataKey
+from kas.state.guard import StoreGuard
 from kas.state.kept_keys import KeptKeys
-from kas.state.line import StoreLine
 from kas.state.shared import StoreFull, StoreUnavailable
 from tests.state.servers import redis
 from tests.state.test_claims import Time
@@ -33,8 +33,8 @@ class InMemory:
 
 
 def over(store, *state_keys, told=None, clock=time.time, ttl_seconds=60):
-    line = StoreLine("test", time.monotonic, (told if told is not None else []).append)
-    return KeptKeys(store, line, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
+    guard = StoreGuard("test", time.monotonic, (told if told is not None else []).append)
+    return KeptKeys(store, guard, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
 
 
 def found(keys, *names):
@@ -84,7 +84,7 @@ def test_altered_value_is_none_and_told(place):
     store.kept[NAME[1]] = bytes(value)
     assert found(keys, NAME) == found(keys, NAME) == {}
     assert [line["event"] for line in told] == ["state_altered"]
-    assert keys._line.counts() == {("keys", "altered"): 2}
+    assert keys._guard.counts() == {("keys", "altered"): 2}
 
 
 def test_truncated_value_is_none():
