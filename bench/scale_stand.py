@@ -17,7 +17,7 @@ from typing import Any, Final
 from bench.fronts import fronts
 from bench.host import BenchFailed, Connection, Function, cpu_seconds, running
 from bench.speed_stand import Server, Stand
-from kas.state.shared import Window
+from kas.state.shared import LimitWindow
 from local.client import Answer
 from local.ending import undisturbed
 from local.firestore_emulator import NO_EMULATOR, PROJECT, Emulator, emulator, owner_tokens
@@ -114,7 +114,7 @@ def _warm(server: Emulator) -> None:
     """The first calls of a program in Java take as long as no call of Firestore does."""
     store = server.store()
     for number in range(_WARMING):
-        store.take(Window("warm", CALLER_LIMIT, 1.0, CALLER_LIMIT), bytes([number % 256]))
+        store.take(LimitWindow("warm", CALLER_LIMIT, 1.0, CALLER_LIMIT), bytes([number % 256]))
         store.find([bytes([number % 256])])
 
 

@@ -143,7 +143,7 @@ def _edge(parts: Parts) -> Edge:
             everybody=settings.rate_global,
             health=settings.rate_health,
             memory=settings.rate_memory,
-            new_window=parts.stores.window,
+            new_window=parts.stores.stranger_window,
         ),
         cors=Cors(settings.cors_origins),
         meter=parts.meter,

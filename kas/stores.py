@@ -33,7 +33,6 @@ Clock = Callable[[], float]
 
 # Instances' clocks differ: a proof that one of them takes must not be forgotten for another.
 SHARED_MEMORY_SECONDS: Final = PROOF_MEMORY_SECONDS + 2 * LEEWAY_SECONDS
-_CA_FILE: Final = ("KAS_REDIS_CA_PATH", "a PEM file of authorities")
 
 
 class CountingWindow(Protocol):
@@ -69,7 +68,7 @@ class Stores:
 
         return SharedReplayStore(self.shared, self.guard, self._shared_nonces)
 
-    def window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
+    def stranger_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
         """Of strangers: in Firestore, where each count is paid for, they are counted by each instance."""
         return self._window(limit, capacity, refusal, is_shared=self._settings.state_backend == "redis")
 
@@ -175,8 +174,8 @@ class Stores:
         try:
             context = context_of_text(text) if path is None else context_of(path)
         except (OSError, ValueError) as error:  # of which ssl.SSLError is one
-            name, takes = ("KAS_REDIS_CA", "PEM of authorities") if path is None else _CA_FILE
-            raise ConfigError(f"{name}: must be {takes} that can be read") from error
+            name, takes = ("KAS_REDIS_CA", "PEM") if path is None else ("KAS_REDIS_CA_PATH", "a PEM file")
+            raise ConfigError(f"{name}: must be {takes} of authorities that can be read") from error
         return lambda: context
 
     def _firestore(self) -> SharedStore:

@@ -21,7 +21,7 @@ from kas.dataclass import dataclass
 from kas.net.deadline import Deadline, Timer
 from kas.state.claims import Claim
 from kas.state.firestore_documents import Conflict, Documents, Write, document_id
-from kas.state.shared import Claimed, Place, StoreBusy, StoreUnavailable, Window
+from kas.state.shared import Claimed, LimitWindow, StoreBusy, StoreUnavailable, Taken
 
 LEASE_SECONDS: Final = 1.0
 # Of a quota: so many are taken at once at most.
@@ -111,7 +111,7 @@ class FirestoreStore:
             [Write(self._key_path(name), data, expires, demands=None) for name, data in encrypted.items()]
         )
 
-    def take(self, window: Window, key: bytes) -> Place:
+    def take(self, window: LimitWindow, key: bytes) -> Taken:
         path = f"kas-{self._name}-windows/{window.name}-{document_id(key)}"
         deadline = Deadline.after(self._timeout_seconds, self._timer)
         lock = self._locks[key[0] % _LOCKS]
@@ -122,15 +122,15 @@ class FirestoreStore:
         finally:
             lock.release()
 
-    def _from_lease(self, path: str) -> Place | None:
+    def _from_lease(self, path: str) -> Taken | None:
         lease, now = self._leases.get(path), self._clock()
         if lease is None or not lease.left or now >= lease.end:
             return None
         lease.left -= 1
         lease.free -= 1
-        return Place(lease.free + 1, lease.reset - now)
+        return Taken(lease.free + 1, lease.reset - now)
 
-    def _take_anew(self, window: Window, path: str, deadline: Deadline) -> Place:
+    def _take_anew(self, window: LimitWindow, path: str, deadline: Deadline) -> Taken:
         many = max(1, window.quota // LEASES)
         seconds = window.seconds + (LEASE_SECONDS if many > 1 else 0.0)
         # Out of our hands before anything is written: whether a write that brought no answer was done nobody knows.
@@ -142,7 +142,7 @@ class FirestoreStore:
             hits = kept if ended is None else _given_back(kept, ended)
             free = window.quota - sum(number for _, number in hits)
             if free <= 0:
-                return Place(0, hits[0][0] + seconds - now)
+                return Taken(0, hits[0][0] + seconds - now)
             taken = min(many, free)
             hits.append((now, taken))
             version = "" if document is None else document.version
@@ -156,7 +156,7 @@ class FirestoreStore:
                 continue
             reset = hits[0][0] + seconds
             self._lease(path, _Lease(now, taken - 1, free - 1, now + LEASE_SECONDS, reset))
-            return Place(free, reset - now)
+            return Taken(free, reset - now)
         raise StoreBusy("others count for the same")
 
     def _lease(self, path: str, lease: _Lease) -> None:

@@ -17,7 +17,7 @@ from kas.errors import ConfigError
 from kas.state.claims import Claim, share_of
 from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, RELEASE, TAKE, Script
 from kas.state.resp import Answer, Argument, ScriptUnknown
-from kas.state.shared import Claimed, Place, StoreUnavailable, Window
+from kas.state.shared import Claimed, LimitWindow, StoreUnavailable, Taken
 
 _OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
 _POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
@@ -78,13 +78,13 @@ class RedisStore:
         number = self._run(CHECK, (self._key(b"claims"), self._key(b"check")), (self._now(),))
         return isinstance(number, int) and number < self._capacity
 
-    def take(self, window: Window, key: bytes) -> Place:
+    def take(self, window: LimitWindow, key: bytes) -> Taken:
         of_all = b"window:" + window.name.encode()
         milliseconds = round(window.seconds * _MILLISECONDS)
         arguments = (self._now(), milliseconds, window.quota, window.capacity)
         match self._run(TAKE, (self._key(of_all + b":" + key), self._key(of_all)), arguments):
             case [int(free), int(reset)]:
-                return Place(free, reset / _MILLISECONDS)
+                return Taken(free, reset / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
 
     def find(self, names: Sequence[bytes]) -> list[bytes | None]:

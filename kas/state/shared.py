@@ -31,14 +31,17 @@ class StoreFull(StoreFailure):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """How a claim ended; ``forgotten`` is that of a store that has begun anew since. ``wait_seconds`` is until the oldest of all claims ends, where there was no room but there are claims."""
+    """How a claim ended; ``forgotten`` is that of a store that has begun anew since.
+
+    ``wait_seconds`` is until the oldest of all claims ends, where there was no room but there are claims.
+    """
 
     outcome: Literal["recorded", "replayed", "share", "full", "forgotten"]
     wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LimitWindow:
     """Which requests are counted together: at most ``quota`` of one key, and ``capacity`` of all, in ``seconds``."""
 
     name: str
@@ -48,7 +51,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Taken:
     """``free`` places there were, of which one is taken now if there was any; the next is free in ``reset_seconds``."""
 
     free: int
@@ -74,7 +77,7 @@ class ClaimStore(Protocol):
 class WindowStore(Protocol):
     """What limits have counted. Each call is one atomic operation, and raises StoreFailure."""
 
-    def take(self, window: Window, key: bytes) -> Place:
+    def take(self, window: LimitWindow, key: bytes) -> Taken:
         """Takes a place for ``key`` where there is one."""
 
 

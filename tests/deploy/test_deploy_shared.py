@@ -18,7 +18,7 @@ from deploy.env_file import Refused
 from deploy.preview.definitions import OF_ONE_PROFILE, policies
 from kas.state.claims import proof_claim
 from kas.state.firestore import FirestoreStore
-from kas.state.shared import Window
+from kas.state.shared import LimitWindow
 from tests.deploy.conftest import Deployment
 from tests.deploy.google_http import google_http
 from tests.deploy.recorder.call import Call
@@ -147,7 +147,7 @@ def test_documents_expire_in_the_collections_that_the_service_writes(on_firestor
     store = FirestoreStore(documents, name="kas-usa", sleep=time.sleep, random=random.random, **seconds)
     store.claim(proof_claim("key", "jti", "caller"))
     store.keep({b"x": b"y"}, 5.0)
-    store.take(Window("caller", 10, 60.0, 100), b"x")
+    store.take(LimitWindow("caller", 10, 60.0, 100), b"x")
     expiring = {name.split("/")[5] for name in on_firestore.project.kind("expiries")}
     assert documents.collections == expiring
 

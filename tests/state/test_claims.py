@@ -17,7 +17,7 @@ from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareE
 from kas.state.guard import StoreGuard
 from kas.state.memory import MemoryReplayStore
 from kas.state.replay import SharedReplayStore
-from kas.state.shared import Window
+from kas.state.shared import LimitWindow
 from tests.state.servers import redis
 
 TTL = 80.0
@@ -236,7 +236,7 @@ def test_redis_keeps_nothing_without_a_life(redis_server):
     store.claim_kaos(jkt="k", jti="j", caller="c", kao_ids=KAOS)
     store.has_room()
     raw.keep({b"n": b"v"}, 60.0)
-    raw.take(Window("test", 3, 60.0, 10), b"k" * 32)
+    raw.take(LimitWindow("test", 3, 60.0, 10), b"k" * 32)
     assert raw.era() == raw.era()
     keys = client.call("KEYS", f"*{name}*")
     assert len(keys) == 9

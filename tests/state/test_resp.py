@@ -199,7 +199,7 @@ def test_server_that_does_not_say_is_told_to_the_operator(answer):
 def test_script_that_answers_something_else_is_no_store(answer):
     """Nothing is taken for a success that is not one."""
     from kas.state.claims import proof_claim
-    from kas.state.shared import Window
+    from kas.state.shared import LimitWindow
 
     with answering(answer) as server:
         client = client_of(server)
@@ -208,7 +208,7 @@ def test_script_that_answers_something_else_is_no_store(answer):
             store.claim(proof_claim("k", "j", "c"))
         if answer.startswith(b"+"):
             with pytest.raises(StoreUnavailable):
-                store.take(Window("w", 1, 60.0, 10), bytes(32))
+                store.take(LimitWindow("w", 1, 60.0, 10), bytes(32))
             with pytest.raises(StoreUnavailable):
                 store.find([b"a", b"b"])
             with pytest.raises(StoreUnavailable):

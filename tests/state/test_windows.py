@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from kas.errors import RateLimited, RewrapLimit
 from kas.ratelimit import Limit, SlidingWindow
 from kas.state.guard import StoreGuard
-from kas.state.shared import StoreFull, StoreUnavailable, Window
+from kas.state.shared import LimitWindow, StoreFull, StoreUnavailable
 from kas.state.windows import SharedWindow
 from tests.state.test_claims import Time
 
@@ -144,7 +144,7 @@ def test_what_is_given_back_is_given_once(firestore):
     """Where the write that gives it back brings no answer, it is nobody's: it may have been done."""
     clock, store = Time(), firestore.store()
     store._clock = clock
-    window, write = Window("w", 400, 60.0, 1000), store._documents.write
+    window, write = LimitWindow("w", 400, 60.0, 1000), store._documents.write
     assert [store.take(window, b"key").free for _ in range(2)] == [400, 399]
     clock.now += 1
 
