@@ -19,15 +19,15 @@ from kas.errors import ConfigError, KasError
 from kas.google.cloud import Cloud
 from kas.keys.dek_cache import DekCache, SharedKeys, new_dek_cache
 from kas.ratelimit import Limit, Quota, SlidingWindow
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 
 if TYPE_CHECKING:
     from kas.net.connection import Tls
     from kas.state.guard import StoreGuard
     from kas.state.nonces import SharedNonces
-    from kas.state.replay import SharedReplayStore
     from kas.state.resp import RespClient
     from kas.state.shared import SharedStore
+    from kas.state.shared_replay import SharedReplayStore
 
 Clock = Callable[[], float]
 
@@ -64,7 +64,7 @@ class Stores:
         if not self.is_shared:
             capacity = self._settings.replay_store_claims
             return MemoryReplayStore(capacity=capacity, ttl_seconds=PROOF_MEMORY_SECONDS, clock=self._clock)
-        from kas.state.replay import SharedReplayStore
+        from kas.state.shared_replay import SharedReplayStore
 
         return SharedReplayStore(self.shared, self.guard, self._shared_nonces)
 

@@ -1,7 +1,7 @@
 """What a store that several instances share must do, and how it says that it cannot.
 
 A store knows no caller and no key: it remembers digests, counts and encrypted keys. What becomes of a request when it fails is
-decided by those who ask it: `replay` refuses, `windows` counts by itself, `kept_keys` has no key.
+decided by those who ask it: `shared_replay` refuses, `windows` counts by itself, `kept_keys` has no key.
 """
 
 from __future__ import annotations

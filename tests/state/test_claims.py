@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
 from kas.state.guard import StoreGuard
-from kas.state.memory import MemoryReplayStore
-from kas.state.replay import SharedReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from kas.state.shared import LimitWindow
+from kas.state.shared_replay import SharedReplayStore
 from tests.state.servers import redis
 
 TTL = 80.0

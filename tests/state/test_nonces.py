@@ -12,8 +12,8 @@ from kas.auth.nonce import NonceSource
 from kas.errors import NonceInvalid, ProofReplayed, ReplayStoreUnavailable
 from kas.state.guard import StoreGuard
 from kas.state.nonces import SharedNonces
-from kas.state.replay import SharedReplayStore
 from kas.state.shared import StoreUnavailable
+from kas.state.shared_replay import SharedReplayStore
 from tests.state.test_claims import outcome
 
 

@@ -31,7 +31,7 @@ def _anybody() -> None:
 
 
 class SharedReplayStore:
-    """Claims as `kas.state.memory.MemoryReplayStore` has them. Raises ReplayStoreUnavailable besides."""
+    """Claims as `kas.state.own_replay.MemoryReplayStore` has them. Raises ReplayStoreUnavailable besides."""
 
     def __init__(self, store: ClaimStore, guard: StoreGuard, nonces: SharedNonces | None = None) -> None:
         """``nonces`` are those of the proofs, where the store may lose its memory."""
