@@ -22,7 +22,7 @@ from local.client import Answer
 from local.ending import undisturbed
 from local.firestore_emulator import NO_EMULATOR, PROJECT, Emulator, emulator, owner_tokens
 from local.ports import free_port
-from local.redis_server import Redis, redis_server
+from local.redis_server import Redis, running_redis
 from tests.interop.tls_front import make_certificates
 
 MEMORY: Final = "memory"
@@ -89,7 +89,7 @@ def _secret() -> str:
 @contextlib.contextmanager
 def _redis(_stand: Stand, folder: Path) -> Iterator[Backend]:
     authority, certificate = make_certificates(folder)
-    with redis_server(folder, authority, certificate) as server:
+    with running_redis(folder, authority, certificate) as server:
         settings = {"KAS_REDIS_URL": server.url, "KAS_REDIS_CA_PATH": str(authority)}
         yield Backend(REDIS, settings, server.process.pid, server)
 

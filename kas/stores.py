@@ -153,7 +153,7 @@ class Stores:
         from kas.net.connection import Origin
         from kas.state.resp import RespClient
 
-        server = self._settings.redis_server
+        server = self._settings.redis
         if server is None:
             raise ValueError("refused by the settings")
         return RespClient(

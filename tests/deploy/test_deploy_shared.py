@@ -177,9 +177,9 @@ def test_the_server_speaks_tls_asks_for_a_password_and_evicts_nothing(on_redis):
 def test_the_service_reaches_it_and_nothing_else_by_the_network(on_redis):
     read = settings_of(on_redis)
     assert read.state_backend == "redis"
-    assert read.redis_server is not None
-    assert (read.redis_server.host, read.redis_server.port, read.redis_server.is_tls) == (HOST, PORT, True)
-    assert read.redis_server.sign_in == (on_redis.project.passwords["kas-usa"],)
+    assert read.redis is not None
+    assert (read.redis.host, read.redis.port, read.redis.is_tls) == (HOST, PORT, True)
+    assert read.redis.sign_in == (on_redis.project.passwords["kas-usa"],)
     (authority,) = on_redis.project.kind("servers")["kas-usa"]["serverCaCerts"]
     assert read.redis_ca == authority["cert"]
     interface = {"network": "default", "subnetwork": "default"}
@@ -597,7 +597,7 @@ def test_after_destroy_the_address_is_that_of_the_new_server(on_redis):
     on_redis.ok("destroy", "--yes")
     on_redis.ok("apply")
     assert list(on_redis.project.secrets["kas-usa-redis"]) == [1, 2]
-    assert settings_of(on_redis).redis_server.sign_in == (on_redis.project.passwords["kas-usa"],)
+    assert settings_of(on_redis).redis.sign_in == (on_redis.project.passwords["kas-usa"],)
     assert on_redis.ok("apply").changes == []
 
 
