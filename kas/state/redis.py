@@ -58,8 +58,9 @@ class RedisStore:
         self._now = now
 
     def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
-        of_kaos = self._capacity - self._share if claim.of_kaos else -1
-        arguments: list[Argument] = [self._now(), self._ttl, self._capacity, self._share, of_kaos, era, *claim.digests]
+        most_of_kaos = self._capacity - self._share if claim.is_of_kaos else -1
+        limits = (self._ttl, self._capacity, self._share, most_of_kaos)
+        arguments: list[Argument] = [self._now(), *limits, era, *claim.digests]
         match self._run(CLAIM, (self._key(b"era"), *self._keys(claim)), arguments):
             case [int(outcome), int(wait)] if 0 <= outcome < len(_OUTCOMES):
                 return Claimed(_OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
@@ -102,7 +103,7 @@ class RedisStore:
         holders = (
             b"holder:" + hashlib.sha256(holder.encode("utf-8", "surrogatepass")).digest() for holder in claim.holders
         )
-        kaos = (b"kaos",) if claim.of_kaos else ()
+        kaos = (b"kaos",) if claim.is_of_kaos else ()
         return tuple(self._key(part) for part in (b"claims", *holders, *kaos))
 
     def _key(self, part: bytes) -> bytes:

@@ -39,7 +39,7 @@ local function text(number) return string.format('%.0f', number) end
 # ARGV: time, life, capacity, share, what key access objects may hold (-1: they do not count), the era that is
 # expected or nothing, digests.
 CLAIM: Final = _script("""
-local life, capacity, share, of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local life, capacity, share, most_of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if ARGV[6] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[6] then return {4, 0} end
 local number, since = #ARGV - 6, text(now)
 for i = 7, #ARGV do
@@ -51,12 +51,12 @@ local function wait()
   local oldest = redis.call('ZRANGEBYSCORE', KEYS[2], since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return oldest[2] and tonumber(oldest[2]) - now or -1
 end
-local holders = of_kaos < 0 and #KEYS or #KEYS - 1
+local holders = most_of_kaos < 0 and #KEYS or #KEYS - 1
 for i = 3, holders do
   if held(KEYS[i]) > share then return {2, wait()} end
 end
 if held(KEYS[2]) > capacity then return {3, wait()} end
-if of_kaos >= 0 and held(KEYS[#KEYS]) > of_kaos then return {3, wait()} end
+if most_of_kaos >= 0 and held(KEYS[#KEYS]) > most_of_kaos then return {3, wait()} end
 local scored = {}
 for i = 7, #ARGV do
   scored[#scored + 1] = text(now + life)
