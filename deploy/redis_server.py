@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 LABEL: Final = "kas_nation"
 _TLS: Final = "SERVER_AUTHENTICATION"
-_POLICY: Final = "noeviction"
+_MAXMEMORY_POLICY: Final = "noeviction"
 _SECONDS: Final = len("2026-01-01T00:00:00")
 
 
@@ -40,8 +40,8 @@ def shortcomings(server: Json, nation: str, network: str) -> Iterator[str]:
         yield "it asks for no password"
     if server.get("transitEncryptionMode") != _TLS:
         yield "it does not speak TLS"
-    if server.get("redisConfigs", {}).get("maxmemory-policy") != _POLICY:
-        yield f"its maxmemory-policy is not {_POLICY}: it would forget used proofs"
+    if server.get("redisConfigs", {}).get("maxmemory-policy") != _MAXMEMORY_POLICY:
+        yield f"its maxmemory-policy is not {_MAXMEMORY_POLICY}: it would forget used proofs"
     if str(server.get("authorizedNetwork", "")).rpartition("/")[2] != network:
         yield f"it is not in the network {network}"
 

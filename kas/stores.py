@@ -138,10 +138,10 @@ class Stores:
         return self._redis() if self._settings.state_backend == "redis" else self._firestore()
 
     def _redis(self) -> SharedStore:
-        from kas.state.redis import RedisStore, check_policy
+        from kas.state.redis import RedisStore, check_eviction
 
         settings, client = self._settings, self._redis_client()
-        unknown = check_policy(client)
+        unknown = check_eviction(client)
         client.close()  # before the fork
         if unknown is not None:
             line = {"severity": "WARNING", "event": "state_unchecked", "backend": "redis", "status": unknown}

@@ -1,6 +1,6 @@
 """Redis or Valkey as the shared store: claims and windows by scripts, encrypted keys as they are (decision 19).
 
-It must not evict: a server that throws away what has a life, to make room, forgets used proofs early. `check_policy` asks
+It must not evict: a server that throws away what has a life, to make room, forgets used proofs early. `check_eviction` asks
 it at the start. All keys begin with the name of this KAS, which is also what a cluster places them by.
 """
 
@@ -20,7 +20,7 @@ from kas.state.resp import Answer, Argument, ScriptUnknown
 from kas.state.shared import Claimed, LimitWindow, StoreUnavailable, Taken
 
 _OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
-_POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
+_MAXMEMORY_POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
 _MILLISECONDS: Final = 1000
 _ERA_BYTES: Final = 32
 
@@ -116,17 +116,17 @@ class RedisStore:
             return self._client.call("EVAL", script.text, len(keys), *keys, *arguments)
 
 
-def check_policy(client: Client) -> str | None:
+def check_eviction(client: Client) -> str | None:
     """What the operator should know where the server could not be asked, None where all is well.
 
     Raises ConfigError where it evicts.
     """
     with contextlib.suppress(StoreUnavailable):
         answer = client.call("INFO", "memory")
-        policy = _POLICY.search(answer) if isinstance(answer, bytes) else None
-        if policy is None:
+        found = _MAXMEMORY_POLICY.search(answer) if isinstance(answer, bytes) else None
+        if found is None:
             return "does not say its maxmemory-policy"
-        if policy[1] != b"noeviction":
+        if found[1] != b"noeviction":
             raise ConfigError(
                 "KAS_REDIS_URL: the server must have maxmemory-policy noeviction: it would forget used proofs"
             )
