@@ -62,7 +62,7 @@ class ClaimStore(Protocol):
     """Used proofs. Each call is one atomic operation, and raises StoreFailure."""
 
     def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
-        """Records all of it, or nothing; nothing where ``era`` is given and is the store's no more."""
+        """Records all of it, or nothing; nothing where ``era`` is given and is the store's no more (`nonces`)."""
 
     def era(self) -> bytes:
         """A value that the store draws when it begins with nothing, and keeps as long as what it remembers."""
