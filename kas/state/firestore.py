@@ -20,7 +20,7 @@ from typing import Final
 from kas.dataclass import dataclass
 from kas.net.deadline import Deadline, Timer
 from kas.state.claims import Claim
-from kas.state.firestore_documents import Conflict, Documents, Write, document_id
+from kas.state.firestore_documents import Conflict, Document, Documents, Write, document_id
 from kas.state.shared import Claimed, LimitWindow, StoreBusy, StoreUnavailable, Taken
 
 LEASE_SECONDS: Final = 1.0
@@ -32,6 +32,7 @@ _WAIT_SECONDS: Final = 0.005
 _MAX_WAIT_SECONDS: Final = 0.1
 _LOCKS: Final = 64
 _MAX_LEASES: Final = 10_000
+_CONTENDED: Final = "others count for the same"
 _HIT: Final = struct.Struct(">dH")  # when, and how many
 
 Hits = list[tuple[float, int]]
@@ -131,33 +132,49 @@ class FirestoreStore:
         return Taken(lease.free + 1, lease.reset - now)
 
     def _take_anew(self, window: LimitWindow, path: str, deadline: Deadline) -> Taken:
-        many = max(1, window.quota // LEASES)
-        seconds = window.seconds + (LEASE_SECONDS if many > 1 else 0.0)
         # Out of our hands before anything is written: whether a write that brought no answer was done nobody knows.
         ended = self._leases.pop(path, None)
         for attempt in range(_ATTEMPTS):
             (document,) = self._documents.read([path])
-            now = self._clock()
-            kept = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
-            hits = kept if ended is None else _given_back(kept, ended)
-            free = window.quota - sum(number for _, number in hits)
-            if free <= 0:
-                return Taken(0, hits[0][0] + seconds - now)
-            taken = min(many, free)
-            hits.append((now, taken))
-            version = "" if document is None else document.version
-            try:
-                self._documents.write([Write(path, _packed(hits), now + seconds, demands=version)])
-            except (Conflict, StoreBusy):
-                wait = self._random() * min(_MAX_WAIT_SECONDS, _WAIT_SECONDS * 2**attempt)
-                if self._timer() + wait >= deadline.end:
-                    break
-                self._sleep(wait)
-                continue
-            reset = hits[0][0] + seconds
-            self._lease(path, _Lease(now, taken - 1, free - 1, now + LEASE_SECONDS, reset))
-            return Taken(free, reset - now)
-        raise StoreBusy("others count for the same")
+            if (taken := self._try_to_take(window, path, document, ended)) is not None:
+                return taken
+            self._wait(attempt, deadline)
+        raise StoreBusy(_CONTENDED)
+
+    def _try_to_take(
+        self, window: LimitWindow, path: str, document: Document | None, ended: _Lease | None
+    ) -> Taken | None:
+        """None where somebody else has written since ``document`` was read."""
+        lease_size = max(1, window.quota // LEASES)
+        seconds = window.seconds + (LEASE_SECONDS if lease_size > 1 else 0.0)
+        now = self._clock()
+        hits = _counted(document, ended, now, seconds)
+        free = window.quota - sum(number for _, number in hits)
+        if free <= 0:
+            return Taken(0, hits[0][0] + seconds - now)
+        size = min(lease_size, free)
+        hits.append((now, size))
+        if not self._replace(path, document, hits, now + seconds):
+            return None
+        reset = hits[0][0] + seconds
+        self._lease(path, _Lease(now, size - 1, free - 1, now + LEASE_SECONDS, reset))
+        return Taken(free, reset - now)
+
+    def _replace(self, path: str, document: Document | None, hits: Hits, expires: float) -> bool:
+        """Whether it was as it was read."""
+        version = "" if document is None else document.version
+        try:
+            self._documents.write([Write(path, _packed(hits), expires, demands=version)])
+        except (Conflict, StoreBusy):
+            return False
+        return True
+
+    def _wait(self, attempt: int, deadline: Deadline) -> None:
+        """Raises StoreBusy where the deadline would pass meanwhile."""
+        seconds = self._random() * min(_MAX_WAIT_SECONDS, _WAIT_SECONDS * 2**attempt)
+        if self._timer() + seconds >= deadline.end:
+            raise StoreBusy(_CONTENDED)
+        self._sleep(seconds)
 
     def _lease(self, path: str, lease: _Lease) -> None:
         """Where there are too many, all are dropped: their places stay taken until they end, which is soon."""
@@ -172,6 +189,12 @@ class FirestoreStore:
 
     def _key_path(self, name: bytes) -> str:
         return f"kas-{self._name}-keys/{document_id(name)}"
+
+
+def _counted(document: Document | None, ended: _Lease | None, now: float, seconds: float) -> Hits:
+    """The hits of the last ``seconds``, without what is given back of a lease."""
+    hits = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
+    return hits if ended is None else _given_back(hits, ended)
 
 
 def _given_back(hits: Hits, lease: _Lease) -> Hits:

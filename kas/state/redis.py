@@ -15,11 +15,10 @@ from typing import Any, Final, Protocol
 
 from kas.errors import ConfigError
 from kas.state.claims import Claim, share_of
-from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, RELEASE, TAKE, Script
+from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, OUTCOMES, RELEASE, TAKE, Script
 from kas.state.resp import Answer, Argument, ScriptUnknown
 from kas.state.shared import Claimed, LimitWindow, StoreUnavailable, Taken
 
-_OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
 _MAXMEMORY_POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
 _MILLISECONDS: Final = 1000
 _ERA_BYTES: Final = 32
@@ -62,8 +61,8 @@ class RedisStore:
         limits = (self._ttl, self._capacity, self._share, most_of_kaos)
         arguments: list[Argument] = [self._now(), *limits, era, *claim.digests]
         match self._run(CLAIM, (self._key(b"era"), *self._keys(claim)), arguments):
-            case [int(outcome), int(wait)] if 0 <= outcome < len(_OUTCOMES):
-                return Claimed(_OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
+            case [int(outcome), int(wait)] if 0 <= outcome < len(OUTCOMES):
+                return Claimed(OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
 
     def era(self) -> bytes:
