@@ -119,10 +119,10 @@ def _warm(server: Emulator) -> None:
 
 
 @contextlib.contextmanager
-def instances(stand: Stand, of: Backend, number: int, **changes: str) -> Iterator[list[Server]]:
+def instances(stand: Stand, store: Backend, number: int, **changes: str) -> Iterator[list[Server]]:
     """So many, ready; ``changes`` are settings of all."""
     limit = {"KAS_RATE_REWRAP_PER_MINUTE": str(CALLER_LIMIT)}
-    environment = {**stand.deployment.kas.environment, **limit, **of.settings, **changes}
+    environment = {**stand.deployment.kas.environment, **limit, **store.settings, **changes}
     function = replace(stand.deployment.kas, environment=environment)
     with contextlib.ExitStack() as started:
         servers = [_start(started, stand, function) for _ in range(number)]

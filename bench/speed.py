@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from bench.asked import Dialect, new_document
+from bench.asked import Route, new_document
 from bench.floor import cpu_of
 from bench.host import BenchFailed
 from bench.report import machine, write_report
@@ -34,7 +34,7 @@ _DOCUMENTS: Final = 5  # that are asked for again and again
 class Case:
     """So many requests of so many key access objects; ``repeated``: the keys were asked for a moment before."""
 
-    dialect: Dialect
+    route: Route
     kid: str
     kaos: int
     requests: int
@@ -94,7 +94,7 @@ def costs(stand: Stand, rounds: int, cases: Mapping[str, Case] = CASES) -> Costs
 
 def _cost(stand: Stand, kas: Server, case: Case) -> Cost:
     number = _DOCUMENTS if case.repeated else case.requests
-    documents = [new_document(case.dialect, stand.holders[case.kid], case.kaos) for _ in range(number)]
+    documents = [new_document(case.route, stand.holders[case.kid], case.kaos) for _ in range(number)]
     if case.repeated:
         before = stand.ask(kas, documents)
         kas.send([one.raw for one in before])
@@ -139,7 +139,7 @@ def waiting(name: str, connections: int) -> str:
 
 
 def _waits(stand: Stand, kas: Server, case: Case, connections: int, number: int) -> Waits:
-    documents = [new_document(case.dialect, stand.holders[case.kid], case.kaos) for _ in range(number)]
+    documents = [new_document(case.route, stand.holders[case.kid], case.kaos) for _ in range(number)]
     asked = stand.ask(kas, documents)
     loaded, cpu = kas.send([one.raw for one in asked], connections)
     for one, exchanged in zip(asked, loaded.exchanged, strict=True):
