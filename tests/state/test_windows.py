@@ -142,8 +142,8 @@ def test_steady_caller_has_his_whole_limit_of_several_instances(firestore):
 
 def test_what_is_given_back_is_given_once(firestore):
     """Where the write that gives it back brings no answer, it is nobody's: it may have been done."""
-    clock, store = Time(), firestore.store()
-    store._clock = clock
+    clock = Time()
+    store = firestore.store(clock=clock)
     window, write = LimitWindow("w", 400, 60.0, 1000), store._documents.write
     assert [store.take(window, b"key").free for _ in range(2)] == [400, 399]
     clock.now += 1
