@@ -184,7 +184,7 @@ class Settings:
         state_key,
         "1–2 of base64url, 32 bytes each, comma between; or empty",
         "",
-        "seals unwrapped keys in a shared store: the current one first, then the previous",
+        "encrypts unwrapped keys in a shared store: the current one first, then the previous",
         is_secret=True,
     )
     state_timeout_milliseconds: int = count(
