@@ -1,4 +1,4 @@
-"""Requests made beforehand in either dialect: their bytes, the check of the answer, and the floor below each."""
+"""Requests made beforehand for each route: their bytes, the check of the answer, and the floor below each."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from local.client.rewrap import Json, bind_policy, build_request
 from tests.opentdf import wire
 from tests.opentdf.pieces import OAEP_SHA1, bind, open_key, pem, policy_text, request_token, wrap
 
-Dialect = Literal["acp240", "rest", "proto"]
-PATHS: Final[Mapping[Dialect, str]] = {
+Route = Literal["acp240", "rest", "proto"]
+PATHS: Final[Mapping[Route, str]] = {
     "acp240": "/rewrap",
     "rest": "/kas/v2/rewrap",
     "proto": "/kas.AccessService/Rewrap",
 }
-_OAEP: Final[Mapping[Dialect, padding.OAEP]] = {"acp240": OAEP_SHA256, "rest": OAEP_SHA1, "proto": OAEP_SHA1}
+_OAEP: Final[Mapping[Route, padding.OAEP]] = {"acp240": OAEP_SHA256, "rest": OAEP_SHA1, "proto": OAEP_SHA1}
 _KEY_BYTES: Final = 32
 _ATTRIBUTES: Final = (
     "https://kas.example/attr/classification/value/SECRET",
@@ -74,41 +74,41 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data keys under one policy, in the form of a dialect; ``kaos`` are wrapped and bound, not signed."""
+    """Data keys under one policy, in the form that a route takes; ``kaos`` are wrapped and bound, not signed."""
 
-    dialect: Dialect
+    route: Route
     holder: Holder
     keys: Sequence[bytes]
     policy: Any
     kaos: Sequence[Json]
 
 
-def new_document(dialect: Dialect, holder: Holder, number: int) -> Document:
+def new_document(route: Route, holder: Holder, number: int) -> Document:
     """So many keys, all wrapped to ``holder``."""
     keys = [secrets.token_bytes(_KEY_BYTES) for _ in range(number)]
-    if dialect == "acp240":
+    if route == "acp240":
         bound = [{"url": f"{BASE}/rewrap", "policyBinding": bind_policy(one, POLICY)} for one in keys]
         policy: Any = POLICY
     else:
         policy = policy_text(_ATTRIBUTES)
         bound = [{"url": f"{BASE}/kas", "policyBinding": bind(one, policy)} for one in keys]
     own = {"protocol": "kas", "kid": holder.kid}
-    kaos = [{**own, **_carry(dialect, holder, key), **binding} for key, binding in zip(keys, bound, strict=True)]
-    return Document(dialect, holder, keys, policy, kaos)
+    kaos = [{**own, **_carry(route, holder, key), **binding} for key, binding in zip(keys, bound, strict=True)]
+    return Document(route, holder, keys, policy, kaos)
 
 
 def ask(user: User, document: Document, nonce: str | None) -> Asked:
     """For all keys of a document."""
-    path, floor = PATHS[document.dialect], Floor()
+    path, floor = PATHS[document.route], Floor()
     proof = make_proof(user.proof_key, "POST", BASE + path, time.time(), token=user.token, nonce=nonce)
     floor.verify_jws(user.issuer, user.token)
     floor.verify_jws(user.public, proof)
     _put_keys(floor, document)
-    body, read = (_acp240 if document.dialect == "acp240" else _opentdf)(user, document, proof, floor)
+    body, read = (_acp240 if document.route == "acp240" else _opentdf)(user, document, proof, floor)
     headers = {
         "Authorization": f"DPoP {user.token}",
         "DPoP": proof,
-        "Content-Type": "application/proto" if document.dialect == "proto" else "application/json",
+        "Content-Type": "application/proto" if document.route == "proto" else "application/json",
     }
 
     def check(answer: Answer) -> None:
@@ -118,20 +118,20 @@ def ask(user: User, document: Document, nonce: str | None) -> Asked:
     return Asked(raw_request("POST", path, headers, body), check, floor)
 
 
-def _carry(dialect: Dialect, holder: Holder, data_key: bytes) -> Json:
+def _carry(route: Route, holder: Holder, data_key: bytes) -> Json:
     """The members of a key access object that carry a key."""
     public = holder.private.public_key()
     if isinstance(public, rsa.RSAPublicKey):
-        return {"type": "wrapped", "wrappedKey": b64(public.encrypt(data_key, _OAEP[dialect]))}
+        return {"type": "wrapped", "wrappedKey": b64(public.encrypt(data_key, _OAEP[route]))}
     return wrap(data_key, public)
 
 
 def _put_keys(floor: Floor, document: Document) -> None:
-    message = canonical(document.policy) if document.dialect == "acp240" else document.policy.encode()
+    message = canonical(document.policy) if document.route == "acp240" else document.policy.encode()
     for kao, data_key in zip(document.kaos, document.keys, strict=True):
         sent = kao.get("ephemeralPublicKey")
         ephemeral: Any = None if sent is None else load_pem_public_key(sent.encode())
-        floor.unwrap(document.holder.private, from_b64(kao["wrappedKey"]), ephemeral, _OAEP[document.dialect])
+        floor.unwrap(document.holder.private, from_b64(kao["wrappedKey"]), ephemeral, _OAEP[document.route])
         floor.bind(data_key, message)
 
 
@@ -163,7 +163,7 @@ def _opentdf(user: User, document: Document, _proof: str, floor: Floor) -> _Buil
     token = request_token(user.proof_key, text, {}, {})
     floor.verify_jws(user.public, token)
     floor.wrap(receiving.public_key(), document.keys)
-    if document.dialect == "rest":
+    if document.route == "rest":
         return json.dumps({"signedRequestToken": token}).encode(), lambda answer: _read_json(answer, receiving)
     return wire.message((1, token)), lambda answer: _read_proto(answer, receiving)
 

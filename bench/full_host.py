@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # without importing what it comes from
     from kas.cache import TtlCache
     from kas.datakey import DataKey
     from kas.ratelimit import SlidingWindow
-    from kas.state.memory import MemoryReplayStore
+    from kas.state.own_replay import MemoryReplayStore
 
 _ROOM = 5_000
 _NEVER = 1e9
@@ -28,7 +28,7 @@ def fill() -> None:
     from kas.cache import TtlCache
     from kas.datakey import DataKey
     from kas.ratelimit import SlidingWindow
-    from kas.state.memory import MemoryReplayStore
+    from kas.state.own_replay import MemoryReplayStore
 
     for found in gc.get_objects():
         if isinstance(found, MemoryReplayStore):

@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeVar
 
 MIN_ROUNDS: Final = 9
 Result = TypeVar("Result")
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,16 @@ def beside(
     return {name: results[1:] for name, results in found.items()}
 
 
-def interleaved(cases: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
+def interleaved(cases: Mapping[Name, Callable[[], Result]], rounds: int) -> dict[Name, list[Result]]:
     """The results of each case in each round; a round before them warms files and caches."""
-    found: dict[str, list[Result]] = {name: [] for name in cases}
+    found: dict[Name, list[Result]] = {name: [] for name in cases}
     for names in _orders(list(cases), rounds):
         for name in names:
             found[name].append(cases[name]())
     return {name: results[1:] for name, results in found.items()}
 
 
-def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
+def _orders(names: list[Name], rounds: int) -> Iterator[list[Name]]:
     """Of the round before and of each: every one begins with another."""
     for number in range(rounds + 1):
         first = number % len(names)

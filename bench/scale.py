@@ -19,7 +19,7 @@ from bench.report import machine, write_report
 from bench.rounds import MIN_ROUNDS
 from bench.scale_kill import killed
 from bench.scale_limit import counted
-from bench.scale_load import KIDS, SIZES, lines, nonces_in_memory, throughput
+from bench.scale_load import KIDS, SIZES, nonces_in_memory, running_fleets, throughput
 from bench.scale_operations import operations
 from bench.scale_replay import accepted
 from bench.scale_stand import FIRESTORE, MEMORY, REDIS, Backend, available, backend, instances
@@ -54,13 +54,13 @@ def measure(names: Sequence[str], amounts: Amounts) -> Found:
     found = Found()
     with standing(KIDS) as stand, contextlib.ExitStack() as running:
         backends = [running.enter_context(backend(stand, name)) for name in names]
-        with lines(stand, backends, amounts.sizes) as every:
+        with running_fleets(stand, backends, amounts.sizes) as fleets:
             _tell("rewraps")
-            found.rows = throughput(every, amounts.rounds, amounts.requests)
+            found.rows = throughput(fleets, amounts.rounds, amounts.requests)
             if MEMORY in names:
                 several = [size for size in amounts.sizes if size > 1]
-                found.nonces = {size: nonces_in_memory(every, size, amounts.requests) for size in several}
-            for one, servers in every.fleets.values():
+                found.nonces = {size: nonces_in_memory(fleets, size, amounts.requests) for size in several}
+            for one, servers in fleets.by_store.values():
                 _tell(f"replays in {one.name}")
                 found.replays[one.name] = accepted(stand, one, servers, amounts.proofs)
                 if one.is_shared:
@@ -71,22 +71,22 @@ def measure(names: Sequence[str], amounts: Amounts) -> Found:
     return found
 
 
-def _measure(stand: Stand, of: Backend, amounts: Amounts, found: Found) -> None:
+def _measure(stand: Stand, store: Backend, amounts: Amounts, found: Found) -> None:
     """What needs instances of its own."""
-    size, limits = max(amounts.sizes), amounts.limits if of.is_shared else amounts.limits[:1]
-    found.limits[of.name] = []
+    size, limits = max(amounts.sizes), amounts.limits if store.is_shared else amounts.limits[:1]
+    found.limits[store.name] = []
     for limit in limits:
-        _tell(f"limits in {of.name}")
-        with instances(stand, of, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers:
-            found.limits[of.name].append(counted(stand, of, servers, limit))
-            if of.is_shared and limit == max(limits):
-                found.limits[of.name].append(counted(stand, of, servers, limit, amounts.steady_seconds))
-    if of.is_shared:
-        _tell(f"deaths with {of.name}")
-        found.kills[of.name] = [killed(stand, of, amounts.kill_requests) for _ in range(amounts.kills)]
+        _tell(f"limits in {store.name}")
+        with instances(stand, store, size, KAS_RATE_REWRAP_PER_MINUTE=str(limit)) as servers:
+            found.limits[store.name].append(counted(stand, store, servers, limit))
+            if store.is_shared and limit == max(limits):
+                found.limits[store.name].append(counted(stand, store, servers, limit, amounts.steady_seconds))
+    if store.is_shared:
+        _tell(f"deaths with {store.name}")
+        found.kills[store.name] = [killed(stand, store, amounts.kill_requests) for _ in range(amounts.kills)]
     else:
-        with instances(stand, of, size, KAS_REWRAP_DPOP_NONCE="off") as servers:
-            found.without = accepted(stand, of, servers, min(amounts.proofs, _WITHOUT))
+        with instances(stand, store, size, KAS_REWRAP_DPOP_NONCE="off") as servers:
+            found.accepted_without_nonces = accepted(stand, store, servers, min(amounts.proofs, _WITHOUT))
 
 
 def _tell(name: str) -> None:
@@ -97,7 +97,7 @@ def main() -> int:
     default = Amounts()
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
-    parser.add_argument("--rounds", type=int, default=default.rounds, help="2 or more")
+    parser.add_argument("--rounds", type=int, default=default.rounds, help=f"{MIN_ROUNDS} or more")
     parser.add_argument("--requests", type=int, default=default.requests, help="of each row in a round")
     parser.add_argument("--proofs", type=int, default=default.proofs, help="brought to all instances at once")
     parser.add_argument("--limits", type=int, nargs="+", default=default.limits, help="a minute, of one caller")
@@ -105,6 +105,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=default.kills)
     parser.add_argument("--kill-requests", type=int, default=default.kill_requests)
     asked = vars(parser.parse_args())
+    if asked["rounds"] < MIN_ROUNDS:
+        parser.error(f"--rounds: {MIN_ROUNDS} or more")
     before = machine()
     names, missing = available(asked.pop("backends"))
     found = measure(names, Amounts(**asked))

@@ -36,13 +36,13 @@ _DEAD: Final = ("Z", "X")  # states of a process, see proc(5)
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """``open`` connections of nginx to the instance when it was killed; ``failed`` requests, all answered 502, and how many of
-    them had been sent to it; how many went on to the other; how many proofs that were accepted before were tried again, and refused; of
-    the failed ones, how many proofs were used.
+    """``open_connections`` of nginx to the instance when it was killed; ``failed`` requests, all answered 502, and how many
+    of them had been sent to it; how many went on to the other; how many proofs that were accepted before were tried again,
+    and refused; of the failed ones, how many proofs were used.
     """
 
     requests: int
-    open: int
+    open_connections: int
     failed: int
     failed_there: int
     passed_on: int
@@ -52,7 +52,7 @@ class Killed:
     @property
     def lost(self) -> int:
         """What failed beyond the open connections."""
-        return self.failed - min(self.failed_there, self.open)
+        return self.failed - min(self.failed_there, self.open_connections)
 
 
 def killed(stand: Stand, backend: Backend, requests: int) -> Killed:

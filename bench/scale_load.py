@@ -28,6 +28,8 @@ CONNECTIONS: Final = 8
 KID: Final = "acp-2048"
 KIDS: Final = (KID, "tdf-2048", "ec-256")  # as deployed
 
+Size = tuple[str, int]  # a store, and so many instances on it
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -45,42 +47,45 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """``fleets`` by store; nginx passes from ``ports`` on to the first so many of a fleet."""
+class Fleets:
+    """The instances ``by_store``; nginx passes from ``ports`` on to the first so many of a fleet."""
 
     stand: Stand
-    fleets: Mapping[str, tuple[Backend, Sequence[Server]]]
-    ports: Mapping[tuple[str, int], int]
+    by_store: Mapping[str, tuple[Backend, Sequence[Server]]]
+    ports: Mapping[Size, int]
     nginx: Nginx
 
 
 def name_of(backend: str, size: int) -> str:
+    """As people read it."""
     return f"{backend}, {size} instance{'s' if size > 1 else ''}"
 
 
 @contextlib.contextmanager
-def lines(stand: Stand, backends: Sequence[Backend], sizes: Sequence[int] = SIZES, **changes: str) -> Iterator[Lines]:
+def running_fleets(
+    stand: Stand, backends: Sequence[Backend], sizes: Sequence[int] = SIZES, **changes: str
+) -> Iterator[Fleets]:
     """Every instance that is measured, and one nginx before all; ``changes`` are settings of the instances."""
     with contextlib.ExitStack() as started:
-        fleets = {
+        by_store = {
             one.name: (one, started.enter_context(instances(stand, one, max(sizes), **changes))) for one in backends
         }
-        ports = {(name, size): free_port() for name in fleets for size in sizes}
-        groups = {port: [one.port for one in fleets[name][1][:size]] for (name, size), port in ports.items()}
+        ports = {(name, size): free_port() for name in by_store for size in sizes}
+        groups = {port: [one.port for one in by_store[name][1][:size]] for (name, size), port in ports.items()}
         folder = stand.folder / "nginx"
         folder.mkdir()
-        yield Lines(stand, fleets, ports, started.enter_context(nginx(folder, groups)))
+        yield Fleets(stand, by_store, ports, started.enter_context(nginx(folder, groups)))
 
 
-def throughput(of: Lines, rounds: int, requests: int) -> dict[str, list[Row]]:
+def throughput(fleets: Fleets, rounds: int, requests: int) -> dict[Size, list[Row]]:
     """Each store and size in each round. Raises BenchFailed where an answer is not right, or a store failed."""
-    cases: dict[str, Callable[[], Row]] = {
-        name_of(name, size): partial(_row, of, name, size, requests)
-        for name, size in of.ports
+    cases: dict[Size, Callable[[], Row]] = {
+        (name, size): partial(_row, fleets, name, size, requests)
+        for name, size in fleets.ports
         if _is_measured(name, size)
     }
     found = interleaved(cases, rounds)
-    if told := [line for _, servers in of.fleets.values() for line in troubles(servers)]:
+    if told := [line for _, servers in fleets.by_store.values() for line in troubles(servers)]:
         raise BenchFailed(f"a store failed: {told}")
     return found
 
@@ -89,15 +94,15 @@ def _is_measured(name: str, size: int) -> bool:
     return name != MEMORY or size == 1
 
 
-def _row(of: Lines, name: str, size: int, requests: int) -> Row:
-    backend, servers = of.fleets[name][0], of.fleets[name][1][:size]
-    asked = of.stand.ask(servers[0], new_documents(of.stand, requests))
+def _row(fleets: Fleets, name: str, size: int, requests: int) -> Row:
+    backend, servers = fleets.by_store[name][0], fleets.by_store[name][1][:size]
+    asked = fleets.stand.ask(servers[0], new_documents(fleets.stand, requests))
 
     def cpu() -> tuple[float, float, float]:
-        return sum(cpu_seconds(one.pid) for one in servers), backend.cpu_seconds(), cpu_seconds(of.nginx.pid)
+        return sum(cpu_seconds(one.pid) for one in servers), backend.cpu_seconds(), cpu_seconds(fleets.nginx.pid)
 
     before = cpu()
-    loaded = of.stand.load.send(of.ports[name, size], [one.raw for one in asked], CONNECTIONS)
+    loaded = fleets.stand.load.send(fleets.ports[name, size], [one.raw for one in asked], CONNECTIONS)
     spent = [1000 * (now - then) / requests for then, now in zip(before, cpu(), strict=True)]
     check_all(asked, loaded)
     cuts = statistics.quantiles([1000 * one.seconds for one in loaded.exchanged], n=100, method="inclusive")
@@ -126,17 +131,17 @@ class Nonces:
     second: int
 
 
-def nonces_in_memory(of: Lines, size: int, requests: int) -> Nonces:
+def nonces_in_memory(fleets: Fleets, size: int, requests: int) -> Nonces:
     """Every request has a nonce that one instance made. Raises BenchFailed for an answer that is neither right nor a
     challenge.
     """
-    stand, servers = of.stand, of.fleets[MEMORY][1][:size]
+    stand, servers = fleets.stand, fleets.by_store[MEMORY][1][:size]
     documents, users = new_documents(stand, requests), stand.users.some(requests)
     nonces: list[str | None] = [servers[0].nonce()] * requests
     left, accepted = list(range(requests)), []
     for _ in range(2):
         asked = [ask(users[one], documents[one], nonces[one]) for one in left]
-        loaded = stand.load.send(of.ports[MEMORY, size], [one.raw for one in asked], CONNECTIONS)
+        loaded = stand.load.send(fleets.ports[MEMORY, size], [one.raw for one in asked], CONNECTIONS)
         challenged = []
         for number, one, exchanged in zip(left, asked, loaded.exchanged, strict=True):
             answer = exchanged.answer()

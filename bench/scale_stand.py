@@ -17,12 +17,12 @@ from typing import Any, Final
 from bench.fronts import fronts
 from bench.host import BenchFailed, Connection, Function, cpu_seconds, running
 from bench.speed_stand import Server, Stand
-from kas.state.shared import Window
+from kas.state.shared import LimitWindow
 from local.client import Answer
 from local.ending import undisturbed
 from local.firestore_emulator import NO_EMULATOR, PROJECT, Emulator, emulator, owner_tokens
 from local.ports import free_port
-from local.redis_server import Redis, redis_server
+from local.redis_server import Redis, running_redis
 from tests.interop.tls_front import make_certificates
 
 MEMORY: Final = "memory"
@@ -89,7 +89,7 @@ def _secret() -> str:
 @contextlib.contextmanager
 def _redis(_stand: Stand, folder: Path) -> Iterator[Backend]:
     authority, certificate = make_certificates(folder)
-    with redis_server(folder, authority, certificate) as server:
+    with running_redis(folder, authority, certificate) as server:
         settings = {"KAS_REDIS_URL": server.url, "KAS_REDIS_CA_PATH": str(authority)}
         yield Backend(REDIS, settings, server.process.pid, server)
 
@@ -114,15 +114,15 @@ def _warm(server: Emulator) -> None:
     """The first calls of a program in Java take as long as no call of Firestore does."""
     store = server.store()
     for number in range(_WARMING):
-        store.take(Window("warm", CALLER_LIMIT, 1.0, CALLER_LIMIT), bytes([number % 256]))
+        store.take(LimitWindow("warm", CALLER_LIMIT, 1.0, CALLER_LIMIT), bytes([number % 256]))
         store.find([bytes([number % 256])])
 
 
 @contextlib.contextmanager
-def instances(stand: Stand, of: Backend, number: int, **changes: str) -> Iterator[list[Server]]:
+def instances(stand: Stand, store: Backend, number: int, **changes: str) -> Iterator[list[Server]]:
     """So many, ready; ``changes`` are settings of all."""
     limit = {"KAS_RATE_REWRAP_PER_MINUTE": str(CALLER_LIMIT)}
-    environment = {**stand.deployment.kas.environment, **limit, **of.settings, **changes}
+    environment = {**stand.deployment.kas.environment, **limit, **store.settings, **changes}
     function = replace(stand.deployment.kas, environment=environment)
     with contextlib.ExitStack() as started:
         servers = [_start(started, stand, function) for _ in range(number)]

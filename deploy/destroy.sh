@@ -133,7 +133,7 @@ remove_secrets() {
 	[[ $WITH_SECRETS == yes ]] || return 0
 	step 'secrets' 'you need roles/secretmanager.admin, or roles/owner, on the project'
 	for name in "${ALL_SECRETS[@]}"; do
-		[[ $name != "$SEALED" ]] || continue
+		[[ $name != "$SEALED_SECRET" ]] || continue
 		! found secrets describe "$name" '--format=value(name)' || change secrets delete "$name"
 	done
 }

@@ -54,9 +54,9 @@ derive_names() {
 	esac
 	SERVICE=${SERVICE:-kas-$NATION}
 	RING=kas-$NATION
-	SIGNING=kas-$NATION-signing NONCE=kas-$NATION-nonce SEALED=kas-$NATION-ec
-	STATE_KEY=kas-$NATION-state REDIS_URL=kas-$NATION-redis STORE=kas-$NATION
-	ALL_SECRETS=("$SIGNING" "$NONCE" "$SEALED" "$STATE_KEY" "$REDIS_URL")
+	SIGNING_SECRET=kas-$NATION-signing NONCE_SECRET=kas-$NATION-nonce SEALED_SECRET=kas-$NATION-ec
+	STATE_SECRET=kas-$NATION-state REDIS_SECRET=kas-$NATION-redis STORE=kas-$NATION
+	ALL_SECRETS=("$SIGNING_SECRET" "$NONCE_SECRET" "$SEALED_SECRET" "$STATE_SECRET" "$REDIS_SECRET")
 	REPOSITORY=cloud-run-source-deploy
 	TAG=candidate
 }
@@ -96,7 +96,7 @@ choose_state() {
 }
 
 # The server has an address of a network alone, to which a service of Cloud Run can be connected and a function cannot.
-choose_way() {
+choose_egress() {
 	EGRESS=''
 	[[ $STATE == redis ]] || return 0
 	[[ $VIA == run ]] || refuse 'STATE=redis needs --via run: gcloud connects no function to a network'
@@ -153,6 +153,6 @@ check_options() {
 	check_keys
 	check_money
 	choose_edge
-	choose_way
+	choose_egress
 	[[ $TRAFFIC == yes || $VIA == run ]] || refuse '--no-traffic needs --via run: a function always serves its newest revision'
 }

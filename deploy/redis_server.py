@@ -2,9 +2,9 @@
 
     python3 -m deploy.redis_server state SERVER_JSON NATION NETWORK     its state, where it is as it should be
     python3 -m deploy.redis_server older SERVER_JSON TIME               status 0 where a secret of that time is of one before
-    python3 -m deploy.redis_server address                              its URL, of what standard input says
+    python3 -m deploy.redis_server url                                  its URL, of what standard input says
 
-``address`` reads the password, which is a secret, and in the next line host and port: none of them is an argument.
+``url`` reads the password, which is a secret, and in the next line host and port: none of them is an argument.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 
 LABEL: Final = "kas_nation"
 _TLS: Final = "SERVER_AUTHENTICATION"
-_POLICY: Final = "noeviction"
+_MAXMEMORY_POLICY: Final = "noeviction"
 _SECONDS: Final = len("2026-01-01T00:00:00")
 
 
@@ -40,8 +40,8 @@ def shortcomings(server: Json, nation: str, network: str) -> Iterator[str]:
         yield "it asks for no password"
     if server.get("transitEncryptionMode") != _TLS:
         yield "it does not speak TLS"
-    if server.get("redisConfigs", {}).get("maxmemory-policy") != _POLICY:
-        yield f"its maxmemory-policy is not {_POLICY}: it would forget used proofs"
+    if server.get("redisConfigs", {}).get("maxmemory-policy") != _MAXMEMORY_POLICY:
+        yield f"its maxmemory-policy is not {_MAXMEMORY_POLICY}: it would forget used proofs"
     if str(server.get("authorizedNetwork", "")).rpartition("/")[2] != network:
         yield f"it is not in the network {network}"
 
@@ -56,12 +56,12 @@ def state(server: Json, nation: str, network: str) -> str:
     return str(server["state"])
 
 
-def is_older(server: Json, made: str) -> bool:
+def predates(made: str, server: Json) -> bool:
     """Whether something made at this time, as Google writes it, is from before the server; also where there is none yet."""
     return not server or made[:_SECONDS] < str(server["createTime"])[:_SECONDS]
 
 
-def address(said: TextIO) -> str:
+def url(said: TextIO) -> str:
     """``rediss://:PASSWORD@HOST:PORT/0``. Raises Refused where anything is missing."""
     password = said.readline().strip()
     host, _, port = said.readline().strip().partition("\t")
@@ -76,9 +76,9 @@ def main(arguments: Sequence[str]) -> int:
             case ["state", path, nation, network]:
                 print(state(_read(path), nation, network))
             case ["older", path, made]:
-                return 0 if is_older(_read(path), made) else 1
-            case ["address"]:
-                sys.stdout.write(address(sys.stdin))
+                return 0 if predates(made, _read(path)) else 1
+            case ["url"]:
+                sys.stdout.write(url(sys.stdin))
             case _:
                 return 2
     except Refused as refusal:

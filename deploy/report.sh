@@ -7,7 +7,7 @@ status() {
 	step status 'see the reason'
 	say "project $PROJECT ($NUMBER), $REGION, billing account $BILLING_ACCOUNT"
 	read_service
-	python3 -m deploy.state "$WORK/service.json"
+	python3 -m deploy.status "$WORK/service.json"
 	for key in acp240 opentdf seal; do
 		found kms keys versions list "--key=$key" "--keyring=$RING" "--location=$REGION" \
 			'--format=value(name.basename(),state,algorithm,protectionLevel)' || continue

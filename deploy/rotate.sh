@@ -2,8 +2,8 @@
 # Rotations. What a rotation has done is seen in the project, so one that broke off is continued, and not begun again: a
 # version that is newer than the deployed one waits to be deployed, and one of today that is deployed was the rotation.
 
-declare -A NEWEST=() HELD=() # by secret: the number of its newest version, and how many values that has
-PAIRED=()                    # secrets that have two values while they change
+declare -A NEWEST=() VALUES=() # by secret: the number of its newest version, and how many values that has
+PAIRED=()                      # secrets that have two values while they change
 
 rotate_key() {
 	local number deployed
@@ -14,7 +14,7 @@ rotate_key() {
 	deployed=$(deployed_version key "$ARGUMENT")
 	if ((number > deployed)) || [[ $WAITING != - ]]; then
 		say "# goes on with version $number, which is not deployed yet"
-	elif is_of_today "${VERSIONS[$ARGUMENT]}" "$number"; then
+	elif is_done_today "${VERSIONS[$ARGUMENT]}" "$number"; then
 		return
 	else
 		change kms keys versions create "--key=$ARGUMENT" "--keyring=$RING" "--location=$REGION"
@@ -33,14 +33,20 @@ begin_rotation() { # NAME
 	read -r _ WAITING _ < <(python3 -m deploy.revisions candidate "$WORK/service.json" "$TAG")
 }
 
-is_of_today() { # VERSIONS NUMBER: made by a rotation within a day; then nothing is left to do
-	local now day_ago made
-	printf -v now '%(%s)T' -1
-	TZ=UTC0 printf -v day_ago '%(%Y-%m-%dT%H:%M:%S)T' "$((now - 86400))"
+is_done_today() { # VERSIONS NUMBER, which is deployed: says so where nothing is left to do, unless --yes asks for another
+	local made
 	made=$(grep -E "/$2"$'\t' <<<"$1")
 	made=${made##*$'\t'}
-	(($2 > 1)) && [[ $YES == no && $made > $day_ago ]] || return 1
+	# The first version is of no rotation.
+	(($2 > 1)) && [[ $YES == no ]] && is_of_today "$made" || return 1
 	say "# version $2 was made at $made and is deployed: nothing is left to do; --yes makes another"
+}
+
+is_of_today() { # TIME, as Google writes it: within a day
+	local now day_ago
+	printf -v now '%(%s)T' -1
+	TZ=UTC0 printf -v day_ago '%(%Y-%m-%dT%H:%M:%S)T' "$((now - 86400))"
+	[[ $1 > $day_ago ]]
 }
 
 finish_rotation() {
@@ -61,15 +67,15 @@ newest_secret() { # SECRET: the number of its newest version that works
 
 read_rotated() { # the secrets: of each the newest version, and of those of two values how many it has
 	local name
-	HELD=() NEWEST=()
-	for name in "$SIGNING" "${PAIRED[@]}"; do
+	VALUES=() NEWEST=()
+	for name in "$SIGNING_SECRET" "${PAIRED[@]}"; do
 		read_secret "$name" || stop "there is no secret $name: ./deploy.sh apply makes it"
 		NEWEST[$name]=$(newest_secret "$name")
 	done
 	for name in "${PAIRED[@]}"; do # neither is kept or shown
-		HELD[$name]=$(gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name" "--project=$PROJECT" \
+		VALUES[$name]=$(gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name" "--project=$PROJECT" \
 			2>"$WORK/said" | tr -cd , | wc -c) || failed gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name"
-		HELD[$name]=$((HELD[$name] + 1))
+		VALUES[$name]=$((VALUES[$name] + 1))
 	done
 }
 
@@ -87,21 +93,21 @@ deployed_version() { # key|secret NAME
 #   2. new,old → new: deployed
 rotate_secrets() {
 	local name
-	PAIRED=("$NONCE")
-	[[ $STATE == memory ]] || PAIRED+=("$STATE_KEY")
+	PAIRED=("$NONCE_SECRET")
+	[[ $STATE == memory ]] || PAIRED+=("$STATE_SECRET")
 	begin_rotation 'rotation of the secrets'
 	ADVICE='you need roles/secretmanager.admin, or roles/owner, on the project'
 	read_rotated
 	if is_settled && [[ $WAITING == - ]]; then
-		! is_of_today "${SECRETS[$NONCE]}" "${NEWEST[$NONCE]}" || return 0
-		add_second "$NONCE"
+		! is_done_today "${SECRETS[$NONCE_SECRET]}" "${NEWEST[$NONCE_SECRET]}" || return 0
+		add_second "$NONCE_SECRET"
 	fi
 	if is_begun; then
 		for name in "${PAIRED[@]}"; do
-			[[ ${HELD[$name]} != 1 ]] || add_second "$name"
+			[[ ${VALUES[$name]} != 1 ]] || add_second "$name"
 		done
-		[[ ${NEWEST[$SIGNING]} != "$(deployed_version secret "$SIGNING")" ]] ||
-			change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING" --data-file=-
+		[[ ${NEWEST[$SIGNING_SECRET]} != "$(deployed_version secret "$SIGNING_SECRET")" ]] ||
+			change_with "$NEW_SIGNING_KEY" secrets versions add "$SIGNING_SECRET" --data-file=-
 	fi
 	finish_rotation
 	drop_old_values
@@ -110,17 +116,17 @@ rotate_secrets() {
 is_settled() { # each has one value, which is deployed
 	local name
 	for name in "${PAIRED[@]}"; do
-		[[ ${HELD[$name]} == 1 && ${NEWEST[$name]} == "$(deployed_version secret "$name")" ]] || return 1
+		[[ ${VALUES[$name]} == 1 && ${NEWEST[$name]} == "$(deployed_version secret "$name")" ]] || return 1
 	done
 }
 
 is_begun() { # the first of them has two values, of which nothing is deployed yet
-	[[ ${HELD[$NONCE]} == 2 && ${NEWEST[$NONCE]} -gt $(deployed_version secret "$NONCE") ]]
+	[[ ${VALUES[$NONCE_SECRET]} == 2 && ${NEWEST[$NONCE_SECRET]} -gt $(deployed_version secret "$NONCE_SECRET") ]]
 }
 
 add_second() { # SECRET: a new value before the one that it has
 	change_with "{ $NEW_SECRET; printf ,; $(access "$1"); }" secrets versions add "$1" --data-file=-
-	NEWEST[$1]=$((NEWEST[$1] + 1)) HELD[$1]=2
+	NEWEST[$1]=$((NEWEST[$1] + 1)) VALUES[$1]=2
 }
 
 drop_old_values() {
@@ -128,7 +134,7 @@ drop_old_values() {
 	step 'the new values alone' 'you need roles/secretmanager.admin, or roles/owner, on the project'
 	read_rotated
 	for name in "${PAIRED[@]}"; do
-		[[ ${HELD[$name]} == 2 ]] || continue
+		[[ ${VALUES[$name]} == 2 ]] || continue
 		change_with "$(access "$name") | cut -d , -f 1 | tr -d '\\n'" secrets versions add "$name" --data-file=-
 		is_dropped=yes
 	done

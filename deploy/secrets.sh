@@ -9,14 +9,14 @@ NEW_SECRET="openssl rand -base64 32 | tr '+/' '-_' | tr -d '=\\n'"
 
 step_secrets() {
 	step 'secrets' 'you need roles/secretmanager.admin, or roles/owner, on the project'
-	make_secret "$SIGNING" "$NEW_SIGNING_KEY"
-	make_secret "$NONCE" "$NEW_SECRET"
-	[[ $STATE == memory ]] || make_secret "$STATE_KEY" "$NEW_SECRET"
+	make_secret "$SIGNING_SECRET" "$NEW_SIGNING_KEY"
+	make_secret "$NONCE_SECRET" "$NEW_SECRET"
+	[[ $STATE == memory ]] || make_secret "$STATE_SECRET" "$NEW_SECRET"
 	if [[ $SEALED_EC == yes ]]; then make_sealed_key; fi
-	give_secret_role "$SIGNING"
-	give_secret_role "$NONCE"
-	[[ $STATE == memory ]] || give_secret_role "$STATE_KEY"
-	[[ $SEALED_EC == no ]] || give_secret_role "$SEALED"
+	give_secret_role "$SIGNING_SECRET"
+	give_secret_role "$NONCE_SECRET"
+	[[ $STATE == memory ]] || give_secret_role "$STATE_SECRET"
+	[[ $SEALED_EC == no ]] || give_secret_role "$SEALED_SECRET"
 }
 
 make_secret() { # SECRET PIPELINE
@@ -51,16 +51,16 @@ make_sealed_key() {
 	local kid=$NATION-ec-1 options
 	ADVICE="make .venv/.ready installs what it needs; outside Google's machines gcloud auth application-default login as well.
            Your account needs roles/cloudkms.cryptoKeyEncrypterDecrypter on the key seal. SEALED_EC=no leaves it out"
-	if ! read_secret "$SEALED"; then
+	if ! read_secret "$SEALED_SECRET"; then
 		read -ra options <<<"$SEALED_KEYS_OPTIONS"
 		change_by "$VENV_PYTHON" -m kas.admin.sealed_keys make --kid "$kid" --algorithm P-256 \
-			--dialects "${DIALECTS// /,}" --sealed-by "$KEYS/seal" --secret "projects/$PROJECT/secrets/$SEALED" "${options[@]}"
-		read_made_secret "$SEALED"
+			--dialects "${DIALECTS// /,}" --sealed-by "$KEYS/seal" --secret "projects/$PROJECT/secrets/$SEALED_SECRET" "${options[@]}"
+		read_made_secret "$SEALED_SECRET"
 	fi
-	if [[ $MODE == plan ]] && ! found secrets describe "$SEALED" '--format=value(name)'; then
+	if [[ $MODE == plan ]] && ! found secrets describe "$SEALED_SECRET" '--format=value(name)'; then
 		NOTES="{\"annotations\": {\"kas-key-1\": \"$(assumed_note "$kid")\"}}"
 	else
-		found secrets describe "$SEALED" '--format=json(annotations)' || stop "the secret $SEALED is not there"
+		found secrets describe "$SEALED_SECRET" '--format=json(annotations)' || stop "the secret $SEALED_SECRET is not there"
 		NOTES=$ANSWER
 	fi
 }

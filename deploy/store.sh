@@ -115,13 +115,13 @@ step_server_secret() {
 		'--format=value(authString)')"
 	make="$(shown gcloud redis instances describe "$STORE" "--region=$REGION" "--project=$PROJECT" \
 		'--format=value(host,port)')"
-	make="{ $ask; $make; } | python3 -m deploy.redis_server address"
-	if ! read_secret "$REDIS_URL" || is_older_than_server; then make_version "$REDIS_URL" "$make"; fi
-	give_secret_role "$REDIS_URL"
+	make="{ $ask; $make; } | python3 -m deploy.redis_server url"
+	if ! read_secret "$REDIS_SECRET" || is_older_than_server; then make_version "$REDIS_SECRET" "$make"; fi
+	give_secret_role "$REDIS_SECRET"
 }
 
 is_older_than_server() {
-	local made=${SECRETS[$REDIS_URL]%%$'\n'*} # Google lists the newest first
+	local made=${SECRETS[$REDIS_SECRET]%%$'\n'*} # Google lists the newest first
 	python3 -m deploy.redis_server older "$WORK/server.json" "${made##*$'\t'}"
 }
 

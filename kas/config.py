@@ -35,7 +35,7 @@ from kas.setting import (
     setting,
     state_key,
 )
-from kas.state_settings import RedisServer, redis_server, refuse_half_a_store
+from kas.state_settings import RedisServer, parse_redis_url, refuse_half_a_store
 from kas.uri import is_secure_url
 
 
@@ -184,15 +184,15 @@ class Settings:
         state_key,
         "1–2 of base64url, 32 bytes each, comma between; or empty",
         "",
-        "seals unwrapped keys in a shared store: the current one first, then the previous",
+        "encrypts unwrapped keys in a shared store: the current one first, then the previous",
         is_secret=True,
     )
     state_timeout_milliseconds: int = count(
         "STATE_TIMEOUT_MILLISECONDS", 10, 10_000, "ms", 500, "time for one call of a shared store"
     )
-    redis_server: RedisServer | None = setting(
+    redis: RedisServer | None = setting(
         "REDIS_URL",
-        redis_server,
+        parse_redis_url,
         "rediss://[user]:password@host[:port][/database], or empty",
         "",
         "Redis or Valkey; redis:// in local mode on loopback only",
@@ -381,7 +381,7 @@ class Settings:
             raise ConfigError("KAS_PUBLIC_BASES: every base must be https (http on loopback in local mode only)")
         refuse_half_a_store(
             settings.state_backend,
-            redis=settings.redis_server,
+            redis=settings.redis,
             has_two_authorities=settings.redis_ca_path is not None and settings.redis_ca != "",
             project=settings.gcp_project,
             nonce_secrets=settings.nonce_secrets,

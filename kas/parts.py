@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from kas.audit.log import STDOUT, AuditLog
 from kas.auth.authenticator import Authenticator, NonceMode
 from kas.auth.jwks import JwksCache
-from kas.auth.nonce import NonceSource
 from kas.cache import Counts
 from kas.config import Settings
 from kas.crypto.signatures import ResultSigner
@@ -27,7 +26,6 @@ from kas.fetch import HttpFetcher
 from kas.files import load_files
 from kas.google.cloud import Cloud
 from kas.keys.budget import KeyOperationBudget
-from kas.keys.dek_cache import DekCache
 from kas.keys.flights import Flights
 from kas.keys.opener import KeyOpener
 from kas.keys.registry import KeyService
@@ -42,8 +40,6 @@ from kas.uri import addresses
 if TYPE_CHECKING:
     from kas.federation.wiring import Federation  # nothing of it is imported where no other service is known
     from kas.keys.kms import KmsKeyService
-    from kas.state.memory import MemoryReplayStore
-    from kas.state.replay import SharedReplayStore
 
 Clock = Callable[[], float]
 
@@ -92,11 +88,6 @@ class Parts:
         return Stores(self.settings, self.clock, self.timer, self.cloud, tell_operator)
 
     @cached_property
-    def replay_store(self) -> MemoryReplayStore | SharedReplayStore:
-        """The memory of used proofs."""
-        return self.stores.replay
-
-    @cached_property
     def rewrap_limit(self) -> CountingWindow:
         """Rewraps and explanations a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
@@ -111,11 +102,6 @@ class Parts:
         limit, capacity = Limit("ready", _READY_QUOTA, _MINUTE), max(self.settings.rate_memory, _READY_QUOTA)
         return self.stores.caller_window(limit, capacity, HealthLimit)
 
-    @cached_property
-    def nonces(self) -> NonceSource:
-        """Nonces for DPoP proofs."""
-        return self.stores.nonces
-
     def authenticator(
         self,
         path: str,
@@ -129,10 +115,10 @@ class Parts:
         return Authenticator(
             issuers=self.files.issuers,
             find_key=self.jwks.find,
-            nonces=self.nonces,
+            nonces=self.stores.nonces,
             nonce_mode=nonce_mode,
             limit=limit,
-            replay_store=self.replay_store,
+            replay_store=self.stores.replay,
             uris=addresses(self.settings.public_bases, (path,)),
             schemes=schemes,
             takes_unbound=takes_unbound,
@@ -169,7 +155,7 @@ class Parts:
             issuers=self.files.issuers,
             find_key=self.jwks.find,
             limit=self.rewrap_limit,
-            replay_store=self.replay_store,
+            replay_store=self.stores.replay,
             clock=self.clock,
         )
         broker = new_broker(
@@ -203,11 +189,6 @@ class Parts:
     def allow_empty_policy(self) -> bool:
         """Whether a policy of OpenTDF that demands nothing admits any caller."""
         return self.settings.opentdf_empty_policy == "allow"
-
-    @cached_property
-    def dek_cache(self) -> DekCache | None:
-        """Unwrapped keys in this process, None where none are kept here."""
-        return self.stores.own_keys
 
     @cached_property
     def budget(self) -> KeyOperationBudget | None:
@@ -260,11 +241,11 @@ class Parts:
         return KeyOpener(
             registry=self.files.registry,
             key_service=self.key_service,
-            cache=self.dek_cache,
+            cache=self.stores.own_kept_keys,
             budget=self.budget,
             budget_all=settings.key_budget == "all",
             side_by_side=side_by_side,
-            shared=self.stores.shared_keys,
+            shared=self.stores.shared_kept_keys,
         )
 
     @property

@@ -143,7 +143,7 @@ def _edge(parts: Parts) -> Edge:
             everybody=settings.rate_global,
             health=settings.rate_health,
             memory=settings.rate_memory,
-            new_window=parts.stores.window,
+            new_window=parts.stores.stranger_window,
         ),
         cors=Cors(settings.cors_origins),
         meter=parts.meter,
@@ -177,7 +177,7 @@ def _health(parts: Parts) -> dict[str, Route]:
         (
             Check("keys", keys_usable(parts.files.registry, parts.key_service)),
             Check("issuers", one_holds(issuers, IssuerKeysUnavailable)),
-            Check("replayStore", one_holds([parts.replay_store.has_room], ReplayStoreFull)),
+            Check("replayStore", one_holds([parts.stores.replay.has_room], ReplayStoreFull)),
             *others,
         ),
         parts.timer,

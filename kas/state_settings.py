@@ -27,7 +27,7 @@ class RedisServer:
     sign_in: tuple[str, ...] = field(repr=False)
 
 
-def redis_server(text: str) -> RedisServer | None:
+def parse_redis_url(text: str) -> RedisServer | None:
     """``rediss://[user]:password@host[:port][/database]``; ``redis://`` to a loopback address, with or without a password."""
     if not text:
         return None

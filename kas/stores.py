@@ -19,21 +19,20 @@ from kas.errors import ConfigError, KasError
 from kas.google.cloud import Cloud
 from kas.keys.dek_cache import DekCache, SharedKeys, new_dek_cache
 from kas.ratelimit import Limit, Quota, SlidingWindow
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 
 if TYPE_CHECKING:
     from kas.net.connection import Tls
-    from kas.state.line import StoreLine
+    from kas.state.guard import StoreGuard
     from kas.state.nonces import SharedNonces
-    from kas.state.replay import SharedReplayStore
     from kas.state.resp import RespClient
     from kas.state.shared import SharedStore
+    from kas.state.shared_replay import SharedReplayStore
 
 Clock = Callable[[], float]
 
 # Instances' clocks differ: a proof that one of them takes must not be forgotten for another.
 SHARED_MEMORY_SECONDS: Final = PROOF_MEMORY_SECONDS + 2 * LEEWAY_SECONDS
-_CA_FILE: Final = ("KAS_REDIS_CA_PATH", "a PEM file of authorities")
 
 
 class CountingWindow(Protocol):
@@ -65,11 +64,11 @@ class Stores:
         if not self.is_shared:
             capacity = self._settings.replay_store_claims
             return MemoryReplayStore(capacity=capacity, ttl_seconds=PROOF_MEMORY_SECONDS, clock=self._clock)
-        from kas.state.replay import SharedReplayStore
+        from kas.state.shared_replay import SharedReplayStore
 
-        return SharedReplayStore(self.shared, self.line, self._shared_nonces)
+        return SharedReplayStore(self.shared, self.guard, self._shared_nonces)
 
-    def window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
+    def stranger_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
         """Of strangers: in Firestore, where each count is paid for, they are counted by each instance."""
         return self._window(limit, capacity, refusal, is_shared=self._settings.state_backend == "redis")
 
@@ -85,7 +84,7 @@ class Stores:
             return own
         from kas.state.windows import SharedWindow
 
-        return SharedWindow(self.shared, self.line, own)
+        return SharedWindow(self.shared, self.guard, own)
 
     @cached_property
     def nonces(self) -> NonceSource:
@@ -100,10 +99,10 @@ class Stores:
         from kas.state.nonces import SharedNonces
 
         secrets = self._settings.nonce_secrets
-        return SharedNonces(self.shared, self.line, lambda era: NonceSource(self._clock, secrets, lambda: era))
+        return SharedNonces(self.shared, self.guard, lambda era: NonceSource(self._clock, secrets, lambda: era))
 
     @cached_property
-    def own_keys(self) -> DekCache | None:
+    def own_kept_keys(self) -> DekCache | None:
         """Unwrapped keys in this process, None where none are kept here."""
         seconds, entries = self._settings.dek_cache_seconds, self._settings.dek_cache_entries
         if self.is_shared or not seconds:
@@ -111,27 +110,27 @@ class Stores:
         return new_dek_cache(capacity=entries, ttl_seconds=seconds, clock=self._timer)
 
     @cached_property
-    def shared_keys(self) -> SharedKeys | None:
+    def shared_kept_keys(self) -> SharedKeys | None:
         """Unwrapped keys elsewhere, None where none are kept there."""
         seconds = self._settings.dek_cache_seconds
         if not self.is_shared or not seconds:
             return None
-        from kas.state.kept_keys import SealedKeys
+        from kas.state.kept_keys import KeptKeys
 
         keys = self._settings.state_keys
-        return SealedKeys(self.shared, self.line, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
+        return KeptKeys(self.shared, self.guard, state_keys=keys, ttl_seconds=seconds, clock=self._clock)
 
     @property
     def troubles(self) -> Callable[[], Mapping[tuple[str, str], int]] | None:
         """What counts how often a shared store failed, None where there is none."""
-        return self.line.counts if self.is_shared else None
+        return self.guard.counts if self.is_shared else None
 
     @cached_property
-    def line(self) -> StoreLine:
-        """To the shared store."""
-        from kas.state.line import StoreLine
+    def guard(self) -> StoreGuard:
+        """Of the shared store."""
+        from kas.state.guard import StoreGuard
 
-        return StoreLine(self._settings.state_backend, self._timer, self._warn)
+        return StoreGuard(self._settings.state_backend, self._timer, self._warn)
 
     @cached_property
     def shared(self) -> SharedStore:
@@ -139,10 +138,10 @@ class Stores:
         return self._redis() if self._settings.state_backend == "redis" else self._firestore()
 
     def _redis(self) -> SharedStore:
-        from kas.state.redis import RedisStore, check_policy
+        from kas.state.redis import RedisStore, check_eviction
 
         settings, client = self._settings, self._redis_client()
-        unknown = check_policy(client)
+        unknown = check_eviction(client)
         client.close()  # before the fork
         if unknown is not None:
             line = {"severity": "WARNING", "event": "state_unchecked", "backend": "redis", "status": unknown}
@@ -154,7 +153,7 @@ class Stores:
         from kas.net.connection import Origin
         from kas.state.resp import RespClient
 
-        server = self._settings.redis_server
+        server = self._settings.redis
         if server is None:
             raise ValueError("refused by the settings")
         return RespClient(
@@ -175,8 +174,8 @@ class Stores:
         try:
             context = context_of_text(text) if path is None else context_of(path)
         except (OSError, ValueError) as error:  # of which ssl.SSLError is one
-            name, takes = ("KAS_REDIS_CA", "PEM of authorities") if path is None else _CA_FILE
-            raise ConfigError(f"{name}: must be {takes} that can be read") from error
+            name, takes = ("KAS_REDIS_CA", "PEM") if path is None else ("KAS_REDIS_CA_PATH", "a PEM file")
+            raise ConfigError(f"{name}: must be {takes} of authorities that can be read") from error
         return lambda: context
 
     def _firestore(self) -> SharedStore:

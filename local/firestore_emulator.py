@@ -1,7 +1,7 @@
 """The Firestore emulator that comes with gcloud, as a child process on loopback: for tests and measurements.
 
-It is there where gcloud's package for it and Java are; `NO_EMULATOR` says what is missing. It takes ``Bearer owner`` for an
-account that may do everything, and `owner_tokens` is a metadata server that gives that.
+`NO_EMULATOR` says what is missing where it is not there. `owner_tokens` is a metadata server that gives the token which it
+takes for that of an account that may do everything.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
-import os
 import random
 import secrets
-import shutil
 import subprocess
 import threading
 import time
@@ -26,14 +24,12 @@ from kas.google.rest import RestClient
 from kas.state.firestore import FirestoreStore
 from kas.state.firestore_documents import Documents
 from local.ending import undisturbed
-from local.ports import HOST, START_SECONDS, free_port, wait_for_port
+from local.firestore_jar import ask_first, command, installed
+from local.ports import HOST, free_port, wait_for_port
+from local.processes import plain_environment
 
 PROJECT: Final = "kas-test"
-_JAR: Final = Path("/usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar")
-_PROGRAM: Final = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-NO_EMULATOR: Final = (
-    None if _JAR.is_file() and shutil.which("java") else "the Firestore emulator of gcloud is not installed"
-)
+NO_EMULATOR: Final = None if installed() else "the Firestore emulator of gcloud is not installed"
 _PATIENCE_SECONDS: Final = 30.0  # this machine's other work is no failure
 
 
@@ -74,35 +70,32 @@ class Emulator:
 
 @contextlib.contextmanager
 def emulator(folder: Path) -> Iterator[Emulator]:
-    """Ended with the block; it keeps everything in memory."""
-    port = free_port()
-    command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Duser.language=en", "-cp", str(_JAR), _PROGRAM]
+    """Ended with the block; it keeps everything in memory. Raises RuntimeError where it is not installed."""
+    jar, port = installed(), free_port()
+    if jar is None:
+        raise RuntimeError(NO_EMULATOR)
     with contextlib.ExitStack() as ending:
         log = ending.enter_context((folder / "emulator.log").open("ab"))
         with undisturbed():
             process = subprocess.Popen(
-                [*command, f"--host={HOST}", f"--port={port}"],
+                command(jar, port),
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env=_plain_environment(),
+                env=plain_environment(),
                 process_group=0,
             )
             ending.callback(_end, process)
         wait_for_port(process, port)
         running = Emulator(f"http://{HOST}:{port}", process)
         ending.callback(running.client.close)
-        running.documents(START_SECONDS).delete(["kas-test/none"])  # the first call takes as long as the start
+        ask_first(port)
         yield running
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
-
-
-def _plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "JAVA_HOME"}}
 
 
 @contextlib.contextmanager

@@ -40,9 +40,9 @@ def free_ports(number: int) -> list[int]:
     return [free_port() for _ in range(number)]
 
 
-def wait_for_port(process: subprocess.Popen[Any], port: int) -> None:
-    """Until the process listens there. Raises RuntimeError where it ends, or does not begin to within a minute."""
-    end = time.monotonic() + START_SECONDS
+def wait_for_port(process: subprocess.Popen[Any], port: int, seconds: float = START_SECONDS) -> None:
+    """Until the process listens there. Raises RuntimeError where it ends, or does not begin to within ``seconds``."""
+    end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return

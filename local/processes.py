@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.05
+_PLAIN: Final = frozenset({"PATH", "HOME", "LANG", "JAVA_HOME"})
 _REFUSED: Final = "taken, or not allowed (make run takes PORT, IDP_PORT, GOOGLE_PORT and GOOGLE_RPC_PORT)"
 
 
@@ -181,3 +182,8 @@ def world(folder: Path, env: Mapping[str, str] | None = None, log: IO[Any] | Non
 def environment_without_settings() -> dict[str, str]:
     """Our environment without ``KAS_…``: what is shown or tested must not depend on the shell it runs in."""
     return {name: value for name, value in os.environ.items() if not name.startswith("KAS_")}
+
+
+def plain_environment() -> dict[str, str]:
+    """What programs of others need of our environment."""
+    return {name: value for name, value in os.environ.items() if name in _PLAIN}

@@ -93,7 +93,7 @@ class Redis:
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path, authority: Path, certificate: Path, *options: str) -> Iterator[Redis]:
+def running_redis(folder: Path, authority: Path, certificate: Path, *options: str) -> Iterator[Redis]:
     """Ended with the block, whatever state it is in; ``options`` as on its command line."""
     port, password = free_port(), secrets.token_hex(16)
     settings = (

@@ -164,7 +164,7 @@ def _step(scenario: Scenario, prices: Prices, traffic: float, architecture: Arch
     return Step(traffic, architecture, cost)
 
 
-def full(scenario: Scenario) -> float:
+def one_instance_ends(scenario: Scenario) -> float:
     """Requests a day from which on one instance is too few."""
     return capacity(scenario) / scenario.peak * 86_400
 

@@ -18,6 +18,7 @@ from kas.cost.prices import Prices
 from kas.cost.scenario import ENVELOPE_BYTES, OPERATION_LOG_BYTES, REQUEST_LOG_BYTES, Scenario
 from kas.dataclass import dataclass
 
+# Those of `kas.events`, which is not imported: the command runs with the standard library alone.
 _EVENTS: Final = frozenset({"rewrap", "refusal", "explain", "public_key", "checkpoint"})
 _DAY_SECONDS: Final = 86_400.0
 _MAX_NUMBER: Final = 2**53  # beyond it whole numbers are not exact, and none of ours is near

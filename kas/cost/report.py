@@ -12,9 +12,9 @@ from kas.cost.architectures import (
     Step,
     crossing,
     free_compute_ends,
-    full,
     is_sufficient,
     monthly,
+    one_instance_ends,
     shared_cache_pays,
     shortcomings,
     steps,
@@ -28,6 +28,7 @@ from kas.dataclass import dataclass
 
 _UNCONFIRMED: Final = " [?]"
 _WHOLE_FROM: Final = 1000
+# Defaults of `kas.config`, which is not imported: the command runs with the standard library alone.
 _GLOBAL_LIMIT: Final = 1000  # KAS_RATE_GLOBAL_PER_MINUTE
 _DAY_BUDGET: Final = 20_000  # KAS_KMS_OPERATIONS_PER_DAY
 
@@ -93,7 +94,7 @@ def pays_from(scenario: Scenario, prices: Prices) -> Iterator[tuple[str, str, fl
     """Name, what happens, and from how many requests a day on."""
     yield "compute", "the free tier no longer covers the processor", free_compute_ends(scenario, prices)
     yield "vm", "a small VM costs less than one instance of Cloud Run", crossing(scenario, prices, "pilot", "vm")
-    yield "instances", "one instance is too few at the busiest moment", full(scenario)
+    yield "instances", "one instance is too few at the busiest moment", one_instance_ends(scenario)
     yield "valkey", "Valkey nano costs less than Firestore", crossing(scenario, prices, "firestore", "valkey")
     yield "redis", "Redis costs less than Firestore", crossing(scenario, prices, "firestore", "redis")
     for state in SHARED_CACHES:
@@ -103,8 +104,8 @@ def pays_from(scenario: Scenario, prices: Prices) -> Iterator[tuple[str, str, fl
             f"{state.capitalize()} costs less than its hits save, if nothing is kept without it",
             pays,
         )
-    never = crossing(scenario, prices, "pilot", "redis")
-    yield "redisHere", "Redis costs less than one instance that keeps its own keys", never
+    traffic = crossing(scenario, prices, "pilot", "redis")
+    yield "redisHere", "Redis costs less than one instance that keeps its own keys", traffic
 
 
 def as_text(report: Report) -> str:

@@ -15,16 +15,16 @@ SHARE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """All ``digests`` at once, or none. They count against each of the ``holders``; those ``of_kaos`` also against all that
-    forwarded proofs were used for, which may hold all of the store but one share: one request claims hundreds of places
-    so and a proof of our own one, and callers who come through others must not lock out those who ask us.
+    """All ``digests`` at once, or none. They count against each of the ``holders``; where it ``is_of_kaos``, also against
+    all that forwarded proofs were used for, which may hold all of the store but one share: one request claims hundreds of
+    places so and a proof of our own one, and callers who come through others must not lock out those who ask us.
 
     ``replayed`` is what is raised where one of them was claimed before.
     """
 
     digests: tuple[bytes, ...]
     holders: tuple[str, ...]
-    of_kaos: bool
+    is_of_kaos: bool
     replayed: type[KasError]
 
     @property
@@ -34,19 +34,19 @@ class Claim:
 
 def proof_claim(jkt: str, jti: str, caller: str) -> Claim:
     """The proof ``jti`` of key ``jkt``."""
-    return Claim((digest_of("proof", jkt, jti),), _holders(jkt, caller), of_kaos=False, replayed=ProofReplayed)
+    return Claim((digest_of("proof", jkt, jti),), _holders(jkt, caller), is_of_kaos=False, replayed=ProofReplayed)
 
 
 def assertion_claim(forwarder: str, jti: str) -> Claim:
     """The assertion ``jti`` of the service ``forwarder``, whom alone it counts against: his clients did not make it."""
     digests = (digest_of("assertion", forwarder, jti),)
-    return Claim(digests, (f"forwarder {forwarder}",), of_kaos=False, replayed=ForwardingReplayed)
+    return Claim(digests, (f"forwarder {forwarder}",), is_of_kaos=False, replayed=ForwardingReplayed)
 
 
 def kaos_claim(jkt: str, jti: str, caller: str, kao_ids: Sequence[str]) -> Claim:
     """The proof ``jti`` of key ``jkt`` for each of these key access objects."""
     digests = tuple(digest_of("key access object", jkt, jti, kao_id) for kao_id in kao_ids)
-    return Claim(digests, _holders(jkt, caller), of_kaos=True, replayed=ProofReplayed)
+    return Claim(digests, _holders(jkt, caller), is_of_kaos=True, replayed=ProofReplayed)
 
 
 def share_of(capacity: int) -> int:

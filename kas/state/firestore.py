@@ -4,48 +4,21 @@
 may stay used for days longer than it must; nobody honest uses a ``jti`` twice. There is no capacity to fill: how many
 claims a caller can make is bounded by his rate limit, and shares are not counted.
 
-*Windows* are one document for each key: when its hits ended, replaced whole by whoever read its last version, so that of
-two who count at once one tries again. Where a quota is large, an instance takes a hundredth of it at a time, uses what it can
-within a second, and gives the rest back when it takes the next; the window is longer by that second, so there are never
-more than the quota in any stretch of it.
+*Windows* are one document for each key (`firestore_windows`), and kept keys one each.
 """
 
 from __future__ import annotations
 
-import struct
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from kas.dataclass import dataclass
-from kas.net.deadline import Deadline, Timer
+from kas.net.deadline import Timer
 from kas.state.claims import Claim
 from kas.state.firestore_documents import Conflict, Documents, Write, document_id
-from kas.state.shared import Claimed, Place, StoreBusy, StoreUnavailable, Window
+from kas.state.firestore_windows import FirestoreWindows
+from kas.state.shared import Claimed, LimitWindow, StoreBusy, Taken
 
-LEASE_SECONDS: Final = 1.0
-# Of a quota: so many are taken at once at most.
-LEASES: Final = 100
 _ATTEMPTS: Final = 20
-# At random, up to so long after the first, and up to so long at most, before it is tried again.
-_WAIT_SECONDS: Final = 0.005
-_MAX_WAIT_SECONDS: Final = 0.1
-_LOCKS: Final = 64
-_MAX_LEASES: Final = 10_000
-_HIT: Final = struct.Struct(">dH")  # when, and how many
-
-Hits = list[tuple[float, int]]
-
-
-@dataclass(slots=True)
-class _Lease:
-    """Places that were taken together. ``taken_at`` and ``end`` are in seconds since 1970."""
-
-    taken_at: float
-    left: int
-    free: int  # of the whole window, when they were taken
-    end: float
-    reset: float
 
 
 class FirestoreStore:
@@ -69,13 +42,15 @@ class FirestoreStore:
         self._name = name
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._timer = timer
-        self._timeout_seconds = timeout_seconds
-        self._sleep = sleep
-        self._random = random
-        # Who counts for the same key takes turns here, so that one instance does not contend with itself.
-        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
-        self._leases: dict[str, _Lease] = {}
+        self._windows = FirestoreWindows(
+            documents,
+            f"kas-{name}-windows",
+            clock=clock,
+            timer=timer,
+            timeout_seconds=timeout_seconds,
+            sleep=sleep,
+            random=random,
+        )
 
     def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
         del era  # it forgets nothing
@@ -105,91 +80,17 @@ class FirestoreStore:
         found = self._documents.read([self._key_path(name) for name in names])
         return [None if document is None else document.value for document in found]
 
-    def keep(self, sealed: Mapping[bytes, bytes], seconds: float) -> None:
+    def keep(self, encrypted: Mapping[bytes, bytes], seconds: float) -> None:
         expires = self._clock() + seconds
         self._documents.write(
-            [Write(self._key_path(name), data, expires, demands=None) for name, data in sealed.items()]
+            [Write(self._key_path(name), data, expires, demands=None) for name, data in encrypted.items()]
         )
 
-    def take(self, window: Window, key: bytes) -> Place:
-        path = f"kas-{self._name}-windows/{window.name}-{document_id(key)}"
-        deadline = Deadline.after(self._timeout_seconds, self._timer)
-        lock = self._locks[key[0] % _LOCKS]
-        if not lock.acquire(timeout=self._timeout_seconds):
-            raise StoreBusy("others of this instance wait for it")
-        try:
-            return self._from_lease(path) or self._take_anew(window, path, deadline)
-        finally:
-            lock.release()
-
-    def _from_lease(self, path: str) -> Place | None:
-        lease, now = self._leases.get(path), self._clock()
-        if lease is None or not lease.left or now >= lease.end:
-            return None
-        lease.left -= 1
-        lease.free -= 1
-        return Place(lease.free + 1, lease.reset - now)
-
-    def _take_anew(self, window: Window, path: str, deadline: Deadline) -> Place:
-        many = max(1, window.quota // LEASES)
-        seconds = window.seconds + (LEASE_SECONDS if many > 1 else 0.0)
-        # Out of our hands before anything is written: whether a write that brought no answer was done nobody knows.
-        ended = self._leases.pop(path, None)
-        for attempt in range(_ATTEMPTS):
-            (document,) = self._documents.read([path])
-            now = self._clock()
-            kept = [] if document is None else [hit for hit in _unpacked(document.value) if hit[0] + seconds > now]
-            hits = kept if ended is None else _given_back(kept, ended)
-            free = window.quota - sum(number for _, number in hits)
-            if free <= 0:
-                return Place(0, hits[0][0] + seconds - now)
-            taken = min(many, free)
-            hits.append((now, taken))
-            version = "" if document is None else document.version
-            try:
-                self._documents.write([Write(path, _packed(hits), now + seconds, demands=version)])
-            except (Conflict, StoreBusy):
-                wait = self._random() * min(_MAX_WAIT_SECONDS, _WAIT_SECONDS * 2**attempt)
-                if self._timer() + wait >= deadline.end:
-                    break
-                self._sleep(wait)
-                continue
-            reset = hits[0][0] + seconds
-            self._lease(path, _Lease(now, taken - 1, free - 1, now + LEASE_SECONDS, reset))
-            return Place(free, reset - now)
-        raise StoreBusy("others count for the same")
-
-    def _lease(self, path: str, lease: _Lease) -> None:
-        """Where there are too many, all are dropped: their places stay taken until they end, which is soon."""
-        if not lease.left:
-            return
-        if len(self._leases) >= _MAX_LEASES:
-            self._leases.clear()
-        self._leases[path] = lease
+    def take(self, window: LimitWindow, key: bytes) -> Taken:
+        return self._windows.take(window, key)
 
     def _claim_path(self, digest: bytes) -> str:
         return f"kas-{self._name}-claims/{document_id(digest)}"
 
     def _key_path(self, name: bytes) -> str:
         return f"kas-{self._name}-keys/{document_id(name)}"
-
-
-def _given_back(hits: Hits, lease: _Lease) -> Hits:
-    """Without the places that nobody used while the lease was good. Of hits at the same moment, which is whose does not
-    matter.
-    """
-    for index, (when, number) in enumerate(hits):
-        if when == lease.taken_at and number >= lease.left:
-            used = [(when, number - lease.left)] if number > lease.left else []
-            return [*hits[:index], *used, *hits[index + 1 :]]
-    return hits
-
-
-def _packed(hits: Hits) -> bytes:
-    return b"".join(_HIT.pack(*hit) for hit in hits)
-
-
-def _unpacked(value: bytes) -> Hits:
-    if len(value) % _HIT.size:
-        raise StoreUnavailable("a document cannot be read")
-    return [(when, number) for when, number in _HIT.iter_unpack(value)]

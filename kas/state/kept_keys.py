@@ -1,7 +1,7 @@
-"""Unwrapped keys in a store that several instances share: sealed, so that whoever reads the store has no key.
+"""Unwrapped keys in a store that several instances share: encrypted, so that whoever reads the store has no key.
 
 AES-256-GCM under a key of this service alone (``KAS_STATE_KEY``), the ``kid`` and the digest of what the key was unwrapped
-from as additional data: a value that is altered, or put in another's place, opens as nothing. Its end is sealed with it, so
+from as additional data: a value that is altered, or put in another's place, opens as nothing. Its end is encrypted with it, so
 a store that keeps it for longer, or that is set back, does not prolong its life. As in memory, finding a key permits
 nothing (`kas.keys.opener`).
 
@@ -22,8 +22,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kas.datakey import DataKey
-from kas.state.line import StoreLine
-from kas.state.shared import SealedStore, StoreFailure
+from kas.state.guard import StoreGuard
+from kas.state.shared import KeptStore, StoreFailure
 
 KEY_BYTES: Final = 32
 _KEY_ID_BYTES: Final = 4
@@ -35,22 +35,22 @@ _MILLISECONDS: Final = 1000
 Name = tuple[str, bytes]
 
 
-class SealedKeys:
+class KeptKeys:
     """`kas.keys.dek_cache.SharedKeys`. ``state_keys`` are the current key and those before it; ``clock`` gives seconds
     since 1970.
     """
 
     def __init__(
         self,
-        store: SealedStore,
-        line: StoreLine,
+        store: KeptStore,
+        guard: StoreGuard,
         *,
         state_keys: Sequence[bytes],
         ttl_seconds: float,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._line = line
+        self._guard = guard
         self._ciphers = {_key_id(key): AESGCM(key) for key in state_keys}
         self._current = _key_id(state_keys[0])
         self._ttl_seconds = ttl_seconds
@@ -60,27 +60,27 @@ class SealedKeys:
         """What is kept under these names, by ``kid`` and digest; nothing where the store cannot be asked."""
         asked = list(names)
         try:
-            found = self._line.ask("keys", partial(self._store.find, [digest for _, digest in asked]))
+            found = self._guard.ask("keys", partial(self._store.find, [digest for _, digest in asked]))
         except StoreFailure:
             return {}
-        opened = {
-            name: self._open(name, sealed) for name, sealed in zip(asked, found, strict=True) if sealed is not None
+        plain = {
+            name: self._decrypt(name, value) for name, value in zip(asked, found, strict=True) if value is not None
         }
-        return {name: key for name, key in opened.items() if key is not None}
+        return {name: key for name, key in plain.items() if key is not None}
 
     def put_all(self, values: Mapping[Name, DataKey]) -> None:
         """Keeps them in place of what was there, where the store can be asked."""
-        sealed = {name[1]: self._seal(name, value) for name, value in values.items()}
+        encrypted = {name[1]: self._encrypt(name, value) for name, value in values.items()}
         with contextlib.suppress(StoreFailure):
-            self._line.ask("keys", partial(self._store.keep, sealed, self._ttl_seconds))
+            self._guard.ask("keys", partial(self._store.keep, encrypted, self._ttl_seconds))
 
-    def _seal(self, name: Name, value: DataKey) -> bytes:
+    def _encrypt(self, name: Name, value: DataKey) -> bytes:
         end = int((self._clock() + self._ttl_seconds) * _MILLISECONDS).to_bytes(_END_BYTES, "big")
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._ciphers[self._current].encrypt(nonce, end + value.reveal(), _additional(name))
-        return self._current + nonce + sealed
+        text = self._ciphers[self._current].encrypt(nonce, end + value.reveal(), _additional(name))
+        return self._current + nonce + text
 
-    def _open(self, name: Name, unverified: bytes) -> DataKey | None:
+    def _decrypt(self, name: Name, unverified: bytes) -> DataKey | None:
         """None for what is over, under a key that is not ours any more, or altered, which the operator is told."""
         key_id, rest = unverified[:_KEY_ID_BYTES], unverified[_KEY_ID_BYTES:]
         cipher = self._ciphers.get(key_id)
@@ -89,7 +89,7 @@ class SealedKeys:
         try:
             plain = cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _additional(name))
         except (InvalidTag, ValueError):  # ValueError: too short to be any
-            self._line.report("keys", "altered", "a kept key does not open: somebody else writes to the store")
+            self._guard.report("keys", "altered", "a kept key does not open: somebody else writes to the store")
             return None
         left = int.from_bytes(plain[:_END_BYTES], "big") / _MILLISECONDS - self._clock()
         if not 0 < left <= self._ttl_seconds + 1:

@@ -1,9 +1,9 @@
 """DPoP nonces of several instances, which end when their store loses its memory.
 
 Used proofs that a server forgot by starting empty would pass again as long as their nonces are good. So the store holds a
-value of its own, drawn when it is first asked, and that value goes into the key of every nonce in the place where one process
-puts its own (`kas.auth.nonce`). A proof is claimed under the value that its nonce was verified with; where the store has
-another by then, the nonce was one of before.
+value of its own, its *era*, drawn when it is first asked, and the era goes into the key of every nonce in the place where
+one process puts a value of its own (`kas.auth.nonce`). A proof is claimed under the era that its nonce was verified in;
+where the store has another by then, the nonce was one of before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from kas.dataclass import dataclass
 from kas.errors import ReplayStoreUnavailable
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.shared import ClaimStore, StoreFailure
 
 _ERA_BYTES: Final = 32
@@ -30,7 +30,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The store's value, and what makes nonces of it."""
+    """The store's era, and what makes nonces of it."""
 
     era: bytes
     source: Source
@@ -39,10 +39,10 @@ class _Held:
 class SharedNonces:
     """What `kas.auth.nonce.NonceSource` is for one process. Safe to use from many threads."""
 
-    def __init__(self, store: ClaimStore, line: StoreLine, make_source: Callable[[bytes], Source]) -> None:
-        """``make_source`` makes nonces of a value that takes the place of the process's own."""
+    def __init__(self, store: ClaimStore, guard: StoreGuard, make_source: Callable[[bytes], Source]) -> None:
+        """``make_source`` makes nonces of an era, which takes the place of the process's own value."""
         self._store = store
-        self._line = line
+        self._guard = guard
         self._make_source = make_source
         self._held: _Held | None = None
         self._verified = threading.local()
@@ -61,13 +61,16 @@ class SharedNonces:
         self._verified.era = held.era
 
     def take_era(self) -> bytes:
-        """The store's value by which this thread has just verified a nonce; empty where it verified none."""
+        """The era in which this thread has just verified a nonce; empty where it verified none.
+
+        By thread, since the authenticator, which verifies a nonce and claims its proof in turn, knows no eras.
+        """
         era: bytes = getattr(self._verified, "era", b"")
         self._verified.era = b""
         return era
 
     def forget(self, era: bytes) -> None:
-        """The store has another value by now."""
+        """The store has another era by now."""
         held = self._held
         if held is not None and held.era == era:
             self._held = None
@@ -76,7 +79,7 @@ class SharedNonces:
         held = self._held
         if held is None:
             try:
-                era = self._line.ask("replay", self._store.era)
+                era = self._guard.ask("replay", self._store.era)
             except StoreFailure as failure:
                 raise ReplayStoreUnavailable from failure
             self._held = held = _Held(era, self._make_source(era))

@@ -1,6 +1,6 @@
-"""Redis or Valkey as the shared store: claims and windows by scripts, sealed keys as they are (decision 19).
+"""Redis or Valkey as the shared store: claims and windows by scripts, encrypted keys as they are (decision 19).
 
-It must not evict: a server that throws away what has a life, to make room, forgets used proofs early. `check_policy` asks
+It must not evict: a server that throws away what has a life, to make room, forgets used proofs early. `check_eviction` asks
 it at the start. All keys begin with the name of this KAS, which is also what a cluster places them by.
 """
 
@@ -15,12 +15,11 @@ from typing import Any, Final, Protocol
 
 from kas.errors import ConfigError
 from kas.state.claims import Claim, share_of
-from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, RELEASE, TAKE, Script
+from kas.state.redis_scripts import CHECK, CLAIM, ERA, KEEP, OUTCOMES, RELEASE, TAKE, Script
 from kas.state.resp import Answer, Argument, ScriptUnknown
-from kas.state.shared import Claimed, Place, StoreUnavailable, Window
+from kas.state.shared import Claimed, LimitWindow, StoreUnavailable, Taken
 
-_OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
-_POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
+_MAXMEMORY_POLICY: Final = re.compile(rb"^maxmemory_policy:(\S+)\r?$", re.MULTILINE)
 _MILLISECONDS: Final = 1000
 _ERA_BYTES: Final = 32
 
@@ -58,11 +57,12 @@ class RedisStore:
         self._now = now
 
     def claim(self, claim: Claim, era: bytes = b"") -> Claimed:
-        of_kaos = self._capacity - self._share if claim.of_kaos else -1
-        arguments: list[Argument] = [self._now(), self._ttl, self._capacity, self._share, of_kaos, era, *claim.digests]
+        most_of_kaos = self._capacity - self._share if claim.is_of_kaos else -1
+        limits = (self._ttl, self._capacity, self._share, most_of_kaos)
+        arguments: list[Argument] = [self._now(), *limits, era, *claim.digests]
         match self._run(CLAIM, (self._key(b"era"), *self._keys(claim)), arguments):
-            case [int(outcome), int(wait)] if 0 <= outcome < len(_OUTCOMES):
-                return Claimed(_OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
+            case [int(outcome), int(wait)] if 0 <= outcome < len(OUTCOMES):
+                return Claimed(OUTCOMES[outcome], None if wait < 0 else wait / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
 
     def era(self) -> bytes:
@@ -78,13 +78,13 @@ class RedisStore:
         number = self._run(CHECK, (self._key(b"claims"), self._key(b"check")), (self._now(),))
         return isinstance(number, int) and number < self._capacity
 
-    def take(self, window: Window, key: bytes) -> Place:
+    def take(self, window: LimitWindow, key: bytes) -> Taken:
         of_all = b"window:" + window.name.encode()
         milliseconds = round(window.seconds * _MILLISECONDS)
         arguments = (self._now(), milliseconds, window.quota, window.capacity)
         match self._run(TAKE, (self._key(of_all + b":" + key), self._key(of_all)), arguments):
             case [int(free), int(reset)]:
-                return Place(free, reset / _MILLISECONDS)
+                return Taken(free, reset / _MILLISECONDS)
         raise StoreUnavailable("an answer that is none")
 
     def find(self, names: Sequence[bytes]) -> list[bytes | None]:
@@ -93,16 +93,16 @@ class RedisStore:
             raise StoreUnavailable("an answer that is none")
         return found
 
-    def keep(self, sealed: Mapping[bytes, bytes], seconds: float) -> None:
-        names = [self._key(b"key:" + name) for name in sealed]
-        self._run(KEEP, names, (self._now(), round(seconds * _MILLISECONDS), *sealed.values()))
+    def keep(self, encrypted: Mapping[bytes, bytes], seconds: float) -> None:
+        names = [self._key(b"key:" + name) for name in encrypted]
+        self._run(KEEP, names, (self._now(), round(seconds * _MILLISECONDS), *encrypted.values()))
 
     def _keys(self, claim: Claim) -> tuple[bytes, ...]:
         """A holder's key is a digest: what it is made of is long, and is nobody's business there."""
         holders = (
             b"holder:" + hashlib.sha256(holder.encode("utf-8", "surrogatepass")).digest() for holder in claim.holders
         )
-        kaos = (b"kaos",) if claim.of_kaos else ()
+        kaos = (b"kaos",) if claim.is_of_kaos else ()
         return tuple(self._key(part) for part in (b"claims", *holders, *kaos))
 
     def _key(self, part: bytes) -> bytes:
@@ -115,17 +115,17 @@ class RedisStore:
             return self._client.call("EVAL", script.text, len(keys), *keys, *arguments)
 
 
-def check_policy(client: Client) -> str | None:
+def check_eviction(client: Client) -> str | None:
     """What the operator should know where the server could not be asked, None where all is well.
 
     Raises ConfigError where it evicts.
     """
     with contextlib.suppress(StoreUnavailable):
         answer = client.call("INFO", "memory")
-        policy = _POLICY.search(answer) if isinstance(answer, bytes) else None
-        if policy is None:
+        found = _MAXMEMORY_POLICY.search(answer) if isinstance(answer, bytes) else None
+        if found is None:
             return "does not say its maxmemory-policy"
-        if policy[1] != b"noeviction":
+        if found[1] != b"noeviction":
             raise ConfigError(
                 "KAS_REDIS_URL: the server must have maxmemory-policy noeviction: it would forget used proofs"
             )

@@ -1,8 +1,9 @@
 """What Redis does in one step for us: each script is one atomic operation.
 
-Time is the server's own, so that instances whose clocks differ count alike, unless the first argument gives it (in
-milliseconds; tests do). Every key but one ends, so nothing stays that nobody asks for. What a script records it records in whole: where memory is short the first writing command fails, and that is one that records. What is over is forgotten after
-that, or all the same.
+Time is the server's own, so that instances whose clocks differ count alike, unless the first argument gives it (tests do);
+all times are in milliseconds. Every key but one ends, so nothing stays that nobody asks for. What a script records it
+records in whole: where memory is short the first writing command fails, and that is one that records. What is over is
+forgotten after that, or all the same.
 """
 
 from __future__ import annotations
@@ -35,11 +36,16 @@ end
 local function text(number) return string.format('%.0f', number) end
 """
 
+# What becomes of a claim, by the number that the script answers.
+OUTCOMES: Final = ("recorded", "replayed", "share", "full", "forgotten")
+
 # KEYS: the era, all claims, those of each holder, and of key access objects where they count; sorted by when they end.
 # ARGV: time, life, capacity, share, what key access objects may hold (-1: they do not count), the era that is
 # expected or nothing, digests.
+# Gives the index of the outcome in `OUTCOMES`, and in how long the oldest of all claims ends: -1 where there is none, and 0
+# where that is not asked.
 CLAIM: Final = _script("""
-local life, capacity, share, of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local life, capacity, share, most_of_kaos = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if ARGV[6] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[6] then return {4, 0} end
 local number, since = #ARGV - 6, text(now)
 for i = 7, #ARGV do
@@ -51,12 +57,12 @@ local function wait()
   local oldest = redis.call('ZRANGEBYSCORE', KEYS[2], since, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return oldest[2] and tonumber(oldest[2]) - now or -1
 end
-local holders = of_kaos < 0 and #KEYS or #KEYS - 1
+local holders = most_of_kaos < 0 and #KEYS or #KEYS - 1
 for i = 3, holders do
   if held(KEYS[i]) > share then return {2, wait()} end
 end
 if held(KEYS[2]) > capacity then return {3, wait()} end
-if of_kaos >= 0 and held(KEYS[#KEYS]) > of_kaos then return {3, wait()} end
+if most_of_kaos >= 0 and held(KEYS[#KEYS]) > most_of_kaos then return {3, wait()} end
 local scored = {}
 for i = 7, #ARGV do
   scored[#scored + 1] = text(now + life)
@@ -99,7 +105,7 @@ return redis.call('ZCARD', KEYS[1])
 """)
 
 # KEYS: the hits of one key, the hits of all keys of the window; oldest first. ARGV: time, window, quota, capacity.
-# Gives how many places there were, of which one is taken, and when the next is free.
+# Gives how many places there were, of which one is taken, and in how long the next is free.
 TAKE: Final = _script("""
 local window, quota, capacity = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local latest = tonumber(redis.call('LINDEX', KEYS[2], -1))

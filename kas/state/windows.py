@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from kas.ratelimit import Quota, SlidingWindow
-from kas.state.line import StoreLine
-from kas.state.shared import StoreFailure, Window, WindowStore
+from kas.state.guard import StoreGuard
+from kas.state.shared import LimitWindow, StoreFailure, WindowStore
 
 
 def _to_nobody(_quota: Quota) -> None:
@@ -22,11 +22,11 @@ def _to_nobody(_quota: Quota) -> None:
 class SharedWindow:
     """Counts as ``own`` does, in the store. Safe to use from many threads."""
 
-    def __init__(self, store: WindowStore, line: StoreLine, own: SlidingWindow) -> None:
+    def __init__(self, store: WindowStore, guard: StoreGuard, own: SlidingWindow) -> None:
         self._store = store
-        self._line = line
+        self._guard = guard
         self._own = own
-        self._window = Window(own.limit.name, own.limit.quota, own.limit.window_seconds, own.capacity)
+        self._window = LimitWindow(own.limit.name, own.limit.quota, own.limit.window_seconds, own.capacity)
 
     def admit(self, key: str, note: Callable[[Quota], None] = _to_nobody) -> Quota:
         """Takes a place for ``key``. ``note`` is told what is left, whether one was free or not.
@@ -35,11 +35,11 @@ class SharedWindow:
         """
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()  # as long for any key
         try:
-            place = self._line.ask("limits", partial(self._store.take, self._window, digest))
+            taken = self._guard.ask("limits", partial(self._store.take, self._window, digest))
         except StoreFailure:
             return self._own.admit(key, note)
-        quota = Quota(self._own.limit, max(0, place.free - 1), place.reset_seconds)
+        quota = Quota(self._own.limit, max(0, taken.free - 1), taken.reset_seconds)
         note(quota)
-        if not place.free:
+        if not taken.free:
             raise self._own.refusal(quota.reset_seconds)
         return quota

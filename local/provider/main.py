@@ -21,7 +21,7 @@ import functions_framework
 from kas.auth.times import PROOF_MEMORY_SECONDS
 from kas.errors import ConfigError, KasError
 from kas.host_variables import refuse_other_servers
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from kas.uri import is_loopback
 from kas.web.host import fit_into_host
 from local.provider.pages import JWKS_PATH, TOKEN_PATH, client_page, discovery, key_set

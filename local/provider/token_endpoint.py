@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from kas.auth.dpop import verify_possession
 from kas.encoding import b64_decode
 from kas.errors import InvalidProof, KasError
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from kas.uri import normalise_uri
 from local.provider.clients import Client, find_client
 from local.provider.override import Override, parse_override

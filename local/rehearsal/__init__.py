@@ -9,13 +9,15 @@ installed. What it does not do is listed in `docs/REHEARSAL.md`.
 
 Where things are, from the wire inwards:
     proxy, authority, wire          tunnels, certificates for any name, requests and replies
-    stage                           all of it started, and the environment in which gcloud finds it
+    stage, checkout                 all of it started, and the environment in which gcloud finds it; a copy of this checkout
     definitions, definitions_dump   what gcloud says of Google's interfaces
     answer, table, journal          the steps of every call; which calls there are; what was asked
-    keys, tokens, functions_front   who answers otherwise: Cloud KMS and Secret Manager, the log-in, what was deployed
+    keys, tokens, functions_front, balancer, uploads     who answers otherwise: Cloud KMS and Secret Manager, the log-in, what
+                                    was deployed, with a load balancer or without, and what is sent to Cloud Storage
     world, resources, access        everything there is; what was made; who may do what
     standard                        resources of the usual kind
-    projects, service_accounts, paying, observing, storage, builds     what each call does
+    projects, service_accounts, paying, observing, logs, storage, builds, functions, compute     what each call does
     firestore, documents, emulator, memorystore, programs     stores, and what stands behind them
-    run_services, run_revisions, launch     Cloud Run, and the processes that it starts
+    run_services, run_revisions, run_view, launch     Cloud Run, how it looks from outside, and the processes that it starts
+    passing, issuer                 a request handed on to such a process; an identity provider whose tokens it takes
 """

@@ -61,7 +61,7 @@ class _Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class Administration:
     """``handles`` by the name of the method."""
 
     world: World

@@ -8,10 +8,11 @@ import http.client
 import re
 from typing import Final
 
+from local.firestore_jar import OWNER
 from local.google.status import GoogleError, not_stood_in_for
 from local.ports import HOST
-from local.rehearsal.answer import Answering, disabled
-from local.rehearsal.emulator import OWNER, emulator_port
+from local.rehearsal.answer import Administration, disabled
+from local.rehearsal.emulator import emulator_port
 from local.rehearsal.firestore import find
 from local.rehearsal.journal import Entry
 from local.rehearsal.passing import pass_on
@@ -23,7 +24,7 @@ _SERVICE: Final = "firestore.googleapis.com"
 
 
 class Documents:
-    def __init__(self, world: World, administration: Answering) -> None:
+    def __init__(self, world: World, administration: Administration) -> None:
         self._world = world
         self._administration = administration
 

@@ -6,14 +6,11 @@ the metadata server is one of its service account.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +21,10 @@ from local.google.cloud import Cloud, MetadataAccount
 from local.google.control import Control
 from local.google.metadata import Metadata
 from local.google.rest import RestServer
-from local.ports import HOST, free_port
-from local.processes import START_SECONDS, Service, StartFailed, stop
+from local.ports import HOST, free_port, wait_for_port
+from local.processes import Service, StartFailed, stop
 
 _RESOLVER: Final = Path(__file__).with_name("resolver")
-_POLL_SECONDS: Final = 0.1
 _TOKEN_SECONDS: Final = 3600
 
 
@@ -107,14 +103,13 @@ class Fleet:
 
     def _wait(self, revision: str) -> None:
         """As Cloud Run does: it is ready when its port takes a connection."""
-        running, deadline = self._running[revision], time.monotonic() + START_SECONDS
-        host, port = running.service.base.removeprefix("http://").split(":")
-        while not running.is_ready and not running.failure:
-            if running.service.process.poll() is not None or time.monotonic() > deadline:
-                running.failure = f"{revision} does not start: {self.log_of(revision)}"
-            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-                running.is_ready = True
-            time.sleep(_POLL_SECONDS)
+        running = self._running[revision]
+        try:
+            wait_for_port(running.service.process, int(running.service.base.rpartition(":")[2]))
+        except RuntimeError:
+            running.failure = f"{revision} does not start: {self.log_of(revision)}"
+        else:
+            running.is_ready = True
 
     def _environment(self, launch: Launch, port: int) -> dict[str, str]:
         metadata = self._metadata_of(launch.account).server_port

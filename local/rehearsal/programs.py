@@ -5,23 +5,17 @@ Each is started when it is first needed, on a port of loopback, in a process gro
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from local.ending import undisturbed
-from local.ports import HOST
-from local.processes import Service, StartFailed, stop
+from local.ports import HOST, wait_for_port
+from local.processes import Service, StartFailed, plain_environment, stop
 
 _START_SECONDS: Final = 120.0
-_POLL_SECONDS: Final = 0.05
-_VARIABLES: Final = frozenset({"PATH", "HOME", "LANG", "JAVA_HOME"})
 
 
 class Programs:
@@ -41,27 +35,19 @@ class Programs:
         """Comes back when it takes connections. Raises StartFailed."""
         with self._lock:
             log = self._folder / f"{name}.log"
-            environment = {one: value for one, value in os.environ.items() if one in _VARIABLES}
             with undisturbed(), log.open("ab") as file:
                 process = subprocess.Popen(
-                    command, cwd=self._folder, env=environment, stdout=file, stderr=file, process_group=0
+                    command, cwd=self._folder, env=plain_environment(), stdout=file, stderr=file, process_group=0
                 )
                 base = f"http://{HOST}:{port}"
                 self._running[name] = Service(name, base, base, process), port
-            end = time.monotonic() + _START_SECONDS
-            while not _is_open(port):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise StartFailed(f"{name} does not start: {log}")
-                time.sleep(_POLL_SECONDS)
+            try:
+                wait_for_port(process, port, _START_SECONDS)
+            except RuntimeError as error:
+                raise StartFailed(f"{name} does not start: {log}") from error
 
     def stop(self, *names: str) -> None:
         """With no names all of them."""
         with self._lock:
             ended = [self._running.pop(name)[0] for name in names or tuple(self._running) if name in self._running]
         stop(*ended)
-
-
-def _is_open(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False

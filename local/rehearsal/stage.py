@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from local.ports import HOST
-from local.rehearsal.answer import Answering
+from local.rehearsal.answer import Administration
 from local.rehearsal.authority import Authority
 from local.rehearsal.balancer import Balancer
 from local.rehearsal.definitions import load_definitions
@@ -82,7 +82,7 @@ class _Fronts:
     """Who answers under which name."""
 
     def __init__(self, world: World, own_issuer: Issuer) -> None:
-        administration, functions, keys = Answering(world, HANDLES), Functions(world), Keys(world)
+        administration, functions, keys = Administration(world, HANDLES), Functions(world), Keys(world)
         self.balancer = Balancer(world, functions)
         self._names: dict[str, Front] = {
             "cloudkms.googleapis.com": keys.answer,

@@ -32,8 +32,8 @@ def as_asked(world: World, name: str, value: Json) -> Json:
 class Collection:
     """``prefix`` is that of its methods, whose last word is the last step of names; ``items`` is how lists call it.
 
-    ``operation`` makes the name of an operation under the parent, where making and deleting take a while; ``etag`` says that
-    a change must come with the etag that was read.
+    ``takes_a_while`` says that making and deleting answer with an operation under the parent; ``has_etag``, that a change
+    must come with the etag that was read.
     """
 
     prefix: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.rehearsal.answer import Answering
+from local.rehearsal.answer import Administration
 from local.rehearsal.functions import take_upload
 from local.rehearsal.journal import Entry
 from local.rehearsal.storage import finish_upload
@@ -13,7 +13,7 @@ from local.rehearsal.world import World
 class Uploads:
     """Hands on everything else."""
 
-    def __init__(self, world: World, administration: Answering) -> None:
+    def __init__(self, world: World, administration: Administration) -> None:
         self._world = world
         self._administration = administration
 

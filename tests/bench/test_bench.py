@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bench import cold, kms, peak, transports
+from bench import cold, kms, peak, scale, transports
 from bench.deployment import deployed
 from bench.host import BenchFailed
 from bench.report import TRANSPORTS, report_name
@@ -101,8 +101,8 @@ def test_a_store_that_is_not_filled_ends_the_run():
 
 @pytest.mark.parametrize(
     ("module", "option"),
-    [(cold, "--rounds"), (kms, "--repeats"), (transports, "--rounds")],
-    ids=["cold", "kms", "transports"],
+    [(cold, "--rounds"), (kms, "--repeats"), (scale, "--rounds"), (transports, "--rounds")],
+    ids=["cold", "kms", "scale", "transports"],
 )
 def test_fewer_rounds_than_nine_are_refused(module, option, mocker, capsys):
     mocker.patch.object(sys, "argv", ["bench", option, "8"])

@@ -10,12 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench import soak, speed, speed_stand
+from bench import soak, speed, speed_stand, speed_table
 from bench.asked import new_document
 from bench.host import BenchFailed
 from bench.load import Exchanged
-from bench.speed import CASES, CONNECTIONS, EMPTY, Case
+from bench.speed import CASES, CONNECTIONS, Case
 from bench.speed_stand import Users, standing
+from bench.speed_table import EMPTY
 
 FEW = {
     "ACP-240, RSA-2048": replace(CASES["ACP-240, RSA-2048"], requests=2),
@@ -34,10 +35,10 @@ def stand():
 
 def test_what_a_request_takes_stands_beside_its_cryptography(stand):
     found = speed.costs(stand, 2, FEW)
-    speed.print_costs(found)
+    speed_table.print_costs(found)
     assert found.keys() == {EMPTY, *FEW}
     assert all(cost.cpu > cost.floor > 0 for name in FEW for cost in found[name])
-    ratios = speed.ratios(found)
+    ratios = speed_table.ratios(found)
     assert ratios.keys() == {"single_ratio", "bulk100_ratio", "cached_ratio"}
     assert all(0.2 < value < 50 for values in ratios.values() for value in values)
     assert all(
@@ -47,12 +48,12 @@ def test_what_a_request_takes_stands_beside_its_cryptography(stand):
 
 def test_the_waits_at_several_connections_have_their_figure(stand):
     found, memory = speed.waits(stand, 2, 8)
-    speed.print_waits(found, memory)
+    speed_table.print_waits(found, memory)
     assert len(found) == 2 * len(CONNECTIONS)
     assert all(0 < one.p50 <= one.p95 <= one.p99 for of in found.values() for one in of)
-    assert len(speed.tails(found)) == 2
+    assert len(speed_table.tails(found)) == 2
     assert memory > 20
-    assert json.loads(json.dumps(speed.context({EMPTY: []}, found)))["waits"].keys() == found.keys()
+    assert json.loads(json.dumps(speed_table.context({EMPTY: []}, found)))["waits"].keys() == found.keys()
 
 
 def test_a_wrong_answer_ends_a_run(stand):

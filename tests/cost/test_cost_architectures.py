@@ -13,11 +13,11 @@ from kas.cost.architectures import (
     ARCHITECTURES,
     cheapest,
     crossing,
-    full,
     is_sufficient,
     monthly,
     named,
     needed,
+    one_instance_ends,
     shortcomings,
     steps,
 )
@@ -135,7 +135,7 @@ def test_redis_never_costs_less_than_one_instance_that_keeps_its_own_keys():
 
 
 def test_one_instance_is_full_at_its_capacity_by_the_peak():
-    assert full(Scenario()) == pytest.approx(capacity(Scenario()) * 86_400 / 4)
-    at = replace(Scenario(), requests_per_day=full(Scenario()))
+    assert one_instance_ends(Scenario()) == pytest.approx(capacity(Scenario()) * 86_400 / 4)
+    at = replace(Scenario(), requests_per_day=one_instance_ends(Scenario()))
     assert needed(replace(at, requests_per_day=at.requests_per_day * 0.999)) == 1
     assert needed(replace(at, requests_per_day=at.requests_per_day * 1.001)) == 2

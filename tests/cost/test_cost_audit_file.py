@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kas.cost import audit_file
 from kas.cost.__main__ import main
 from kas.cost.audit_file import AuditFileUnreadable, explained, measured, read_usage
 from kas.cost.marginal import new_tariff
 from kas.cost.prices import load_prices
 from kas.cost.scenario import Scenario
 from kas.errors import CredentialsMissing
-from kas.events import KaoOutcome, kao_event, public_key_event, refusal_event
+from kas.events import EVENTS, KaoOutcome, kao_event, public_key_event, refusal_event
 from kas.journal import Journal
 from kas.keys.registry import KeyRecord
 from tests.trails import audit_log
@@ -260,3 +261,7 @@ def test_a_line_of_the_example_in_the_document_is_read(file):
     usage = read_usage(file("\n".join(lines)))
     assert (usage.requests, usage.micro_usd) == (2, pytest.approx(5.85))
     assert datetime.fromtimestamp(min(usage.times), UTC).year == 2026
+
+
+def test_every_event_that_the_audit_has_is_known():
+    assert set(EVENTS) == audit_file._EVENTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from kas.config import Settings
+from kas.cost import report
 from kas.cost.__main__ import main
 from kas.cost.arguments import new_parser, scenario_of
 from local.processes import ROOT
@@ -173,3 +176,10 @@ def test_what_is_out_of_range_or_unknown_ends_with_2(capsys, arguments):
     told_on = capsys.readouterr()
     assert (end.value.code, told_on.out) == (2, "")
     assert "python -m kas.cost: error: " in told_on.err
+
+
+def test_defaults_that_are_told_are_those_of_the_settings():
+    fields = [field.metadata for field in dataclasses.fields(Settings) if field.metadata]
+    defaults = {field["name"]: field["default"] for field in fields}
+    assert defaults["KAS_RATE_GLOBAL_PER_MINUTE"] == str(report._GLOBAL_LIMIT)
+    assert defaults["KAS_KMS_OPERATIONS_PER_DAY"] == str(report._DAY_BUDGET)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from kas.cost.__main__ import main
-from kas.cost.architectures import full, monthly, named, shared_cache_pays
+from kas.cost.architectures import monthly, named, one_instance_ends, shared_cache_pays
 from kas.cost.compute import DAYS, MONTH_SECONDS
 from kas.cost.lines import total
 from kas.cost.marginal import Tariff, new_tariff
@@ -69,8 +69,8 @@ TRAFFIC = {
     "*Below": (PRICES["run.cpu.free"] / (DAYS * PILOT.billed_seconds), 0.001),
     "budget of $20 lasts to about": (100_000, 0.001),
     "*Up to": (160_718, 0.01),
-    "*One instance is too few* above": (full(PILOT), 0.005),
-    "busiest moment has four times the mean,": (full(replace(PILOT, peak=20)), 0.005),
+    "*One instance is too few* above": (one_instance_ends(PILOT), 0.005),
+    "busiest moment has four times the mean,": (one_instance_ends(replace(PILOT, peak=20)), 0.005),
     "the cheapest up to": (299_000, 0.005),
     "cost less than it saves from": (shared_cache_pays(REPEATING, PRICES, "redis"), 0.005),
     "a day on with RSA-2048 and": (shared_cache_pays(replace(REPEATING, key="rsa-4096"), PRICES, "redis"), 0.005),

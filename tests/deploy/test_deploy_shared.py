@@ -18,7 +18,7 @@ from deploy.env_file import Refused
 from deploy.preview.definitions import OF_ONE_PROFILE, policies
 from kas.state.claims import proof_claim
 from kas.state.firestore import FirestoreStore
-from kas.state.shared import Window
+from kas.state.shared import LimitWindow
 from tests.deploy.conftest import Deployment
 from tests.deploy.google_http import google_http
 from tests.deploy.recorder.call import Call
@@ -147,7 +147,7 @@ def test_documents_expire_in_the_collections_that_the_service_writes(on_firestor
     store = FirestoreStore(documents, name="kas-usa", sleep=time.sleep, random=random.random, **seconds)
     store.claim(proof_claim("key", "jti", "caller"))
     store.keep({b"x": b"y"}, 5.0)
-    store.take(Window("caller", 10, 60.0, 100), b"x")
+    store.take(LimitWindow("caller", 10, 60.0, 100), b"x")
     expiring = {name.split("/")[5] for name in on_firestore.project.kind("expiries")}
     assert documents.collections == expiring
 
@@ -177,9 +177,9 @@ def test_the_server_speaks_tls_asks_for_a_password_and_evicts_nothing(on_redis):
 def test_the_service_reaches_it_and_nothing_else_by_the_network(on_redis):
     read = settings_of(on_redis)
     assert read.state_backend == "redis"
-    assert read.redis_server is not None
-    assert (read.redis_server.host, read.redis_server.port, read.redis_server.is_tls) == (HOST, PORT, True)
-    assert read.redis_server.sign_in == (on_redis.project.passwords["kas-usa"],)
+    assert read.redis is not None
+    assert (read.redis.host, read.redis.port, read.redis.is_tls) == (HOST, PORT, True)
+    assert read.redis.sign_in == (on_redis.project.passwords["kas-usa"],)
     (authority,) = on_redis.project.kind("servers")["kas-usa"]["serverCaCerts"]
     assert read.redis_ca == authority["cert"]
     interface = {"network": "default", "subnetwork": "default"}
@@ -597,7 +597,7 @@ def test_after_destroy_the_address_is_that_of_the_new_server(on_redis):
     on_redis.ok("destroy", "--yes")
     on_redis.ok("apply")
     assert list(on_redis.project.secrets["kas-usa-redis"]) == [1, 2]
-    assert settings_of(on_redis).redis_server.sign_in == (on_redis.project.passwords["kas-usa"],)
+    assert settings_of(on_redis).redis.sign_in == (on_redis.project.passwords["kas-usa"],)
     assert on_redis.ok("apply").changes == []
 
 
@@ -607,15 +607,15 @@ def test_after_destroy_the_address_is_that_of_the_new_server(on_redis):
 @pytest.mark.parametrize("said", ["", "word\n", "word\n10.0.0.3\n", "\n10.0.0.3\t6378\n", "word\n10.0.0.3\tx\n"])
 def test_an_address_of_which_something_is_missing_is_none(said):
     with pytest.raises(Refused):
-        redis_server.address(io.StringIO(said))
+        redis_server.url(io.StringIO(said))
 
 
 def test_a_password_stands_in_the_address_as_an_address_takes_it():
-    assert redis_server.address(io.StringIO("a/b@c\n10.0.0.3\t6378\n")) == "rediss://:a%2Fb%40c@10.0.0.3:6378/0"
+    assert redis_server.url(io.StringIO("a/b@c\n10.0.0.3\t6378\n")) == "rediss://:a%2Fb%40c@10.0.0.3:6378/0"
 
 
 @pytest.mark.parametrize(
-    ("server", "made", "is_older"),
+    ("server", "made", "predates"),
     [
         ({}, "2026-01-01T00:00:00Z", True),
         ({"createTime": "2026-01-01T00:00:01.5Z"}, "2026-01-01T00:00:00.999999Z", True),
@@ -623,5 +623,5 @@ def test_a_password_stands_in_the_address_as_an_address_takes_it():
         ({"createTime": "2026-01-01T00:00:00Z"}, "2026-01-01T00:00:01Z", False),
     ],
 )
-def test_a_secret_is_older_than_its_server_by_a_second_at_least(server, made, is_older):
-    assert redis_server.is_older(server, made) is is_older
+def test_a_secret_is_older_than_its_server_by_a_second_at_least(server, made, predates):
+    assert redis_server.predates(made, server) is predates

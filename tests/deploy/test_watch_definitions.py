@@ -16,7 +16,7 @@ from deploy.preview.day import simulated_day
 from deploy.preview.definitions import FOLDER, conditions, dashboard, log_metrics, policies
 from deploy.preview.log_metrics import entry_of, points
 from kas.errors import leaves
-from kas.state.line import Trouble
+from kas.state.guard import Trouble
 from local.processes import ROOT
 from tests.deploy.watch_queries import (
     GOOGLES,

@@ -20,7 +20,7 @@ from kas.federation.assertion import make_assertion
 from kas.federation.receiving import ForwardedAuthenticator, ForwardedPrincipal
 from kas.jose import PublicJwk, parse_public_jwk
 from kas.ratelimit import Limit, SlidingWindow
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from local.client import new_proof_key
 from local.client.encoding import sha256_b64url
 from local.client.keys import ProofKey

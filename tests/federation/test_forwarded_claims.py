@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from tests.federation.forwarded import Time
 
 TTL = 80.0

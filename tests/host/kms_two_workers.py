@@ -48,7 +48,7 @@ class FileReplayStore:
 _ENVIRON = {name: value for name, value in os.environ.items() if name != "WORKERS"}
 _CLOUD = Cloud(_ENVIRON, time.time, time.perf_counter)
 _PARTS = Parts(Settings.from_environ(_ENVIRON, _CLOUD.read_secrets), time.time, time.perf_counter, _CLOUD)
-_PARTS.replay_store = FileReplayStore(Path(os.environ["TEST_REPLAY_FILE"]))
+_PARTS.stores.replay = FileReplayStore(Path(os.environ["TEST_REPLAY_FILE"]))
 _SERVICE = assemble(_PARTS)
 fit_into_host(_SERVICE.edge.refuse, ended=_SERVICE.end)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.rehearsal.emulator import installed
+from local.firestore_jar import installed
 from local.rehearsal.firestore import DATABASES
 from tests.rehearsal import existing
 from tests.rehearsal.existing import ACCOUNT

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.redis_server import Redis, redis_server
+from local.redis_server import Redis, running_redis
 from tests.interop.tls_front import make_certificates
 
 
@@ -14,5 +14,5 @@ from tests.interop.tls_front import make_certificates
 def redis(folder: Path, *options: str) -> Iterator[Redis]:
     """Ended with the block, whatever state it is in; ``options`` as on its command line."""
     authority, certificate = make_certificates(folder)
-    with redis_server(folder, authority, certificate, *options) as server:
+    with running_redis(folder, authority, certificate, *options) as server:
         yield server

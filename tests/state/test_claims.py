@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
-from kas.state.line import StoreLine
-from kas.state.memory import MemoryReplayStore
-from kas.state.replay import SharedReplayStore
-from kas.state.shared import Window
+from kas.state.guard import StoreGuard
+from kas.state.own_replay import MemoryReplayStore
+from kas.state.shared import LimitWindow
+from kas.state.shared_replay import SharedReplayStore
 from tests.state.servers import redis
 
 TTL = 80.0
@@ -39,7 +39,7 @@ class Time:
 
 def over(store, told=None):
     """A replay store over this shared one."""
-    return SharedReplayStore(store, StoreLine("test", time.monotonic, (told if told is not None else []).append))
+    return SharedReplayStore(store, StoreGuard("test", time.monotonic, (told if told is not None else []).append))
 
 
 @pytest.fixture(params=["memory", "redis", "firestore"])
@@ -236,7 +236,7 @@ def test_redis_keeps_nothing_without_a_life(redis_server):
     store.claim_kaos(jkt="k", jti="j", caller="c", kao_ids=KAOS)
     store.has_room()
     raw.keep({b"n": b"v"}, 60.0)
-    raw.take(Window("test", 3, 60.0, 10), b"k" * 32)
+    raw.take(LimitWindow("test", 3, 60.0, 10), b"k" * 32)
     assert raw.era() == raw.era()
     keys = client.call("KEYS", f"*{name}*")
     assert len(keys) == 9

@@ -1,4 +1,4 @@
-"""Unwrapped keys in a shared store: sealed, bound to their place, no longer than they may, and nothing without the store."""
+"""Unwrapped keys in a shared store: encrypted, bound to their place, no longer than they may, and nothing without the store."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import time
 import pytest
 
 from kas.datakey import DataKey
-from kas.state.kept_keys import SealedKeys
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
+from kas.state.kept_keys import KeptKeys
 from kas.state.shared import StoreFull, StoreUnavailable
 from tests.state.servers import redis
 from tests.state.test_claims import Time
@@ -28,13 +28,13 @@ class InMemory:
     def find(self, names):
         return [self.kept.get(name) for name in names]
 
-    def keep(self, sealed, _seconds):
-        self.kept |= sealed
+    def keep(self, encrypted, _seconds):
+        self.kept |= encrypted
 
 
 def over(store, *state_keys, told=None, clock=time.time, ttl_seconds=60):
-    line = StoreLine("test", time.monotonic, (told if told is not None else []).append)
-    return SealedKeys(store, line, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
+    guard = StoreGuard("test", time.monotonic, (told if told is not None else []).append)
+    return KeptKeys(store, guard, state_keys=state_keys or (KEY,), ttl_seconds=ttl_seconds, clock=clock)
 
 
 def found(keys, *names):
@@ -61,7 +61,7 @@ def test_many_keys_are_asked_for_at_once(shared):
     assert found(keys, *values) == {name: key.reveal() for name, key in values.items()}
 
 
-def test_what_is_kept_is_sealed():
+def test_what_is_kept_is_encrypted():
     """Each time anew; its length alone shows."""
     store = InMemory()
     keys = over(store)
@@ -84,7 +84,7 @@ def test_altered_value_is_none_and_told(place):
     store.kept[NAME[1]] = bytes(value)
     assert found(keys, NAME) == found(keys, NAME) == {}
     assert [line["event"] for line in told] == ["state_altered"]
-    assert keys._line.counts() == {("keys", "altered"): 2}
+    assert keys._guard.counts() == {("keys", "altered"): 2}
 
 
 def test_truncated_value_is_none():
@@ -110,7 +110,7 @@ def test_value_in_anothers_place_is_none():
 
 
 def test_value_under_another_key_is_none_and_no_alarm():
-    """As after a rotation; the previous key still opens, and the current one seals."""
+    """As after a rotation; the previous key still opens, and the current one encrypts."""
     store, told = InMemory(), []
     over(store, OTHER_KEY).put_all({NAME: DataKey(DEK)})
     assert found(over(store, KEY, told=told), NAME) == {}
@@ -122,7 +122,7 @@ def test_value_under_another_key_is_none_and_no_alarm():
 
 
 def test_store_that_keeps_longer_prolongs_nothing():
-    """The end is sealed with the key; nor is one taken whose end is later than we would have set it."""
+    """The end is encrypted with the key; nor is one taken whose end is later than we would have set it."""
     store, clock = InMemory(), Time()
     keys = over(store, clock=clock)
     keys.put_all({NAME: DataKey(DEK)})
@@ -151,7 +151,7 @@ def test_without_the_store_there_is_no_key_and_no_error(failure):
         def find(self, _names):
             raise failure
 
-        def keep(self, _sealed, _seconds):
+        def keep(self, _encrypted, _seconds):
             raise failure
 
     keys = over(Broken())

@@ -10,10 +10,10 @@ import pytest
 
 from kas.auth.nonce import NonceSource
 from kas.errors import NonceInvalid, ProofReplayed, ReplayStoreUnavailable
-from kas.state.line import StoreLine
+from kas.state.guard import StoreGuard
 from kas.state.nonces import SharedNonces
-from kas.state.replay import SharedReplayStore
 from kas.state.shared import StoreUnavailable
+from kas.state.shared_replay import SharedReplayStore
 from tests.state.test_claims import outcome
 
 
@@ -21,9 +21,9 @@ class Instance:
     """One of several on a store."""
 
     def __init__(self, store, secret=b"s" * 32):
-        line = StoreLine("test", time.monotonic, lambda _line: None)
-        self.nonces = SharedNonces(store, line, lambda era: NonceSource(time.time, [secret], lambda: era))
-        self.store = SharedReplayStore(store, line, self.nonces)
+        guard = StoreGuard("test", time.monotonic, lambda _line: None)
+        self.nonces = SharedNonces(store, guard, lambda era: NonceSource(time.time, [secret], lambda: era))
+        self.store = SharedReplayStore(store, guard, self.nonces)
 
     def ask(self, nonce, jti="a"):
         """As the authenticator does."""

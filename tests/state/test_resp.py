@@ -11,7 +11,7 @@ import pytest
 
 from kas.errors import ConfigError
 from kas.net.connection import Origin
-from kas.state.redis import RedisStore, check_policy
+from kas.state.redis import RedisStore, check_eviction
 from kas.state.resp import MAX_ANSWER_BYTES, RespClient, ScriptUnknown
 from kas.state.shared import StoreFull, StoreUnavailable
 from tests.interop.tls_front import make_certificates
@@ -177,11 +177,11 @@ def test_connection_that_ended_meanwhile_is_not_used():
 def test_server_that_evicts_is_refused(redis_server, policy):
     """It would forget used proofs."""
     client = redis_server.shared_client
-    assert check_policy(client) is None
+    assert check_eviction(client) is None
     client.call("CONFIG", "SET", "maxmemory-policy", policy)
     try:
         with pytest.raises(ConfigError, match="noeviction"):
-            check_policy(client)
+            check_eviction(client)
     finally:
         client.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
@@ -191,7 +191,7 @@ def test_server_that_does_not_say_is_told_to_the_operator(answer):
     """Whether it forgets early is his to know then."""
     with answering(answer) as server:
         client = client_of(server)
-        assert "maxmemory-policy" in check_policy(client)
+        assert "maxmemory-policy" in check_eviction(client)
         client.close()
 
 
@@ -199,7 +199,7 @@ def test_server_that_does_not_say_is_told_to_the_operator(answer):
 def test_script_that_answers_something_else_is_no_store(answer):
     """Nothing is taken for a success that is not one."""
     from kas.state.claims import proof_claim
-    from kas.state.shared import Window
+    from kas.state.shared import LimitWindow
 
     with answering(answer) as server:
         client = client_of(server)
@@ -208,7 +208,7 @@ def test_script_that_answers_something_else_is_no_store(answer):
             store.claim(proof_claim("k", "j", "c"))
         if answer.startswith(b"+"):
             with pytest.raises(StoreUnavailable):
-                store.take(Window("w", 1, 60.0, 10), bytes(32))
+                store.take(LimitWindow("w", 1, 60.0, 10), bytes(32))
             with pytest.raises(StoreUnavailable):
                 store.find([b"a", b"b"])
             with pytest.raises(StoreUnavailable):

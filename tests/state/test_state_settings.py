@@ -10,7 +10,7 @@ from kas.config import Settings
 from kas.encoding import b64url_encode
 from kas.errors import ConfigError
 from kas.google.cloud import Cloud
-from kas.state_settings import RedisServer, redis_server
+from kas.state_settings import RedisServer, parse_redis_url
 from kas.stores import Stores
 from tests.interop.tls_front import make_certificates
 from tests.unit.test_config import PRODUCTION
@@ -37,13 +37,13 @@ def read(**changes):
 def test_redis_is_named_by_one_address():
     """Nothing of it shows where settings are shown."""
     settings = read(**REDIS)
-    assert settings.redis_server == RedisServer("redis.example", 6380, True, 2, ("hunter2",))
+    assert settings.redis == RedisServer("redis.example", 6380, True, 2, ("hunter2",))
     assert settings.state_keys == (b"n" * 32, b"o" * 32)
     assert "hunter2" not in repr(settings)
-    assert "hunter2" not in repr(settings.redis_server)
-    assert redis_server("rediss://me:a%40b@[::1]") == RedisServer("::1", 6379, True, 0, ("me", "a@b"))
-    assert redis_server("redis://127.0.0.1") == RedisServer("127.0.0.1", 6379, False, 0, ())
-    assert redis_server("") is None
+    assert "hunter2" not in repr(settings.redis)
+    assert parse_redis_url("rediss://me:a%40b@[::1]") == RedisServer("::1", 6379, True, 0, ("me", "a@b"))
+    assert parse_redis_url("redis://127.0.0.1") == RedisServer("127.0.0.1", 6379, False, 0, ())
+    assert parse_redis_url("") is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_redis_without_tls_is_for_local_mode(more):
     with pytest.raises(ConfigError, match=r"^KAS_REDIS_URL: must be rediss://"):
         read(KAS_REDIS_URL="redis://127.0.0.1:6379", **more)
     local = {"KAS_MODE": "local", "HOST": "127.0.0.1", "KAS_REDIS_URL": "redis://127.0.0.1:6379"}
-    assert read(**local, KAS_PUBLIC_BASES="http://127.0.0.1:8080").redis_server is not None
+    assert read(**local, KAS_PUBLIC_BASES="http://127.0.0.1:8080").redis is not None
 
 
 @pytest.mark.parametrize("keys", ["x", b64url_encode(b"k" * 31), b64url_encode(b"k" * 33), ",".join([SECRET] * 3)])

@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import RateLimited, RewrapLimit
 from kas.ratelimit import Limit, SlidingWindow
-from kas.state.line import StoreLine
-from kas.state.shared import StoreFull, StoreUnavailable, Window
+from kas.state.guard import StoreGuard
+from kas.state.shared import LimitWindow, StoreFull, StoreUnavailable
 from kas.state.windows import SharedWindow
 from tests.state.test_claims import Time
 
@@ -28,8 +28,8 @@ def own(clock=time.monotonic, quota=3, capacity=1000):
 
 def over(store, told=None, timer=time.monotonic, **options):
     """A window over this shared store."""
-    line = StoreLine("test", timer, (told if told is not None else []).append)
-    return SharedWindow(store, line, own(timer, **options))
+    guard = StoreGuard("test", timer, (told if told is not None else []).append)
+    return SharedWindow(store, guard, own(timer, **options))
 
 
 def ask(window, key="a"):
@@ -142,9 +142,9 @@ def test_steady_caller_has_his_whole_limit_of_several_instances(firestore):
 
 def test_what_is_given_back_is_given_once(firestore):
     """Where the write that gives it back brings no answer, it is nobody's: it may have been done."""
-    clock, store = Time(), firestore.store()
-    store._clock = clock
-    window, write = Window("w", 400, 60.0, 1000), store._documents.write
+    clock = Time()
+    store = firestore.store(clock=clock)
+    window, write = LimitWindow("w", 400, 60.0, 1000), store._documents.write
     assert [store.take(window, b"key").free for _ in range(2)] == [400, 399]
     clock.now += 1
 
@@ -182,7 +182,7 @@ def test_without_the_store_each_instance_counts_by_itself(failure):
     trouble = "full" if isinstance(failure, StoreFull) else "unavailable"
     status = {"severity": "ERROR", "backend": "test", "use": "limits", "status": str(failure)}
     assert told == [{"event": f"state_{trouble}", **status}]
-    assert window._line.counts() == {("limits", trouble): 4}
+    assert window._guard.counts() == {("limits", trouble): 4}
 
 
 def test_dead_store_is_left_alone_for_a_second():
@@ -210,7 +210,7 @@ def test_full_store_is_asked_each_time():
 def test_store_that_is_back_is_used_again():
     """The operator is told, and again a minute later where it fails again."""
     told, clock = [], Time()
-    line = StoreLine("test", clock, told.append)
+    guard = StoreGuard("test", clock, told.append)
 
     def fail():
         raise StoreUnavailable("gone")
@@ -218,10 +218,10 @@ def test_store_that_is_back_is_used_again():
     def episode():
         for _ in range(5):
             with pytest.raises(StoreUnavailable):
-                line.ask("limits", fail)
+                guard.ask("limits", fail)
         clock.now += 1
-        assert line.ask("limits", lambda: 7) == 7
-        assert line.ask("limits", lambda: 8) == 8
+        assert guard.ask("limits", lambda: 7) == 7
+        assert guard.ask("limits", lambda: 8) == 8
 
     episode()
     episode()
@@ -242,4 +242,4 @@ def test_instance_takes_turns_with_itself(firestore):
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(bring, range(8))) == ["admitted"] * 8
-    assert window._line.counts() == {}
+    assert window._guard.counts() == {}

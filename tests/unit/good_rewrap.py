@@ -35,7 +35,7 @@ from kas.protocol.values import Answer
 from kas.ratelimit import SlidingWindow
 from kas.release import Release
 from kas.rewrap import Exchange, Rewrap
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from local.client.keys import ProofKey, ReceivingKey, new_proof_key, new_receiving_key
 from local.client.proofs import compact_jws, make_proof
 from local.client.rewrap import KasKeys, build_kao, build_request

@@ -20,13 +20,13 @@ COUNTED = Counted(100, 130, 100, 2.0, is_steady=False, told=[])
 KILLED = Killed(600, 8, 5, 5, 2, 180, 3)
 FOUND = Found(
     rows={
-        "memory, 1 instance": [replace(ROW, cpu=3.0, store_cpu=0.0)] * 3,
-        "redis, 4 instances": [ROW, replace(ROW, cpu=9.0), replace(ROW, cpu=5.0)],
+        ("memory", 1): [replace(ROW, cpu=3.0, store_cpu=0.0)] * 3,
+        ("redis", 4): [ROW, replace(ROW, cpu=9.0), replace(ROW, cpu=5.0)],
     },
     operations={"redis": Operations({"round trips": 6.0}, {"round trips": 5.0})},
     nonces={2: Nonces(300, 150, 70)},
     replays={"memory": [1, 1], "redis": [1, 1, 1]},
-    without=[4, 4],
+    accepted_without_nonces=[4, 4],
     limits={"memory": [replace(COUNTED, accepted=400)], "redis": [COUNTED, replace(COUNTED, limit=1000, accepted=990)]},
     kills={"redis": [KILLED, KILLED]},
 )

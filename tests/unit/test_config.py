@@ -66,7 +66,7 @@ DEFAULTS: dict[str, Any] = {
     "state_backend": "memory",
     "state_keys": (),
     "state_timeout_milliseconds": 500,
-    "redis_server": None,
+    "redis": None,
     "redis_ca_path": None,
     "redis_ca": "",
     "firestore_endpoint": "https://firestore.googleapis.com",

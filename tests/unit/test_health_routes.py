@@ -31,7 +31,7 @@ from kas.errors import (
 from kas.health import Check, Readiness
 from kas.jose import parse_public_jwk
 from kas.journal import Journal
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from kas.web.health import HEALTH, LIVE, READY, health_routes
 from kas.web.replies import Reply, error_reply
 from local.client import new_proof_key

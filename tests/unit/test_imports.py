@@ -22,7 +22,7 @@ LATE_OR_NEVER = (
     "matplotlib",
     "prometheus_client",
     "kas.state.firestore",
-    "kas.state.line",  # of a shared store, and so are the next
+    "kas.state.guard",  # of a shared store, and so are the next
     "kas.state.redis",
     "kas.state.resp",
     "requests",

@@ -118,7 +118,7 @@ def nonces(folder: Path, names: str) -> NonceSource:
     """Of a service whose secrets are these, the current one first."""
     folder.mkdir()
     secrets = ",".join(SECRETS[name] for name in names)
-    return World(folder, **({"KAS_NONCE_SECRET": secrets} if secrets else {})).parts.nonces
+    return World(folder, **({"KAS_NONCE_SECRET": secrets} if secrets else {})).parts.stores.nonces
 
 
 @pytest.mark.usefixtures("one_process")

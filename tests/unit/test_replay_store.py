@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kas.errors import KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 
 TTL = 80.0
 

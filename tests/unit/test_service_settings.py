@@ -139,7 +139,7 @@ def test_memory_of_callers_is_as_large_as_set(tmp_path: Path) -> None:
 def test_unwrapped_keys_are_kept_as_long_and_as_many_as_set(tmp_path: Path) -> None:
     """Measured by the timer, which does not jump with the clock of the machine."""
     time = Time()
-    cache = parts(tmp_path, time, KAS_DEK_CACHE_SECONDS="30", KAS_DEK_CACHE_ENTRIES="2").dek_cache
+    cache = parts(tmp_path, time, KAS_DEK_CACHE_SECONDS="30", KAS_DEK_CACHE_ENTRIES="2").stores.own_kept_keys
     assert cache is not None
     for name in "abc":
         cache.put(name, DataKey(bytes(16)))
@@ -153,16 +153,16 @@ def test_unwrapped_keys_are_kept_as_long_and_as_many_as_set(tmp_path: Path) -> N
 def test_unwrapped_keys_are_not_kept_where_the_operator_says_so(tmp_path: Path) -> None:
     """0 seconds is no cache at all; the metrics know of none."""
     built = parts(tmp_path, KAS_DEK_CACHE_SECONDS="0", KAS_METRICS="on")
-    assert built.dek_cache is built.opener.cache is None
+    assert built.stores.own_kept_keys is built.opener.cache is None
     assert b'cache="dek"' not in built.metrics.text()  # type: ignore[union-attr]
 
 
 def test_metrics_do_not_tell_whether_a_key_is_kept(tmp_path: Path) -> None:
     """To whoever sends a foreign wrap: finding its key counts nothing before its binding has held."""
     built = parts(tmp_path, KAS_METRICS="on")
-    assert built.dek_cache is not None
-    built.dek_cache.put("kept", DataKey(bytes(16)))
-    assert built.dek_cache.find("kept") is not None
+    assert built.stores.own_kept_keys is not None
+    built.stores.own_kept_keys.put("kept", DataKey(bytes(16)))
+    assert built.stores.own_kept_keys.find("kept") is not None
     assert b'kas_cache_hits_total{cache="dek"} 0.0' in built.metrics.text()  # type: ignore[union-attr]
 
 

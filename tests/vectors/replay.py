@@ -31,7 +31,7 @@ from kas.protocol.bounds import JsonBounds
 from kas.protocol.values import Answer
 from kas.release import Release
 from kas.rewrap import Exchange, Rewrap
-from kas.state.memory import MemoryReplayStore
+from kas.state.own_replay import MemoryReplayStore
 from kas.uri import is_secure_url
 from tests.key_operations import side_by_side
 from tests.trails import audit_log, events_of

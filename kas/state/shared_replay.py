@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from kas.errors import KasError, NonceInvalid, ReplayShareExhausted, ReplayStoreFull, ReplayStoreUnavailable
 from kas.state.claims import Claim, assertion_claim, kaos_claim, proof_claim
-from kas.state.line import PAUSE_SECONDS, StoreLine
+from kas.state.guard import PAUSE_SECONDS, StoreGuard
 from kas.state.nonces import SharedNonces
 from kas.state.shared import ClaimStore, StoreFailure, StoreFull
 
@@ -31,12 +31,12 @@ def _anybody() -> None:
 
 
 class SharedReplayStore:
-    """Claims as `kas.state.memory.MemoryReplayStore` has them. Raises ReplayStoreUnavailable besides."""
+    """Claims as `kas.state.own_replay.MemoryReplayStore` has them. Raises ReplayStoreUnavailable besides."""
 
-    def __init__(self, store: ClaimStore, line: StoreLine, nonces: SharedNonces | None = None) -> None:
+    def __init__(self, store: ClaimStore, guard: StoreGuard, nonces: SharedNonces | None = None) -> None:
         """``nonces`` are those of the proofs, where the store may lose its memory."""
         self._store = store
-        self._line = line
+        self._guard = guard
         self._nonces = nonces
 
     def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None] = _anybody) -> None:
@@ -83,11 +83,11 @@ class SharedReplayStore:
     def _take_back(self, claim: Claim) -> None:
         """Where it fails, what was refused stays used until it expires."""
         with contextlib.suppress(StoreFailure):
-            self._line.ask("replay", partial(self._store.release, claim))
+            self._guard.ask("replay", partial(self._store.release, claim))
 
     def _ask(self, operation: Callable[[], Result]) -> Result:
         try:
-            return self._line.ask("replay", operation)
+            return self._guard.ask("replay", operation)
         except StoreFailure as failure:
             is_full = isinstance(failure, StoreFull)
             refusal: KasError = ReplayStoreFull() if is_full else ReplayStoreUnavailable()

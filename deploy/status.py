@@ -1,4 +1,4 @@
-"""What is deployed, for people: ``python3 -m deploy.state SERVICE_JSON``."""
+"""What is deployed, for people: ``python3 -m deploy.status SERVICE_JSON``."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class MemoryReplayStore:
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
         self._held: Counter[str] = Counter()
-        # All claims live equally long, so the oldest is always the first: (until, claim, its holders).
+        # All claims live equally long, so the oldest is always the first: (until, digest, its holders).
         self._queue: deque[tuple[float, bytes, tuple[str, ...]]] = deque()
 
     def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None] = _anybody) -> None:
@@ -66,19 +66,19 @@ class MemoryReplayStore:
         self._claim(kaos_claim(jkt, jti, caller, kao_ids), _anybody)
 
     def _claim(self, claim: Claim, admit: Callable[[], None]) -> None:
-        claims, holders = claim.digests, (*claim.holders, _KAOS) if claim.of_kaos else claim.holders
+        digests, holders = claim.digests, (*claim.holders, _KAOS) if claim.is_of_kaos else claim.holders
         with self._lock:
             now = self._clock()
             self._forget(now)
-            if claim.names_one_twice or not self._claimed.isdisjoint(claims):
+            if claim.names_one_twice or not self._claimed.isdisjoint(digests):
                 raise claim.replayed
             admit()
-            if any(self._held[holder] + len(claims) > self._share for holder in holders if holder != _KAOS):
+            if any(self._held[holder] + len(digests) > self._share for holder in holders if holder != _KAOS):
                 raise self._until_room(ReplayShareExhausted(), now)
-            of_kaos = self._held[_KAOS] + len(claims) if _KAOS in holders else 0
-            if len(self._queue) + len(claims) > self._capacity or of_kaos > self._capacity - self._share:
+            held_of_kaos = self._held[_KAOS] + len(digests) if claim.is_of_kaos else 0
+            if len(self._queue) + len(digests) > self._capacity or held_of_kaos > self._capacity - self._share:
                 raise self._until_room(ReplayStoreFull(), now)
-            for digest in claims:
+            for digest in digests:
                 self._claimed.add(digest)
                 self._held.update(holders)
                 self._queue.append((now + self._ttl_seconds, digest, holders))
@@ -97,8 +97,8 @@ class MemoryReplayStore:
 
     def _forget(self, now: float) -> None:
         while self._queue and self._queue[0][0] < now:
-            _, claim, holders = self._queue.popleft()
-            self._claimed.discard(claim)
+            _, digest, holders = self._queue.popleft()
+            self._claimed.discard(digest)
             for holder in holders:
                 self._held[holder] -= 1
                 if not self._held[holder]:

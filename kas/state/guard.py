@@ -1,4 +1,4 @@
-"""The line to a store: what fails on it is counted and told, and a store that is dead is left alone for a moment.
+"""What stands between us and a store: counts and tells what fails, and leaves a dead store alone.
 
 After `FAILURES` calls in a row without an answer nobody waits for the next: for `PAUSE_SECONDS` each is failed at once, then
 one is let through, and whoever comes meanwhile goes without. So a dead store costs its time-out about once a second and
@@ -25,7 +25,7 @@ Trouble = Literal["unavailable", "busy", "full", "altered"]
 Result = TypeVar("Result")
 
 
-class StoreLine:
+class StoreGuard:
     """Of the store called ``backend``. Safe to use from many threads."""
 
     def __init__(self, backend: str, timer: Timer, warn: Callable[[Mapping[str, Any]], None]) -> None:
