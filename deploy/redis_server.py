@@ -23,6 +23,7 @@ Json = Mapping[str, Any]
 LABEL: Final = "kas_nation"
 _TLS: Final = "SERVER_AUTHENTICATION"
 _MAXMEMORY_POLICY: Final = "noeviction"
+_NONE: Final = "DISABLED"
 _SECONDS: Final = len("2026-01-01T00:00:00")
 
 
@@ -42,6 +43,10 @@ def shortcomings(server: Json, nation: str, network: str) -> Iterator[str]:
         yield "it does not speak TLS"
     if server.get("redisConfigs", {}).get("maxmemory-policy") != _MAXMEMORY_POLICY:
         yield f"its maxmemory-policy is not {_MAXMEMORY_POLICY}: it would forget used proofs"
+    if server.get("tier", "BASIC") != "BASIC":
+        yield "it has a replica, which may be behind when it takes over: used proofs would be forgotten"
+    if server.get("persistenceConfig", {}).get("persistenceMode", _NONE) not in {_NONE, "PERSISTENCE_MODE_UNSPECIFIED"}:
+        yield "it keeps snapshots: after a start from one, proofs used since would be forgotten"
     if str(server.get("authorizedNetwork", "")).rpartition("/")[2] != network:
         yield f"it is not in the network {network}"
 

@@ -11,6 +11,7 @@ rotate_key() {
 	begin_rotation "rotation of the key $ARGUMENT"
 	read_versions "$ARGUMENT" || stop "there is no key $ARGUMENT: ./deploy.sh apply makes it"
 	number=$(newest_usable "$ARGUMENT")
+	[[ -n $number ]] || stop "no version of the key $ARGUMENT works"
 	deployed=$(deployed_version key "$ARGUMENT")
 	if ((number > deployed)) || [[ $WAITING != - ]]; then
 		say "# goes on with version $number, which is not deployed yet"
@@ -71,6 +72,7 @@ read_rotated() { # the secrets: of each the newest version, and of those of two 
 	for name in "$SIGNING_SECRET" "${PAIRED[@]}"; do
 		read_secret "$name" || stop "there is no secret $name: ./deploy.sh apply makes it"
 		NEWEST[$name]=$(newest_secret "$name")
+		[[ -n ${NEWEST[$name]} ]] || stop "no version of the secret $name is enabled"
 	done
 	for name in "${PAIRED[@]}"; do # neither is kept or shown
 		VALUES[$name]=$(gcloud secrets versions access "${NEWEST[$name]}" "--secret=$name" "--project=$PROJECT" \
@@ -80,7 +82,7 @@ read_rotated() { # the secrets: of each the newest version, and of those of two 
 }
 
 last_number() { # of lines that begin with the name of a version
-	sed -E 's|^[^\t]*/([0-9]+)\t.*|\1|' | sort -n | tail -n 1
+	sed -nE 's|^[^\t]*/([0-9]+)\t.*|\1|p' | sort -n | tail -n 1
 }
 
 deployed_version() { # key|secret NAME

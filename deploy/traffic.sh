@@ -73,12 +73,19 @@ check_target() {
 		key) found kms keys versions describe "$name" '--format=value(state)' && [[ $ANSWER == ENABLED ]] ||
 			say "# $name is not enabled: what is wrapped to it will not open" ;;
 		secret) found secrets versions describe "${name##*/}" "--secret=$(secret_of "$name")" '--format=value(state)' &&
-			[[ ${ANSWER^^} == ENABLED ]] || stop "it names $name, which is not enabled: it would not start" ;;
+			[[ ${ANSWER^^} == ENABLED ]] || stop "it names $name, which is not enabled: it would not start"
+			check_redis_secret "$name" ;;
 		store) has_store "$name" || stop "it remembers in $name, and $STORE is not there any more: it would answer 503" ;;
 		newer) [[ $YES == yes ]] || stop "it does not know the key $name: what is wrapped to that would not open until you go
            forward again. --yes rolls back all the same" ;;
 		esac
 	done < <(tail -n +2 "$WORK/target")
+}
+
+check_redis_secret() { # VERSION: the address and password of a server that has been replaced lead nowhere
+	[[ $(secret_of "$1") == "$REDIS_SECRET" ]] || return 0
+	read_secret "$REDIS_SECRET" && [[ ${1##*/} == "$(newest_secret "$REDIS_SECRET")" ]] ||
+		stop "it names $1, and the Redis server has another address or password since: it would answer 503"
 }
 
 secret_of() { # the secret of a version: projects/P/secrets/S/versions/N

@@ -5,7 +5,7 @@ the fork: it dies with the process, and with it every nonce. So a proof that was
 earlier start or for a worker that was killed is refused, and used proofs need no memory beyond the process's own.
 
 A configured secret goes into the key as well. Beside a value that dies with the process it adds nothing. Instances that
-share a store put the store's value in that place (`kas.state.nonces`); Firestore has none, so there the secret is all.
+share a store put the store's value in that place (`kas.state.nonces`); Firestore's is its name, so there the secret is all.
 Two secrets are accepted, so that it can be changed while nonces of the previous one live.
 """
 

@@ -9,16 +9,14 @@ claims a caller can make is bounded by his rate limit, and shares are not counte
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
-from kas.net.deadline import Timer
+from kas.net.deadline import Deadline, Timer
 from kas.state.claims import Claim
 from kas.state.firestore_documents import Conflict, Documents, Write, document_id
 from kas.state.firestore_windows import FirestoreWindows
 from kas.state.shared import Claimed, LimitWindow, StoreBusy, Taken
-
-_ATTEMPTS: Final = 20
 
 
 class FirestoreStore:
@@ -42,6 +40,8 @@ class FirestoreStore:
         self._name = name
         self._ttl_seconds = ttl_seconds
         self._clock = clock
+        self._timer = timer
+        self._timeout_seconds = timeout_seconds
         self._windows = FirestoreWindows(
             documents,
             f"kas-{name}-windows",
@@ -56,7 +56,8 @@ class FirestoreStore:
         del era  # it forgets nothing
         expires = self._clock() + self._ttl_seconds
         writes = [Write(self._claim_path(digest), b"", expires, demands="") for digest in claim.digests]
-        for _ in range(_ATTEMPTS):
+        deadline = Deadline.after(self._timeout_seconds, self._timer)
+        while self._timer() < deadline.end:
             try:
                 self._documents.write(writes)
             except Conflict:
@@ -67,7 +68,8 @@ class FirestoreStore:
         raise StoreBusy("others write the same")
 
     def era(self) -> bytes:
-        return b""
+        """What is no secret, but none other's: it forgets nothing, and nonces of another store are not good here."""
+        return hashlib.sha256(f"{self._documents.root} {self._name}".encode()).digest()
 
     def release(self, claim: Claim) -> None:
         self._documents.delete([self._claim_path(digest) for digest in claim.digests])

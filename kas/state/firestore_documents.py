@@ -59,6 +59,11 @@ class Documents:
         self._root = f"{database}/documents"
         self._timeout_seconds = timeout_seconds
 
+    @property
+    def root(self) -> str:
+        """The full name of the database's documents."""
+        return self._root
+
     def read(self, paths: Sequence[str]) -> list[Document | None]:
         """In their order."""
         found: dict[str, Document] = {}

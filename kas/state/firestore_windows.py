@@ -7,9 +7,10 @@ the next; the window is longer by that second, so there are never more than the 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from kas.dataclass import dataclass
@@ -24,12 +25,45 @@ _ATTEMPTS: Final = 20
 # At random, up to so long after the first, and up to so long at most, before it is tried again.
 _WAIT_SECONDS: Final = 0.005
 _MAX_WAIT_SECONDS: Final = 0.1
-_LOCKS: Final = 64
 _MAX_LEASES: Final = 10_000
 _CONTENDED: Final = "others count for the same"
 _HIT: Final = struct.Struct(">dH")  # when, and how many
 
 Hits = list[tuple[float, int]]
+
+
+class _Turns:
+    """Who counts for the same key takes turns, so that one instance does not contend with itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[str, tuple[threading.Lock, int]] = {}  # by key, with how many there are who want it
+
+    @contextlib.contextmanager
+    def of(self, key: str, seconds: float) -> Iterator[None]:
+        """Raises StoreBusy where it is not ours in so many seconds."""
+        turn = self._join(key)
+        try:
+            if not turn.acquire(timeout=seconds):
+                raise StoreBusy("others of this instance wait for it")
+            try:
+                yield
+            finally:
+                turn.release()
+        finally:
+            self._leave(key)
+
+    def _join(self, key: str) -> threading.Lock:
+        with self._lock:
+            turn, number = self._turns.get(key) or (threading.Lock(), 0)
+            self._turns[key] = turn, number + 1
+        return turn
+
+    def _leave(self, key: str) -> None:
+        with self._lock:
+            turn, number = self._turns.pop(key)
+            if number > 1:
+                self._turns[key] = turn, number - 1
 
 
 @dataclass(slots=True)
@@ -64,20 +98,14 @@ class FirestoreWindows:
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
         self._random = random
-        # Who counts for the same key takes turns here, so that one instance does not contend with itself.
-        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
+        self._turns = _Turns()
         self._leases: dict[str, _Lease] = {}
 
     def take(self, window: LimitWindow, key: bytes) -> Taken:
         path = f"{self._collection}/{window.name}-{document_id(key)}"
         deadline = Deadline.after(self._timeout_seconds, self._timer)
-        lock = self._locks[key[0] % _LOCKS]
-        if not lock.acquire(timeout=self._timeout_seconds):
-            raise StoreBusy("others of this instance wait for it")
-        try:
+        with self._turns.of(path, self._timeout_seconds):
             return self._from_lease(path) or self._take_anew(window, path, deadline)
-        finally:
-            lock.release()
 
     def _from_lease(self, path: str) -> Taken | None:
         lease, now = self._leases.get(path), self._clock()

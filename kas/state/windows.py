@@ -1,7 +1,8 @@
-"""Rate limits whose windows several instances share, and each instance's own while they cannot be asked (security.md has it
-so: a limit that fails closed would let whoever stops the store stop the service).
+"""Rate limits whose windows several instances share, and each instance's own while they cannot be asked: a limit that fails
+closed would let whoever stops the store stop the service.
 
-The own window begins empty: while the store is away, each instance admits the quota by itself.
+The own window begins empty: while the store is away, each instance admits the quota by itself. A window that is busy is
+another matter: whoever is counted there keeps it so, and would have the quotas of all instances besides. He is refused.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from kas.ratelimit import Quota, SlidingWindow
 from kas.state.guard import StoreGuard
-from kas.state.shared import LimitWindow, StoreFailure, WindowStore
+from kas.state.shared import LimitWindow, StoreBusy, StoreFailure, WindowStore
+
+_BUSY_SECONDS: Final = 1.0
 
 
 def _to_nobody(_quota: Quota) -> None:
@@ -36,6 +40,9 @@ class SharedWindow:
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()  # as long for any key
         try:
             taken = self._guard.ask("limits", partial(self._store.take, self._window, digest))
+        except StoreBusy:
+            note(Quota(self._own.limit, 0, _BUSY_SECONDS))
+            raise self._own.refusal(_BUSY_SECONDS) from None
         except StoreFailure:
             return self._own.admit(key, note)
         quota = Quota(self._own.limit, max(0, taken.free - 1), taken.reset_seconds)

@@ -294,6 +294,8 @@ def test_a_database_of_the_name_that_is_another_is_left_alone(deployment, kind, 
         ({"authEnabled": False}, "it asks for no password"),
         ({"transitEncryptionMode": "DISABLED"}, "it does not speak TLS"),
         ({"redisConfigs": {"maxmemory-policy": "volatile-lru"}}, "it would forget used proofs"),
+        ({"tier": "STANDARD_HA"}, "it has a replica, which may be behind when it takes over"),
+        ({"persistenceConfig": {"persistenceMode": "RDB"}}, "it keeps snapshots"),
         ({"authorizedNetwork": "projects/my-project/global/networks/other"}, "it is not in the network default"),
     ],
 )
@@ -493,6 +495,17 @@ def test_a_rollback_to_a_store_whose_address_is_disabled_is_refused(on_redis):
     done = on_redis.run("rollback", revision)
     assert (done.status, done.changes) == (1, [])
     assert "secrets/kas-usa-redis/versions/1, which is not enabled: it would not start" in done.err
+
+
+def test_a_rollback_to_a_server_that_was_replaced_is_refused(on_redis):
+    """Its address and password are others since: the revision would answer 503 to every proof."""
+    revision = serving(on_redis)
+    on_redis.ok("apply", MEMORY="1Gi")
+    on_redis.project.kind("servers").clear()
+    on_redis.ok("apply", MEMORY="1Gi")
+    done = on_redis.run("rollback", revision, "--yes")
+    assert (done.status, done.changes) == (1, [])
+    assert "the Redis server has another address or password since: it would answer 503" in done.err
 
 
 @pytest.mark.parametrize("kind", ["servers", "databases"])

@@ -99,6 +99,22 @@ def test_without_issuers_of_his_own_an_operator_is_told_what_to_do(deployment, t
     assert words in done.err
 
 
+def test_a_name_that_is_none_is_no_number(tmp_path):
+    """What is compared as a number would be evaluated: whoever names a version could run what he likes."""
+    made = tmp_path / "made"
+    names = [
+        "keys/a/cryptoKeyVersions/2",
+        f"PATH[$(touch {made})]",
+        f"a/$(touch {made})",
+        "keys/a/cryptoKeyVersions/10",
+    ]
+    lines = "".join(f"{name}\tENABLED\t2026-01-01T00:00:00Z\n" for name in names)
+    script = "source deploy/rotate.sh; number=$(last_number); ((number > 2)) && echo $number"
+    done = subprocess.run(["bash", "-euc", script], cwd=ROOT, input=lines, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("10\n", "")
+    assert not made.exists()
+
+
 def test_what_is_interrupted_leaves_no_private_folder(deployment):
     """The fixture sees to it that there is none."""
     deployment.recorder.fail = lambda call: "unsettled" if call.words[:2] == ["kms", "keyrings"] else None

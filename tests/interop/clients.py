@@ -108,7 +108,9 @@ def decrypt(client: str, tdf: Path, place: Place, *, options: tuple[str, ...] = 
 def require_installed() -> None:
     """Fails the test where the clients are not installed."""
     if not (HOME / "go.made-from").exists():  # the last that setup.sh makes
-        pytest.fail("the OpenTDF clients are not installed: run tests/interop/setup.sh (make test-clients does)", pytrace=False)
+        pytest.fail(
+            "the OpenTDF clients are not installed: run tests/interop/setup.sh (make test-clients does)", pytrace=False
+        )
 
 
 def _environment(place: Place) -> dict[str, str]:

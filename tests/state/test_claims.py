@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import ForwardingReplayed, KasError, ProofReplayed, ReplayShareExhausted, ReplayStoreFull, RewrapLimit
+from kas.state.claims import proof_claim
+from kas.state.firestore import FirestoreStore
 from kas.state.guard import StoreGuard
 from kas.state.own_replay import MemoryReplayStore
-from kas.state.shared import LimitWindow
+from kas.state.shared import LimitWindow, StoreBusy
 from kas.state.shared_replay import SharedReplayStore
 from tests.state.servers import redis
 
@@ -262,6 +264,25 @@ def test_redis_that_has_forgotten_its_scripts_is_told_them_again(redis_server):
     outcome(store)
     redis_server.client().call("SCRIPT", "FLUSH")
     assert outcome(store) is ProofReplayed
+
+
+def test_firestore_is_not_asked_for_longer_than_the_time_out():
+    """Where others always write the same."""
+
+    class Contended:
+        root, asked = "projects/p/databases/d/documents", 0
+
+        def write(self, _writes):
+            self.asked += 1
+            now.now += 0.1
+            raise StoreBusy("others wrote the same")
+
+    now, documents = Time(0.0), Contended()
+    clocks = {"clock": now, "timer": now, "sleep": now, "random": now}
+    store = FirestoreStore(documents, name="kas-usa", ttl_seconds=100.0, timeout_seconds=0.5, **clocks)
+    with pytest.raises(StoreBusy):
+        store.claim(proof_claim(jkt="k", jti="a", caller="c"))
+    assert documents.asked == 5
 
 
 def test_firestore_keeps_a_claim_for_longer_than_it_must(firestore):

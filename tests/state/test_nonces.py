@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 import time
@@ -10,6 +11,8 @@ import pytest
 
 from kas.auth.nonce import NonceSource
 from kas.errors import NonceInvalid, ProofReplayed, ReplayStoreUnavailable
+from kas.state.firestore import FirestoreStore
+from kas.state.firestore_documents import Documents
 from kas.state.guard import StoreGuard
 from kas.state.nonces import SharedNonces
 from kas.state.shared import StoreUnavailable
@@ -51,6 +54,24 @@ def test_nonce_of_one_is_good_for_another(shared):
     nonce = one.nonces.issue()
     assert [other.ask(nonce), one.ask(nonce)] == [None, ProofReplayed]
     assert Instance(shared.store(), b"t" * 32).ask(nonce) is NonceInvalid
+
+
+def test_nonce_of_another_services_store_is_refused(shared):
+    """Under the same secret, where two services have one address: a proof that was used at one would pass at the other."""
+    one, other = (Instance(shared.store(name=f"kas-{secrets.token_hex(4)}")) for _ in range(2))
+    nonce = one.nonces.issue()
+    assert [other.ask(nonce), one.ask(nonce)] == [NonceInvalid, None]
+
+
+def test_value_of_firestore_is_that_of_one_service_in_one_database():
+    def era(database, name):
+        documents = Documents(None, f"projects/p/databases/{database}", timeout_seconds=1.0)
+        clocks = {"clock": time.time, "timer": time.monotonic, "sleep": time.sleep, "random": random.random}
+        return FirestoreStore(documents, name=name, ttl_seconds=100.0, timeout_seconds=1.0, **clocks).era()
+
+    places = [(database, name) for database in ("kas-usa", "other") for name in ("kas-usa", "kas-usa-blue")]
+    assert len({era(*place) for place in places}) == 4
+    assert [era(*place) for place in places] == [era(*place) for place in places]
 
 
 def test_while_one_state_gives_way_to_another_a_nonce_is_of_one_side_alone(redis_server, firestore):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 import time
@@ -14,8 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kas.errors import RateLimited, RewrapLimit
 from kas.ratelimit import Limit, SlidingWindow
+from kas.state.firestore_documents import Conflict, Document
+from kas.state.firestore_windows import FirestoreWindows, _Turns
 from kas.state.guard import StoreGuard
-from kas.state.shared import LimitWindow, StoreFull, StoreUnavailable
+from kas.state.shared import LimitWindow, StoreBusy, StoreFull, StoreUnavailable
 from kas.state.windows import SharedWindow
 from tests.state.test_claims import Time
 
@@ -183,6 +186,61 @@ def test_without_the_store_each_instance_counts_by_itself(failure):
     status = {"severity": "ERROR", "backend": "test", "use": "limits", "status": str(failure)}
     assert told == [{"event": f"state_{trouble}", **status}]
     assert window._guard.counts() == {("limits", trouble): 4}
+
+
+def test_who_keeps_his_own_window_busy_is_refused_and_not_counted_by_each_instance():
+    """He could pass his limit by asking much at once: as many times as there are instances, and once more."""
+    told, store = [], Broken(StoreBusy("others count for the same"))
+    window = over(store, told, quota=100)
+    assert {ask(window) for _ in range(10)} == {("refused", 0, 1.0)}
+    assert store.asked == 10
+    assert [line["event"] for line in told] == ["state_busy"]
+
+
+def test_many_at_once_are_no_more_than_the_limit_where_few_are_taken_in_time():
+    """A store that takes 20 ms, of which each has 50 ms."""
+    windows = FirestoreWindows(
+        SlowDocuments(0.02),
+        "windows",
+        clock=time.time,
+        timer=time.monotonic,
+        timeout_seconds=0.05,
+        sleep=time.sleep,
+        random=random.random,
+    )
+    window = over(windows, quota=20)
+    with ThreadPoolExecutor(32) as pool:
+        outcomes = [outcome for outcome, *_ in pool.map(lambda _number: ask(window), range(200))]
+    assert 0 < outcomes.count("admitted") <= 20
+    assert windows._turns._turns == {}
+
+
+class SlowDocuments:
+    """One document in memory, replaced on condition of its version."""
+
+    def __init__(self, seconds):
+        self.seconds, self.lock, self.held = seconds, threading.Lock(), None
+
+    def read(self, _paths):
+        time.sleep(self.seconds)
+        return [self.held]
+
+    def write(self, writes):
+        time.sleep(self.seconds)
+        with self.lock:
+            if writes[0].demands != ("" if self.held is None else self.held.version):
+                raise Conflict
+            self.held = Document(writes[0].value, secrets.token_hex(4))
+
+
+def test_nobody_waits_for_anothers_turn():
+    turns, other = _Turns(), _Turns()
+    with turns.of("a", 0.01):
+        with turns.of("b", 0.01), other.of("a", 0.01):
+            assert set(turns._turns) == {"a", "b"}
+        with pytest.raises(StoreBusy), turns.of("a", 0.01):
+            pytest.fail("it is somebody else's turn")
+    assert turns._turns == {}
 
 
 def test_dead_store_is_left_alone_for_a_second():

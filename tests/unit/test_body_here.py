@@ -67,6 +67,20 @@ def test_what_has_arrived_needs_nobody_who_watches(pair, watchers, held):
     assert watchers == []
 
 
+def test_what_had_arrived_and_went_with_a_reset_is_no_body(pair, watchers, monkeypatch):
+    """Where the system lets go of what it had for a connection that was reset."""
+    pair[1].sendall(bytes(LENGTH))
+
+    def reset(_size: int) -> bytes:
+        raise ConnectionResetError
+
+    asked = request(pair[0])
+    monkeypatch.setattr(asked.environ["wsgi.input"], "read", reset)
+    with pytest.raises(InvalidJson):
+        read(asked)
+    assert watchers == []
+
+
 def test_what_comes_after_the_body_is_left(pair, watchers):
     asked = request(pair[0], b"body and the next request", 4)
     assert read(asked) == b"body"
