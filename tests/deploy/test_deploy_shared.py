@@ -238,14 +238,17 @@ def test_a_plan_tells_what_the_store_costs(deployment, state, line):
 
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("state", STATES)
-def test_a_failure_at_each_step_and_apply_again_end_in_the_same_state(deployment, finished_shared, state, turn):
-    deployment.settings = {"PROFILE": "shared", "STATE": state}
-    deployment.recorder.fail = fail = Once(turn)
-    failures = until_done(deployment, "apply")
-    assert failures == len(fail.failed) > 45
-    undisturbed = Deployment(deployment.tree, deployment.folder, finished_shared[state])
-    assert comparable(deployment) == comparable(undisturbed)
-    assert deployment.ok("apply").changes == []
+def test_a_failure_at_each_step_and_apply_again_end_in_the_same_state(pilot, state, turn):
+    """Of those that go over from a pilot; the others are the pilot's own."""
+    pilot.settings = {"PROFILE": "shared", "STATE": state}
+    with recording(copy.deepcopy(pilot.project)) as recorder:
+        undisturbed = Deployment(pilot.tree, pilot.folder, recorder, pilot.settings)
+        number = len(undisturbed.ok("apply").changes)
+    pilot.recorder.fail = fail = Once(turn)
+    failures = until_done(pilot, "apply")
+    assert failures == len(fail.failed) >= number > 8
+    assert comparable(pilot) == comparable(undisturbed)
+    assert pilot.ok("apply").changes == []
 
 
 def test_a_database_that_is_being_made_is_waited_for(deployment):
