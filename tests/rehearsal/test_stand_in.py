@@ -93,7 +93,9 @@ SHELL = [sys.executable, "-m", "local.rehearsal"]
 
 
 def test_a_shell_of_its_own_has_somebody_who_owns_an_empty_project_and_leaves_nothing(tmp_path):
-    ask = "gcloud config get-value account; gcloud projects get-iam-policy my-project; cat config/issuers.json; echo; pwd"
+    ask = (
+        "gcloud config get-value account; gcloud projects get-iam-policy my-project; cat config/issuers.json; echo; pwd"
+    )
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     done = subprocess.run([*SHELL, "bash", "-c", ask], cwd=ROOT, env=environment, capture_output=True, text=True)
     lines = done.stdout.splitlines()
