@@ -33,8 +33,8 @@ from kas.keys.service import KeyServices
 from kas.keys.side_by_side import SideBySide
 from kas.keys.software import SoftwareKeyService
 from kas.metrics import Meter, Metrics, NoMetrics, Readings
-from kas.ratelimit import Limit
-from kas.stores import CountingWindow, Stores
+from kas.ratelimit import Limit, Window
+from kas.stores import Stores
 from kas.uri import addresses
 
 if TYPE_CHECKING:
@@ -88,14 +88,14 @@ class Parts:
         return Stores(self.settings, self.clock, self.timer, self.cloud, tell_operator)
 
     @cached_property
-    def rewrap_limit(self) -> CountingWindow:
+    def rewrap_limit(self) -> Window:
         """Rewraps and explanations a minute of one caller, whatever the route."""
         quota = self.settings.rate_rewrap
         limit, capacity = Limit("rewrap", quota, _MINUTE), max(self.settings.rate_memory, quota)
         return self.stores.caller_window(limit, capacity, RewrapLimit)
 
     @cached_property
-    def ready_limit(self) -> CountingWindow:
+    def ready_limit(self) -> Window:
         """Requests a minute of one caller who asks which checks fail: from many networks he would fill the memory of
         proofs as far as his share of it goes.
         """
@@ -109,7 +109,7 @@ class Parts:
         nonce_mode: NonceMode,
         schemes: frozenset[str] = frozenset({"dpop"}),
         takes_unbound: bool = False,
-        limit: CountingWindow | None = None,
+        limit: Window | None = None,
     ) -> Authenticator:
         """Of the route at ``path``, which proofs name."""
         return Authenticator(

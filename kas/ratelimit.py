@@ -11,6 +11,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from kas.dataclass import dataclass
 from kas.errors import KasError
@@ -32,6 +33,15 @@ class Quota:
     limit: Limit
     remaining: int
     reset_seconds: float
+
+
+class Window(Protocol):
+    """What counts requests by key against a limit: in this process, or together with other instances."""
+
+    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
+        """Takes a place for ``key``. ``note`` is told what is left, whether one was free or not. Raises a leaf of
+        RateLimited.
+        """
 
 
 @dataclass(slots=True)

@@ -10,15 +10,15 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from kas.auth.nonce import NonceSource
+from kas.auth.nonce import Nonces, NonceSource
 from kas.auth.times import LEEWAY_SECONDS, PROOF_MEMORY_SECONDS
 from kas.config import Settings
 from kas.errors import ConfigError, KasError
 from kas.google.cloud import Cloud
 from kas.keys.dek_cache import DekCache, SharedKeys, new_dek_cache
-from kas.ratelimit import Limit, Quota, SlidingWindow
+from kas.ratelimit import Limit, SlidingWindow, Window
 from kas.state.own_replay import MemoryReplayStore
 
 if TYPE_CHECKING:
@@ -33,13 +33,6 @@ Clock = Callable[[], float]
 
 # Instances' clocks differ: a proof that one of them takes must not be forgotten for another.
 SHARED_MEMORY_SECONDS: Final = PROOF_MEMORY_SECONDS + 2 * LEEWAY_SECONDS
-
-
-class CountingWindow(Protocol):
-    """A limit, wherever it counts."""
-
-    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
-        """Takes a place for ``key``; ``note`` is told what is left. Raises the limit's refusal."""
 
 
 class Stores:
@@ -68,17 +61,15 @@ class Stores:
 
         return SharedReplayStore(self.shared, self.guard, self._shared_nonces)
 
-    def stranger_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
+    def stranger_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> Window:
         """Of strangers: in Firestore, where each count is paid for, they are counted by each instance."""
         return self._window(limit, capacity, refusal, is_shared=self._settings.state_backend == "redis")
 
-    def caller_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> CountingWindow:
+    def caller_window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError]) -> Window:
         """Of callers whose token is genuine."""
         return self._window(limit, capacity, refusal, is_shared=self.is_shared)
 
-    def _window(
-        self, limit: Limit, capacity: int, refusal: Callable[[float], KasError], *, is_shared: bool
-    ) -> CountingWindow:
+    def _window(self, limit: Limit, capacity: int, refusal: Callable[[float], KasError], *, is_shared: bool) -> Window:
         own = SlidingWindow(limit, self._timer, capacity=capacity, refusal=refusal)
         if not is_shared:
             return own
@@ -87,12 +78,9 @@ class Stores:
         return SharedWindow(self.shared, self.guard, own)
 
     @cached_property
-    def nonces(self) -> NonceSource:
+    def nonces(self) -> Nonces:
         """For DPoP proofs. Where used proofs are remembered by this process alone, it draws a value after the fork."""
-        if not self.is_shared:
-            return NonceSource(self._clock, self._settings.nonce_secrets)
-        # It is all that the authenticator asks of one.
-        return cast("NonceSource", self._shared_nonces)
+        return self._shared_nonces if self.is_shared else NonceSource(self._clock, self._settings.nonce_secrets)
 
     @cached_property
     def _shared_nonces(self) -> SharedNonces:

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal, Protocol
 from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
 from kas.auth.dpop import verify_proof
 from kas.auth.issuers import Issuer
-from kas.auth.nonce import NonceSource
+from kas.auth.nonce import Nonces
 from kas.dataclass import dataclass
 from kas.errors import AuthorizationMalformed, CredentialsMissing, NonceRequired, SchemeRefused, TokenUnbound
 from kas.jose import PublicJwk
 from kas.journal import Caller, Journal
-from kas.ratelimit import Quota
+from kas.ratelimit import Window
 
 NonceMode = Literal["off", "offer", "require"]
 _SCHEMES: Final = frozenset({"dpop", "bearer"})
@@ -26,15 +26,6 @@ class ReplayStore(Protocol):
     def claim(self, *, jkt: str, jti: str, caller: str, admit: Callable[[], None]) -> None:
         """Records a proof as used. One that was used before is ProofReplayed; any other is put to ``admit``, which may
         raise, before it is recorded. Raises ReplayShareExhausted or ReplayStoreFull as well.
-        """
-
-
-class CallerLimit(Protocol):
-    """How often one caller may ask."""
-
-    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
-        """Counts one request of the caller ``key``; ``note`` is told what is left, also when nothing is. Raises a leaf of
-        RateLimited.
         """
 
 
@@ -83,9 +74,9 @@ class Authenticator:
 
     issuers: Mapping[str, Issuer]
     find_key: FindKey
-    nonces: NonceSource
+    nonces: Nonces
     nonce_mode: NonceMode
-    limit: CallerLimit | None
+    limit: Window | None
     replay_store: ReplayStore
     uris: frozenset[str]
     schemes: frozenset[str]

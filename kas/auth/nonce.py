@@ -16,7 +16,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from kas.encoding import b64url_decode, b64url_encode
 from kas.errors import NonceInvalid
@@ -32,6 +32,16 @@ _PURPOSE: Final = b"kas dpop nonce"
 def draw_value() -> bytes:
     """A value of the process: as random as the key that is made of it."""
     return secrets.token_bytes(_MAC_BYTES)
+
+
+class Nonces(Protocol):
+    """What is asked of nonces: of one process, or of all instances that share a store."""
+
+    def issue(self) -> str:
+        """A fresh nonce."""
+
+    def verify(self, unverified_nonce: object) -> None:
+        """Raises NonceInvalid, and ReplayStoreUnavailable where a store that is needed for it does not answer."""
 
 
 class NonceSource:

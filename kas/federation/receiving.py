@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kas.auth.access_token import FindKey, VerifiedToken, verify_access_token
-from kas.auth.authenticator import CallerLimit, Credentials, Forwarding, Principal, caller_of, read_authorization
+from kas.auth.authenticator import Credentials, Forwarding, Principal, caller_of, read_authorization
 from kas.auth.dpop import VerifiedProof, verify_proof
 from kas.auth.issuers import Issuer
 from kas.dataclass import dataclass
@@ -22,6 +22,7 @@ from kas.errors import ForwarderKeysUnavailable, PeerUnavailable, SchemeRefused,
 from kas.federation.assertion import FindPeerKey, VerifiedAssertion, verify_assertion
 from kas.federation.registry import Registry
 from kas.journal import Caller, Journal
+from kas.ratelimit import Window
 
 
 class ForwardedReplayStore(Protocol):
@@ -73,7 +74,7 @@ class ForwardedAuthenticator:
     find_peer_key: FindPeerKey
     issuers: Mapping[str, Issuer]
     find_key: FindKey
-    limit: CallerLimit
+    limit: Window
     replay_store: ForwardedReplayStore
     clock: Callable[[], float]
 

@@ -19,12 +19,8 @@ from kas.state.shared import LimitWindow, StoreBusy, StoreFailure, WindowStore
 _BUSY_SECONDS: Final = 1.0
 
 
-def _to_nobody(_quota: Quota) -> None:
-    pass
-
-
 class SharedWindow:
-    """Counts as ``own`` does, in the store. Safe to use from many threads."""
+    """A `kas.ratelimit.Window` that counts as ``own`` does, in the store. Safe to use from many threads."""
 
     def __init__(self, store: WindowStore, guard: StoreGuard, own: SlidingWindow) -> None:
         self._store = store
@@ -32,7 +28,7 @@ class SharedWindow:
         self._own = own
         self._window = LimitWindow(own.limit.name, own.limit.quota, own.limit.window_seconds, own.capacity)
 
-    def admit(self, key: str, note: Callable[[Quota], None] = _to_nobody) -> Quota:
+    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
         """Takes a place for ``key``. ``note`` is told what is left, whether one was free or not.
 
         Raises what the own window's refusal makes when none is.

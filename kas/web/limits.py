@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from kas.dataclass import dataclass
 from kas.errors import GlobalLimit, HealthLimit, KasError, NetworkLimit
-from kas.ratelimit import Limit, Quota
+from kas.ratelimit import Limit, Quota, Window
 
 _MINUTE: Final = 60.0
 _HEALTH_SECONDS: Final = 10.0
 _EVERYBODY: Final = ""
-
-
-class Window(Protocol):
-    """A limit, in this process or shared."""
-
-    def admit(self, key: str, note: Callable[[Quota], None]) -> Quota:
-        """Takes a place for ``key``; ``note`` is told what is left. Raises the limit's refusal."""
 
 
 # Makes a window of a limit, of how many requests are remembered over all keys, and of what refuses.

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from local.ending import terminating, undisturbed
+from local.google.remote import google
+from local.nations import Setup, free_places, nations_world
 from local.ports import HOST, free_port, free_ports
-from local.processes import Service, stop
+from local.processes import Service, stop, world
+from local.rehearsal.issuer import issuer
 
 SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -74,3 +77,35 @@ def test_another_thread_is_not_held_up():
     thread.start()
     thread.join()
     assert done == [True]
+
+
+@pytest.fixture
+def sleepers(monkeypatch):
+    """In place of every service a process that sleeps, and as each is started we are to end: by SIGTERM."""
+    started = []
+
+    def popen(*_arguments, **_options):
+        started.append(_popen(SLEEPING, process_group=0))
+        signal.raise_signal(signal.SIGTERM)
+        return started[-1]
+
+    _popen = subprocess.Popen
+    monkeypatch.setattr("local.processes.subprocess.Popen", popen)
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("start", ["pair", "nations", "google", "issuer"])
+def test_no_service_is_left_behind_that_was_being_started(sleepers, tmp_path, start):
+    places = free_places(tmp_path, ["usa"])
+    starting = {
+        "pair": lambda: world(tmp_path),
+        "nations": lambda: nations_world(places, Setup(tmp_path / "issuers.json", tmp_path / "federation.json")),
+        "google": lambda: google(tmp_path / "setup.json"),
+        "issuer": lambda: issuer(tmp_path),
+    }[start]
+    with pytest.raises(KeyboardInterrupt), terminating(), starting():
+        pytest.fail("it goes on")
+    assert [process.poll() for process in sleepers] == [-signal.SIGTERM]

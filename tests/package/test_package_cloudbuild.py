@@ -112,7 +112,6 @@ def test_a_source_without_issuers_is_told_so_before_minutes_are_spent(tmp_path: 
     assert (ROOT / "config" / "issuers.example.json").is_file()
 
 
-@pytest.mark.xfail(not DEPLOY.exists(), reason="deploy.sh is not there yet", strict=True)
 def test_every_verb_and_flag_of_deploy_is_one_that_it_has():
     done = subprocess.run(["bash", str(DEPLOY), "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
@@ -147,7 +146,6 @@ def test_gcloud_reads_it(tmp_path):
     assert "timeuot" in refused.stderr
 
 
-@pytest.mark.xfail(not DEPLOY.exists(), reason="deploy.sh is not there yet", strict=True)
 def test_the_build_of_a_deployment_writes_bytecode_that_stays_good():
     """As `test_package_deployed` shows that it has to."""
     text = "".join(path.read_text("utf-8") for path in (ROOT / "deploy").glob("*.sh"))
