@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The store that several instances share (docs/SHARED-STATE.md): a Firestore database of the nation's own, or a server of
-# Memorystore for Redis. What is in it lives for minutes: used proofs, limits, and unwrapped keys, which are sealed.
+# Memorystore for Redis. What is in it lives for minutes: used proofs, limits, and unwrapped keys, which are encrypted.
 
 DATABASE_ROLE=roles/datastore.user
 
