@@ -1,9 +1,9 @@
 """A connection after an answer: it goes on only where the whole body of its request was taken off it.
 
 Else nobody knows where the next request begins, and what comes late of the body would be read as one: so the connection
-ends. What is sent in vain is read and forgotten after the answer, so that an honest client can go on. To wait for it
-holds a thread, so there are few `Slots` for that; without one only what is here already is read. Bodies that are left
-are not read at all, and the answer says that the connection ends.
+ends, and the answer says so, or the next request would be lost on it. What is sent in vain is read and forgotten, so that
+an honest client can go on: before the answer what is here already, after it what is still coming. To wait for that holds
+a thread, so there are few `Slots` for it. Bodies that are left are not read at all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gunicorn.http.wsgi import Response as HostResponse
 from kas.web.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -34,12 +34,12 @@ DROPPED_SHARE: Final = 2
 DROP_BYTES: Final = 32 * 2**20  # what Cloud Run lets through; none of it is kept
 DROP_SECONDS: Final = 1.0
 DROP_IDLE_SECONDS: Final = 0.2
-HERE_BYTES: Final = 2**16  # without a slot
 _PIECE: Final = 2**14
 _INT_BYTES: Final = 4  # of C
 # In the WSGI environment of a request.
 _IS_READ: Final = "kas.body_is_read"
 _IS_LEFT: Final = "kas.body_is_left"
+_HAS_SLOT: Final = "kas.body_has_slot"
 
 
 class Answer(flask.Response):
@@ -91,15 +91,34 @@ def leave_body(environ: WSGIEnvironment) -> None:
     environ[_IS_LEFT] = True
 
 
+def settle_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
+    """Before the answer, which says whether the connection goes on: takes off a body that is here, or takes a slot in
+    which it will be waited for, or leaves it. ``holder`` is whose it is; `drop_body` must follow.
+    """
+    sock: socket.socket | None = environ.get("gunicorn.socket")
+    if sock is None or not _has_unread_body(environ) or environ.get(_IS_LEFT):
+        return
+    if is_here(environ):
+        environ[_IS_READ if _take_off(sock, environ["wsgi.input"], _take_what_is_here) else _IS_LEFT] = True
+    else:
+        environ[_HAS_SLOT if slots.take(holder) else _IS_LEFT] = True
+
+
 def drop_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
-    """Takes what is left of a body off the connection, or ends that. ``holder`` is whose it is.
+    """After the answer: takes what is left of a body off the connection, or ends that.
 
     Takes the WSGI environment, since it is called when there is no request any more.
     """
     sock: socket.socket | None = environ.get("gunicorn.socket")
     if sock is None or not _has_unread_body(environ):
         return
-    if environ.get(_IS_LEFT) or not _take_off(sock, environ["wsgi.input"], slots, holder):
+    goes_on = False
+    if environ.pop(_HAS_SLOT, False):
+        try:
+            goes_on = _take_off(sock, environ["wsgi.input"], _wait_for)
+        finally:
+            slots.give_back(holder)
+    if not goes_on:
         _end(sock, environ["wsgi.input"])
 
 
@@ -115,21 +134,17 @@ def _has_unread_body(environ: WSGIEnvironment) -> bool:
     return has_body and not environ.get(_IS_READ)
 
 
-def _take_off(sock: socket.socket, stream: IO[bytes], slots: Slots, holder: str) -> bool:
+def _take_off(sock: socket.socket, stream: IO[bytes], take: Callable[[socket.socket, IO[bytes]], bool]) -> bool:
     """Whether the whole rest of the body came off the connection."""
-    has_slot = slots.take(holder)
     try:
-        return _wait_for(sock, stream) if has_slot else _take_what_is_here(sock, stream)
+        return take(sock, stream)
     except (OSError, gunicorn.http.errors.ParseException):  # stalled, gone or malformed
         return False
-    finally:
-        if has_slot:
-            slots.give_back(holder)
 
 
 def _take_what_is_here(sock: socket.socket, stream: IO[bytes]) -> bool:
     sock.settimeout(0)
-    return _reaches_end(stream, HERE_BYTES)
+    return _reaches_end(stream, DROP_BYTES)
 
 
 def _wait_for(sock: socket.socket, stream: IO[bytes]) -> bool:

@@ -38,7 +38,7 @@ from kas.fetch import FetchError
 from kas.journal import Journal
 from kas.metrics import Meter
 from kas.uri import is_loopback
-from kas.web.connection import DROPPED_BODIES, DROPPED_SHARE, Answer, drop_body, leave_body, limit_sending
+from kas.web.connection import DROPPED_BODIES, DROPPED_SHARE, Answer, drop_body, leave_body, limit_sending, settle_body
 from kas.web.cors import Cors
 from kas.web.limits import Limits, limit_headers, retry_headers
 from kas.web.network import network_of
@@ -178,6 +178,7 @@ class Edge:
             "X-Request-Id": journal.request_id,
         }
         response = Answer(reply.body, reply.status, headers, content_type=reply.content_type)
+        settle_body(request.environ, self.dropped, journal.holder)
         limit_sending(request.environ)
         response.call_on_close(partial(drop_body, request.environ, self.dropped, journal.holder))
         return response
