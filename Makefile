@@ -1,5 +1,6 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
-# demo-federation: what they do, shown · test, check: what must stay true · test-clients: with the published clients
+# demo-federation: what they do, shown · test, check: what must stay true · test-deploy: deploy.sh and what it uploads
+# test-clients: with the published clients
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
 # bench-federation, bench-memory: what a start, Cloud KMS and forwarding cost, and how much memory the worst needs;
@@ -35,13 +36,13 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 
 # The tests in parts, the long ones first; three at a time, since some wait more than they work. Those of MEASURED run lines of
 # this project themselves, which are counted; the others talk to processes.
-PARTS := inside deploy kms local host attacks regressions state opentdf contract federation package
+PARTS := inside kms local host attacks regressions state opentdf contract federation
 MEASURED := kms host state federation
-ELSEWHERE := $(addprefix tests/,$(addsuffix /,bench interop google rehearsal __pycache__ $(filter-out inside,$(PARTS))))
+ELSEWHERE := $(addprefix tests/,$(addsuffix /,bench deploy interop google package rehearsal __pycache__ $(filter-out inside,$(PARTS))))
 INSIDE = tests/test_*.py $(filter-out $(ELSEWHERE),$(wildcard tests/*/))
 GUIDE := tests/rehearsal/test_guide.py
 
-.PHONY: run demo demo-federation test test-clients test-bench check contract attacks bench soak bench-cold \
+.PHONY: run demo demo-federation test test-deploy test-clients test-bench check contract attacks bench soak bench-cold \
 	bench-kms bench-federation bench-memory bench-scale deploy-rehearsal fuzz mutants audit
 .DELETE_ON_ERROR:
 
@@ -103,6 +104,9 @@ bench-scale: $(READY)
 	@tests/state/setup.sh
 	@bench/setup.sh
 	$(BIN)/python -m bench.scale
+
+test-deploy: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target part-deploy part-package
 
 test-clients: $(READY)
 	@PYTHON=$(BIN)/python tests/interop/setup.sh
