@@ -57,8 +57,16 @@ def test_many_ports_are_all_different_and_few_are_held():
     assert open_files() - before <= 64
 
 
+@pytest.fixture
+def interruptible():
+    """A shell that does not wait for the tests has them ignore its Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_being_started_when_we_are_ended_is_stopped(number):
+def test_what_is_being_started_when_we_are_ended_is_stopped(number, interruptible):
     processes = []
     with pytest.raises(KeyboardInterrupt):
         end_while_it_is_started(number, processes)
