@@ -24,6 +24,7 @@ from kas.config import Settings
 from kas.errors import ConfigError
 from kas.google.cloud import Cloud
 from kas.service import build_service
+from kas.web.answer import Answer
 from kas.web.host import fit_into_host
 from kas.web.start import tell_start
 
@@ -37,30 +38,30 @@ fit_into_host(_SERVICE.edge.refuse, started=None if _SETTINGS.local else tell_st
 
 
 @functions_framework.http
-def kas(request: flask.Request) -> flask.Response:
+def kas(request: flask.Request) -> Answer:
     """Every route."""
     return _SERVICE.answer(request, _SERVICE.mounts.everything)
 
 
 @functions_framework.http
-def rewrap(request: flask.Request) -> flask.Response:
+def rewrap(request: flask.Request) -> Answer:
     """``POST /rewrap`` alone."""
     return _SERVICE.answer(request, _SERVICE.mounts.rewrap)
 
 
 @functions_framework.http
-def explain(request: flask.Request) -> flask.Response:
+def explain(request: flask.Request) -> Answer:
     """``POST /explain`` alone."""
     return _SERVICE.answer(request, _SERVICE.mounts.explain)
 
 
 @functions_framework.http
-def public_keys(request: flask.Request) -> flask.Response:
+def public_keys(request: flask.Request) -> Answer:
     """``GET /.well-known/jwks.json`` alone."""
     return _SERVICE.answer(request, _SERVICE.mounts.public_keys)
 
 
 @functions_framework.http
-def health(request: flask.Request) -> flask.Response:
+def health(request: flask.Request) -> Answer:
     """``GET /health`` alone."""
     return _SERVICE.answer(request, _SERVICE.mounts.health)

@@ -32,6 +32,7 @@ from kas.release import Release
 from kas.request_limits import acp240_limits, json_bounds, opentdf_limits
 from kas.rewrap import Rewrap, Wire
 from kas.uri import addresses, has_secure_scheme
+from kas.web.answer import Answer
 from kas.web.body import Bounds
 from kas.web.cacheable import cacheable_route
 from kas.web.connect import CONNECT_REWRAP
@@ -66,7 +67,7 @@ class Service:
     mounts: Mounts
     end: Callable[[], None]
 
-    def answer(self, request: flask.Request, routes: Routes) -> flask.Response:
+    def answer(self, request: flask.Request, routes: Routes) -> Answer:
         return self.edge.handle(request, routes)
 
 

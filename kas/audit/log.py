@@ -14,7 +14,6 @@ cannot be written whole is refused, takes its number, and the next one says so.
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from kas.audit.chain import PROCESS_BYTES, link
 from kas.audit.checkpoint import Signer, sign
 from kas.audit.texts import shorten
 from kas.descriptor import MAX_LINE_BYTES, Write
-from kas.encoding import b64url_encode
+from kas.encoding import b64url_encode, compact_json
 from kas.errors import AuditUnavailable, InvalidRequest
 from kas.events import Reason, checkpoint_event
 from kas.journal import Trace
@@ -36,7 +35,6 @@ EVERY_LINES: Final = 16  # a checkpoint in any case: so many at most are covered
 AT_ONCE: Final = 8
 _WAIT_SECONDS: Final = 1.0  # for the lines of other threads, while none is taken
 _MAX_WAITS: Final = 10
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def draw_process() -> str:
@@ -156,7 +154,7 @@ class AuditLog:
         self._lost.add(-lost)
 
     def _write_line(self, line: Mapping[str, Any]) -> None:
-        data = _ENCODER.encode(line).encode("ascii") + b"\n"
+        data = compact_json(line) + b"\n"
         is_short = len(data) <= MAX_LINE_BYTES  # events are made so that it is
         data = b"\n" + data if self._is_torn else data  # ends what was written of the line before
         try:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import zlib
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from kas.encoding import parse_json
+from kas.encoding import compact_json, parse_json
 from kas.errors import (
     CodecUnsupported,
     CompressionUnsupported,
@@ -100,7 +99,7 @@ def decode_message(codec: Codec, message_type: str, data: bytes, bounds: JsonBou
 def encode_message(codec: Codec, message_type: str, value: Any) -> bytes:
     """A response message in its codec."""
     if codec == "json":
-        return json.dumps(value, separators=(",", ":")).encode()
+        return compact_json(value)
     from kas.protocol.opentdf import messages  # as above
 
     return messages.encode(message_type, value)

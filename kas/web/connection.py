@@ -16,7 +16,6 @@ import termios
 import threading
 from typing import IO, TYPE_CHECKING, Final
 
-import flask
 import gunicorn.http.errors
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.wsgi import Response as HostResponse
@@ -24,7 +23,7 @@ from gunicorn.http.wsgi import Response as HostResponse
 from kas.web.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -42,14 +41,11 @@ _IS_LEFT: Final = "kas.body_is_left"
 _HAS_SLOT: Final = "kas.body_has_slot"
 
 
-class Answer(flask.Response):
-    """An answer that says ``Connection: close`` where a body was left; the host takes that header from nobody."""
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        host_response = getattr(start_response, "__self__", None)
-        if environ.get(_IS_LEFT) and _has_unread_body(environ) and isinstance(host_response, HostResponse):
-            host_response.force_close()
-        return super().__call__(environ, start_response)
+def announce_end(environ: WSGIEnvironment, start_response: StartResponse) -> None:
+    """Has the host say ``Connection: close`` where a body was left; it takes that header from nobody."""
+    host_response = getattr(start_response, "__self__", None)
+    if environ.get(_IS_LEFT) and _has_unread_body(environ) and isinstance(host_response, HostResponse):
+        host_response.force_close()
 
 
 def limit_sending(environ: WSGIEnvironment) -> None:

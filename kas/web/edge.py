@@ -38,7 +38,8 @@ from kas.fetch import FetchError
 from kas.journal import Journal
 from kas.metrics import Meter
 from kas.uri import is_loopback
-from kas.web.connection import DROPPED_BODIES, DROPPED_SHARE, Answer, drop_body, leave_body, limit_sending, settle_body
+from kas.web.answer import Answer
+from kas.web.connection import DROPPED_BODIES, DROPPED_SHARE, drop_body, leave_body, limit_sending, settle_body
 from kas.web.cors import Cors
 from kas.web.limits import Limits, limit_headers, retry_headers
 from kas.web.network import network_of
@@ -78,7 +79,7 @@ class Edge:
     timer: Callable[[], float]
     dropped: Slots = field(default_factory=lambda: Slots(DROPPED_BODIES, DROPPED_SHARE))
 
-    def handle(self, request: flask.Request, routes: Routes) -> flask.Response:
+    def handle(self, request: flask.Request, routes: Routes) -> Answer:
         """The answer to any request."""
         journal = self._open_journal(request)
         route = routes.find(journal.path)
@@ -98,7 +99,7 @@ class Edge:
         )
         return self._respond(reply, request, journal, extra)
 
-    def refuse(self, refusal: KasError, request: flask.Request) -> flask.Response:
+    def refuse(self, refusal: KasError, request: flask.Request) -> Answer:
         """The answer where `handle` itself failed; it counts against the limits like any other."""
         journal = self._open_journal(request)
         leave_body(request.environ)
@@ -164,9 +165,7 @@ class Edge:
         journal.refusal = refusal.code
         return (route.refuse if route else error_reply)(refusal, journal.request_id)
 
-    def _respond(
-        self, reply: Reply, request: flask.Request, journal: Journal, extra: Mapping[str, str]
-    ) -> flask.Response:
+    def _respond(self, reply: Reply, request: flask.Request, journal: Journal, extra: Mapping[str, str]) -> Answer:
         headers = {
             **_SECURITY_HEADERS,
             **({} if self.local else {"Strict-Transport-Security": _HSTS}),
@@ -177,11 +176,10 @@ class Edge:
             **extra,
             "X-Request-Id": journal.request_id,
         }
-        response = Answer(reply.body, reply.status, headers, content_type=reply.content_type)
         settle_body(request.environ, self.dropped, journal.holder)
         limit_sending(request.environ)
-        response.call_on_close(partial(drop_body, request.environ, self.dropped, journal.holder))
-        return response
+        after = partial(drop_body, request.environ, self.dropped, journal.holder)
+        return Answer(reply.status, headers, reply.body, reply.content_type, after)
 
 
 def _path(request: flask.Request) -> str:

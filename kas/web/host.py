@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import flask
 
 from kas.errors import Internal, KasError
+from kas.web.answer import Answer
 from kas.web.worker import choose_bounded_worker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-Refuse = Callable[[KasError, flask.Request], flask.Response]
+Refuse = Callable[[KasError, flask.Request], Answer]
 
 
 def fit_into_host(
@@ -51,9 +52,9 @@ class FunctionAlone:
         self._refuse = refuse
 
     @cached_property
-    def _function(self) -> Callable[[flask.Request], flask.Response]:
+    def _function(self) -> Callable[[flask.Request], Answer]:
         """As ``main`` defines it: the framework keeps it, wrapped, under the name ``run`` once ``main`` is imported."""
-        function: Callable[[flask.Request], flask.Response] = inspect.unwrap(self._app.view_functions["run"])
+        function: Callable[[flask.Request], Answer] = inspect.unwrap(self._app.view_functions["run"])
         return function
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

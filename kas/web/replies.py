@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from http import HTTPStatus
@@ -11,11 +10,11 @@ from typing import Final
 import flask
 
 from kas.dataclass import dataclass
+from kas.encoding import compact_json
 from kas.errors import InvalidStructure, KasError, MethodNotAllowed, Unauthenticated, error_members
 from kas.jose import ALGORITHMS
 from kas.journal import Journal
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _CHALLENGE: Final = f'algs="{" ".join(ALGORITHMS)}"'
 
 
@@ -36,8 +35,7 @@ class Reply:
 
 def json_reply(status: int, value: object, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON answer that nobody may store."""
-    body = _ENCODER.encode(value).encode()
-    return Reply(status, body, {"Cache-Control": "no-store", **(headers or {})})
+    return Reply(status, compact_json(value), {"Cache-Control": "no-store", **(headers or {})})
 
 
 def error_reply(refusal: KasError, request_id: str) -> Reply:

@@ -23,6 +23,7 @@ from kas.service import Service
 from kas.web.openapi.document import build_document
 from kas.web.replies import Route, Routes
 from tests.federation.registry_documents import good, write
+from tests.unit.good_edge import sent
 from tests.unit.test_service import production
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS
@@ -63,9 +64,10 @@ def document(service: Service) -> dict[str, Any]:
 
 
 def ask(service: Service, method: str, headers: dict[str, str] | None = None) -> flask.Response:
-    sent = {"X-Forwarded-Proto": "https", **(headers or {})}
-    environ = EnvironBuilder("/openapi.json", method=method, headers=sent).get_environ()
-    return service.answer(flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"}), service.mounts.everything)
+    over_tls = {"X-Forwarded-Proto": "https", **(headers or {})}
+    environ = EnvironBuilder("/openapi.json", method=method, headers=over_tls).get_environ()
+    request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
+    return sent(service.answer(request, service.mounts.everything), request)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -19,6 +19,7 @@ from kas.encoding import (
     b64url_decode,
     b64url_encode,
     canonical_json,
+    compact_json,
     parse_json,
 )
 from kas.errors import KasError
@@ -114,6 +115,11 @@ ANYTHING = st.recursive(
 )
 
 
+NESTED: list[Any] = []  # further than the quick writers follow
+for _ in range(300):
+    NESTED = [NESTED]
+
+
 def canonical_or_refused(write: Callable[[Any], bytes], value: Any) -> bytes | None:
     try:
         return write(value)
@@ -125,11 +131,23 @@ def canonical_or_refused(write: Callable[[Any], bytes], value: Any) -> bytes | N
 @example({"\U0001f600": 1, "\ue000": 2, "a": 3})  # UTF-16 sorts the first before the second
 @example({"\x7f\u2028/": '\x00\x1f\b\t\n\f\r"\\\x7f\u2028/é'})
 @example([1.0, -0.0, 1e21, 2**53 - 1, 2**53, True])
+@example([1e-4, 1.25e-4, 9.9e-5, 0.1, 4503599627370495.5, 2.0**53 - 1])
 @example("\ud800")
+@example(NESTED)
 @settings(max_examples=150)
 def test_canonical_form_is_the_librarys_for_every_value(value: Any) -> None:
     """Byte for byte, and refused where the library refuses."""
     assert canonical_or_refused(canonical_json, value) == canonical_or_refused(rfc8785.dumps, value)
+
+
+@given(I_JSON | ANY_TEXT)
+@example("\x7f\x85\u2028\u202e\ud800")
+@example(NESTED)
+def test_compact_form_says_the_same_in_printable_ascii(value: Any) -> None:
+    """Whatever a terminal or a reader of lines would make of the rest."""
+    data = compact_json(value)
+    assert json.loads(data) == value
+    assert set(data) <= set(range(0x20, 0x7F))
 
 
 @given(st.dictionaries(TEXT, st.integers(0, 9), min_size=2, max_size=5), st.randoms())

@@ -14,6 +14,7 @@ from werkzeug.test import EnvironBuilder
 from kas.cost.marginal import Tariff
 from kas.journal import Journal
 from kas.metrics import NoMetrics
+from kas.web.answer import Answer
 from kas.web.cors import Cors
 from kas.web.edge import Edge
 from kas.web.limits import edge_limits
@@ -104,7 +105,12 @@ class EdgeFixture:
     ) -> flask.Response:
         environ = EnvironBuilder("/", method=method, headers=dict(headers or {})).get_environ()
         request = flask.Request({**environ, "PATH_INFO": path, "REMOTE_ADDR": address})
-        return self.edge.handle(request, self.routes)
+        return sent(self.edge.handle(request, self.routes), request)
+
+
+def sent(answer: Answer, request: flask.Request) -> flask.Response:
+    """What the caller gets."""
+    return flask.Response.from_app(answer, request.environ)
 
 
 def body_of(answer: flask.Response) -> dict[str, Any]:

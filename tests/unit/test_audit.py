@@ -21,7 +21,7 @@ from kas.web.body import Bounds
 from kas.web.replies import Routes
 from kas.web.routes import rewrap_route
 from tests.trails import audit_log, events_of
-from tests.unit.good_edge import good_edge
+from tests.unit.good_edge import good_edge, sent
 from tests.vectors.replay import EXCHANGES, SETTING, replay
 
 TIME = "2026-09-21T14:13:20.000Z"
@@ -218,7 +218,7 @@ def test_kas_req_104_answer_without_record_is_503(headers: dict[str, str]) -> No
     route = rewrap_route(service.rewrap, Bounds(max_bytes=2**20, timeout_seconds=5, json=JsonBounds(32, 50_000, 2**17)))
     environ = EnvironBuilder("/rewrap", method="POST", headers=headers, data=BODIES["good-ec"]).get_environ()
     request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
-    answer = good_edge(refuse).handle(request, Routes({"/rewrap": route}))
+    answer = sent(good_edge(refuse).handle(request, Routes({"/rewrap": route})), request)
     body = json.loads(answer.get_data())
     assert (answer.status_code, body["error"], body["code"]) == (503, "unavailable", "audit_unavailable")
     assert set(body) == {"error", "code", "message", "requestId"}

@@ -10,7 +10,8 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.wsgi import create
 
-from kas.web.connection import Answer, drop_body, settle_body
+from kas.web.answer import Answer
+from kas.web.connection import drop_body, settle_body
 from kas.web.slots import Slots
 
 BODY = b"x" * 100
@@ -32,7 +33,8 @@ class Exchange:
     def answer(self, slots: Slots) -> bool:
         """Whether the answer says that the connection goes on."""
         settle_body(self.environ, slots, "somebody")
-        for piece in Answer(b"{}", 401)(self.environ, self.response.start_response):
+        answer = Answer(401, {}, b"{}", "application/json", after=list)
+        for piece in answer(self.environ, self.response.start_response):
             self.response.write(piece)
         text = self.theirs.recv(4096)
         assert text.startswith(b"HTTP/1.1 401")

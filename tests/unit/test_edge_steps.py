@@ -38,7 +38,7 @@ from kas.web.limits import edge_limits
 from kas.web.replies import Reply, Route, Routes
 from kas.web.slots import Slots
 from tests.trails import audit_log, events_of
-from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge
+from tests.unit.good_edge import LOOPBACK, OVER_TLS, EdgeFixture, MeterSpy, body_of, good_edge, sent
 from tests.unit.windows import own_windows
 
 PAGE = {"Origin": "https://app.example"}
@@ -72,7 +72,7 @@ def of_host(*, local: bool = True, headers: Any = OVER_TLS, **changes: Any) -> f
     """What the host has refused by itself, answered in our form."""
     environ = {"REMOTE_ADDR": LOOPBACK}
     with flask.Flask("host").test_request_context("/robots.txt", headers=PAGE | headers, environ_overrides=environ):
-        return good_edge(len, local=local, **changes).refuse(NotFound(), flask.request)
+        return sent(good_edge(len, local=local, **changes).refuse(NotFound(), flask.request), flask.request)
 
 
 # ---- 1. The connection
@@ -120,7 +120,7 @@ def takes_body_of(failure: KasError) -> tuple[bool, bool]:
 
     def make(environ: dict[str, Any]) -> flask.Response:
         request = flask.Request({**EnvironBuilder("/rewrap", method="POST").get_environ(), **environ})
-        return fixture.edge.handle(request, fixture.routes)
+        return sent(fixture.edge.handle(request, fixture.routes), request)
 
     return takes_body(make)
 
@@ -142,7 +142,7 @@ def test_bodies_of_what_the_host_refuses_hold_no_thread() -> None:
 
     def make(environ: dict[str, Any]) -> flask.Response:
         with flask.Flask("host").test_request_context("/robots.txt", method="POST", environ_overrides=environ):
-            return good_edge(len).refuse(NotFound(), flask.request)
+            return sent(good_edge(len).refuse(NotFound(), flask.request), flask.request)
 
     assert takes_body(make) == (False, False)
 
@@ -173,7 +173,7 @@ def test_attack_z03_without_a_place_nothing_of_a_refused_body_is_waited_for(
         with ours, theirs, Timed(ours) as body:
             environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
             request = flask.Request({**EnvironBuilder("/rewrap", method="POST").get_environ(), **environ})
-            fixture.edge.handle(request, fixture.routes).close()
+            sent(fixture.edge.handle(request, fixture.routes), request).close()
             assert set(body.waits) == waits
             assert body.tell() == size
 

@@ -26,6 +26,7 @@ from kas.request_limits import acp240_limits, opentdf_limits
 from kas.service import Service, _Rewraps, build_service
 from kas.uri import addresses
 from kas.web.replies import Routes
+from tests.unit.good_edge import sent
 from tests.vectors.primitives import ec_key
 from tests.vectors.replay import KEYS, clock, unwrap_key
 
@@ -111,9 +112,10 @@ def rewraps(folder: Path, **changes: str) -> _Rewraps:
 
 
 def ask(service: Service, routes: Routes, method: str, path: str, headers: Mapping[str, str] | None = None) -> Any:
-    sent = {"X-Forwarded-Proto": "https", **(headers or {})}
-    environ = EnvironBuilder(path, method=method, headers=sent).get_environ()
-    return service.answer(flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"}), routes)
+    over_tls = {"X-Forwarded-Proto": "https", **(headers or {})}
+    environ = EnvironBuilder(path, method=method, headers=over_tls).get_environ()
+    request = flask.Request({**environ, "REMOTE_ADDR": "127.0.0.1"})
+    return sent(service.answer(request, routes), request)
 
 
 def test_production_without_keys_does_not_start(tmp_path: Path) -> None:
