@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kas import jwa
 from kas.dataclass import dataclass
@@ -31,6 +32,9 @@ CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
+
+_CURVE_NAMES: Final = {curve.name: name for name, curve in CURVES.items()}
+_UNCOMPRESSED: Final = b"\x04"  # before both coordinates of a point (SEC 1 §2.3.3)
 
 # Algorithm -> what the key must be: "RSA" or a curve. Nothing symmetric and no "none": not even as an entry.
 _KEY_OF_ALGORITHM: Final[Mapping[str, str]] = {
@@ -135,12 +139,9 @@ def _parse_ec(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
     x, y = (b64url_decode(members[name]) for name in ("x", "y"))
     if not len(x) == len(y) == (curve.key_size + 7) // 8:
         raise ValueError("coordinate length")
-    # public_key() refuses a point that is not on the curve.
-    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve)
-    key = numbers.public_key()
-    if to_jwk(key) != members:  # a coordinate beyond the field's prime would give one key several thumbprints
-        raise ValueError("coordinate not reduced")
-    return members["crv"], key
+    # Refused is a point that is not on the curve, and a coordinate beyond the field's prime, which would give one key
+    # several thumbprints.
+    return members["crv"], ec.EllipticCurvePublicKey.from_encoded_point(curve, _UNCOMPRESSED + x + y)
 
 
 def _parse_okp(members: Mapping[str, Any]) -> tuple[str, PublicKey]:
@@ -162,10 +163,10 @@ def to_jwk(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> dict[str, str]:
     if isinstance(key, rsa.RSAPublicKey):
         rsa_numbers = key.public_numbers()
         return {"kty": "RSA", "n": _minimal(rsa_numbers.n), "e": _minimal(rsa_numbers.e)}
-    numbers, length = key.public_numbers(), (key.curve.key_size + 7) // 8
-    crv = next(name for name, curve in CURVES.items() if curve.name == key.curve.name)
-    x, y = (b64url_encode(value.to_bytes(length, "big")) for value in (numbers.x, numbers.y))
-    return {"kty": "EC", "crv": crv, "x": x, "y": y}
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).removeprefix(_UNCOMPRESSED)
+    size = len(point) // 2
+    x, y = b64url_encode(point[:size]), b64url_encode(point[size:])
+    return {"kty": "EC", "crv": _CURVE_NAMES[key.curve.name], "x": x, "y": y}
 
 
 def _minimal(number: int) -> str:

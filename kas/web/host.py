@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import flask
 
 from kas.errors import Internal, KasError
-from kas.web.answer import Answer
 from kas.web.worker import choose_bounded_worker
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-Refuse = Callable[[KasError, flask.Request], Answer]
+    Function = Callable[[flask.Request], WSGIApplication]
+    Refuse = Callable[[KasError, flask.Request], WSGIApplication]
 
 
 def fit_into_host(
@@ -52,9 +52,9 @@ class FunctionAlone:
         self._refuse = refuse
 
     @cached_property
-    def _function(self) -> Callable[[flask.Request], Answer]:
+    def _function(self) -> Function:
         """As ``main`` defines it: the framework keeps it, wrapped, under the name ``run`` once ``main`` is imported."""
-        function: Callable[[flask.Request], Answer] = inspect.unwrap(self._app.view_functions["run"])
+        function: Function = inspect.unwrap(self._app.view_functions["run"])
         return function
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
