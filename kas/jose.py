@@ -83,6 +83,17 @@ def parse_public_jwk(unverified_jwk: object) -> PublicJwk:
     Raises ValueError for private or symmetric keys, other types and curves, weak or odd RSA keys, points off the
     curve, and numbers that are not encoded as RFC 7518 §6 says.
     """
+    members, family, key = _parse(unverified_jwk)
+    return PublicJwk(key, family, sha256_b64url(canonical_json(members)))
+
+
+def parse_public_key(unverified_jwk: object) -> PublicKey:
+    """The key of a public JWK. Raises ValueError as `parse_public_jwk` does."""
+    return _parse(unverified_jwk)[2]
+
+
+def _parse(unverified_jwk: object) -> tuple[Mapping[str, Any], str, PublicKey]:
+    """The members that make the thumbprint, and what they say."""
     if not isinstance(unverified_jwk, dict):
         raise ValueError("a JWK must be an object")  # noqa: TRY004 - one error for every fault of a stranger's key
     if _PRIVATE_MEMBERS & unverified_jwk.keys():
@@ -94,8 +105,7 @@ def parse_public_jwk(unverified_jwk: object) -> PublicJwk:
     required = {name: unverified_jwk.get(name) for name in members}
     if not all(isinstance(value, str) for value in required.values()):
         raise ValueError("missing or malformed member")
-    family, key = _PARSERS[str(kty)](required)
-    return PublicJwk(key, family, sha256_b64url(canonical_json(required)))
+    return required, *_PARSERS[str(kty)](required)
 
 
 def is_for_signatures(jwk: Mapping[str, Any], algorithm: object) -> bool:

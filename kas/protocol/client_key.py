@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kas.crypto.wrapping import ClientKey
 from kas.encoding import b64_decode
-from kas.jose import CURVES, check_rsa, parse_public_jwk
+from kas.jose import CURVES, check_rsa, parse_public_key
 
 _CURVE_NAMES: Final = frozenset(curve.name for curve in CURVES.values())
 _RSA_ALGORITHMS: Final = ("RSA-OAEP-256",)
@@ -44,7 +44,7 @@ def _parse_key(unverified_key: object) -> ClientKey:
     """A sound RSA or EC public key from a JWK object or an SPKI PEM text. Raises ValueError."""
     if isinstance(unverified_key, str):
         return _parse_pem(unverified_key)
-    key = parse_public_jwk(unverified_key).key
+    key = parse_public_key(unverified_key)
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - as above
     return key

@@ -20,11 +20,18 @@ REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker that is tested, with a bounded request line; it does not wait for clients to close, nor for its own lock."""
+    """The worker that is tested, with a bounded request line, believing nobody; it does not wait for clients to close, nor for
+    its own lock.
+    """
 
     def init_process(self) -> None:
-        """Bounds the request line, which takes a thread and, growing, the square of its length in time."""
+        """Bounds the request line, which takes a thread and, growing, the square of its length in time; and has the host
+        believe no header about where a request comes from and goes, which is `kas.web.network`'s to judge.
+        """
         self.cfg.set("limit_request_line", REQUEST_LINE_BYTES)
+        self.cfg.set("forwarder_headers", "")
+        self.cfg.set("secure_scheme_headers", {})
+        self.cfg.set("forwarded_allow_ips", "*")  # with none to believe it need not parse each sender's address
         super().init_process()
 
     def notify(self) -> None:

@@ -180,3 +180,10 @@ def test_request_line_is_bounded(small: Kit) -> None:
     refused_in_form(exchange(small.base, text.format("a" * (longest - 1))), 404, "not_found")
     assert exchange(small.base, text.format("a" * longest)).status == 414
     assert exchange(small.base, "GET /" + "a" * 8200).status == 414  # it does not wait for the end of it
+
+
+@pytest.mark.parametrize("header", ["SCRIPT_NAME: /x", "PATH_INFO: /health", "SCRIPT-NAME: /x", "Script_Name: /x"])
+def test_nobody_tells_the_host_where_a_request_goes(small: Kit, header: str) -> None:
+    """By default it believes that of this machine, where a proxy beside the service would be."""
+    answer = exchange(small.base, f"GET /x/health HTTP/1.1\r\nHost: kas\r\n{header}\r\n\r\n")
+    refused_in_form(answer, 404, "not_found")
