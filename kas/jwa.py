@@ -22,6 +22,7 @@ _HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
     "384": hashes.SHA384(),
     "512": hashes.SHA512(),
 }
+_ECDSA: Final = {digits: ec.ECDSA(digest) for digits, digest in _HASHES.items()}
 
 
 def is_signature(algorithm: str, key: PublicKey, message: bytes, signature: bytes) -> bool:
@@ -32,7 +33,7 @@ def is_signature(algorithm: str, key: PublicKey, message: bytes, signature: byte
         elif isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, message, _padding(algorithm), _hash(algorithm))
         else:
-            key.verify(_to_der(signature, key.curve), message, ec.ECDSA(_hash(algorithm)))
+            key.verify(_to_der(signature, key.curve), message, _ECDSA[algorithm[-3:]])
     except InvalidSignature:
         return False
     return True
@@ -41,7 +42,7 @@ def is_signature(algorithm: str, key: PublicKey, message: bytes, signature: byte
 def sign(algorithm: str, private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
     """R‖S, each as long as a coordinate of the curve (RFC 7518 §3.4), not DER."""
     size = _coordinate_bytes(private_key.curve)
-    pair = decode_dss_signature(private_key.sign(message, ec.ECDSA(_hash(algorithm))))
+    pair = decode_dss_signature(private_key.sign(message, _ECDSA[algorithm[-3:]]))
     return b"".join(number.to_bytes(size, "big") for number in pair)
 
 
