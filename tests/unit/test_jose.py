@@ -16,6 +16,7 @@ from kas.jose import (
     check_rsa,
     is_valid_signature,
     parse_public_jwk,
+    parse_public_key,
     sign,
     to_jwk,
 )
@@ -103,7 +104,7 @@ def test_what_is_no_text_is_no_algorithm(alg):
 def test_a_sound_key_is_parsed_with_family_and_thumbprint(alg):
     jwk = parse_public_jwk({**KEYS[alg].jwk, "kid": "x", "use": "enc", "ext": True})
     assert (jwk.family, jwk.thumbprint) == (FAMILY[alg], thumbprint(KEYS[alg].jwk))
-    assert jwk.key == KEYS[alg].private.public_key()
+    assert jwk.key == parse_public_key(KEYS[alg].jwk) == KEYS[alg].private.public_key()
 
 
 def test_the_thumbprint_is_that_of_rfc_7638():
@@ -122,8 +123,9 @@ def test_the_thumbprint_is_that_of_rfc_7638():
     "jwk", [None, 5, "text", [], [EC], {}, {"kty": None}, {"kty": ["EC"]}, {"kty": "oct", "k": "AQ"}], ids=repr
 )
 def test_what_is_no_public_key_is_refused(jwk):
-    with pytest.raises(ValueError, match=r"object|type|private"):
-        parse_public_jwk(jwk)
+    for parse in (parse_public_jwk, parse_public_key):
+        with pytest.raises(ValueError, match=r"object|type|private"):
+            parse(jwk)
 
 
 @pytest.mark.parametrize("name", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
