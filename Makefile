@@ -35,12 +35,13 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
 # The tests in parts, the long ones first; three at a time, since some wait more than they work. Those of MEASURED run lines of
-# this project themselves, which are counted; the others talk to processes.
-PARTS := inside kms local host attacks regressions state opentdf contract federation
+# this project themselves, which are counted; the others talk to processes. Of deploy.sh, `test` has what fails at each step.
+PARTS := inside kms local host failures attacks regressions state opentdf contract federation
 MEASURED := kms host state federation
 ELSEWHERE := $(addprefix tests/,$(addsuffix /,bench deploy interop google package rehearsal __pycache__ $(filter-out inside,$(PARTS))))
 INSIDE = tests/test_*.py $(filter-out $(ELSEWHERE),$(wildcard tests/*/))
 GUIDE := tests/rehearsal/test_guide.py
+FAILURES := tests/deploy/test_deploy_failures.py
 
 .PHONY: run demo demo-federation test test-deploy test-clients test-bench check contract attacks bench soak bench-cold \
 	bench-kms bench-federation bench-memory bench-scale deploy-rehearsal fuzz mutants audit
@@ -74,6 +75,12 @@ part-inside:
 # The processes that these start are measured as well.
 part-local:
 	$(BIN)/coverage run --rcfile=tests/local/coverage.toml -m pytest tests/google tests/local
+
+part-failures:
+	$(BIN)/python -m pytest $(FAILURES)
+
+part-deploy:
+	$(BIN)/python -m pytest tests/deploy --ignore=$(FAILURES)
 
 $(addprefix part-,$(MEASURED)): part-%:
 	$(BIN)/coverage run --parallel-mode -m pytest tests/$*
