@@ -1,5 +1,5 @@
 # run: a KAS and an identity provider, or a pair for each of several nations (NATIONS=usa,fra,gbr) · demo,
-# demo-federation: what they do, shown · test, check: what must stay true · test-deploy: deploy.sh and what it uploads
+# demo-federation: what they do, shown · test, check: what must stay true · test-deploy: the rest of deploy.sh, what it uploads
 # test-clients: with the published clients
 # contract: the document against the service, at length · attacks: each attack on every route of OpenTDF, not in turn
 # bench, soak: what of the processor a rewrap takes, and whether that goes on for long (SECONDS) · bench-cold, bench-kms,
@@ -34,8 +34,9 @@ DECIDING := kas/auth/access_token.py,kas/auth/authenticator.py,kas/auth/dpop.py,
 	kas/policy/dissem.py,kas/policy/entitlements.py,kas/policy/labels.py,kas/policy/rules.py,$\
 	kas/policy/standing.py,kas/policy/subject.py,kas/policy/view.py,kas/protocol/request_token.py
 
-# The tests in parts, the long ones first; three at a time, since some wait more than they work. Those of MEASURED run lines of
-# this project themselves, which are counted; the others talk to processes. Of deploy.sh, `test` has what fails at each step.
+# The tests in parts, the long ones first; three at a time, since some wait more than they work. Where tests run lines of this
+# project themselves these are counted, by rules of their own and in the folders of MEASURED; the others talk to processes.
+# Of deploy.sh, `test` has a failure at each step, `test-deploy` the rest.
 PARTS := inside kms local host failures attacks regressions state opentdf contract federation
 MEASURED := kms host state federation
 ELSEWHERE := $(addprefix tests/,$(addsuffix /,bench deploy interop google package rehearsal __pycache__ $(filter-out inside,$(PARTS))))
@@ -91,6 +92,7 @@ part-%:
 bench: $(READY)
 	$(BIN)/python -m bench.speed
 
+# 1800 unless SECONDS is given: it has another default above.
 soak: SECONDS := $(if $(filter file,$(origin SECONDS)),1800,$(SECONDS))
 soak: $(READY)
 	$(BIN)/python -m bench.soak --seconds $(SECONDS)

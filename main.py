@@ -34,7 +34,7 @@ try:
     _SERVICE = build_service(_SETTINGS, clock=time.time, timer=time.perf_counter, cloud=_CLOUD)
 except ConfigError as error:
     sys.exit(f"The Key Access Service does not start: {error}")
-fit_into_host(_SERVICE.edge.refuse, started=None if _SETTINGS.local else tell_start, ended=_SERVICE.end)
+fit_into_host(_SERVICE.edge.fail, started=None if _SETTINGS.local else tell_start, ended=_SERVICE.end)
 
 
 @functions_framework.http

@@ -26,8 +26,8 @@ _EXACT_INTEGER_CHARS: Final = len(str(-MAX_EXACT_INTEGER))
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 _ALWAYS_PLAIN: Final = frozenset({str, bool, type(None)})
-_LEAST_PLAIN_FRACTION: Final = 1e-4  # far below it an exponent is written
-_DELETE: Final = b"\x7f"
+_LEAST_PLAIN_FRACTION: Final = 1e-4  # orjson writes an exponent below 1e-5, RFC 8785 below 1e-6
+_DELETE: Final = b"\x7f"  # which orjson leaves as it is
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -115,13 +115,16 @@ def _written_by_the_rules(value: object) -> bytes:
 
 
 def compact_json(value: object) -> bytes:
-    """JSON in ASCII without white space, its members as they come; nothing in it breaks a line or moves a terminal."""
+    """JSON in ASCII without white space, its members as they come; nothing in it breaks a line or moves a terminal.
+
+    For values without NaN and infinities.
+    """
     try:
         data = orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested deeply, or a lone surrogate
-        data = _DELETE
-    if data.isascii() and _DELETE not in data:
-        return data
+        if data.isascii() and _DELETE not in data:
+            return data
+    except orjson.JSONEncodeError:  # nested deeply, a lone surrogate, or beyond 64 bits
+        pass
     return _ASCII.encode(value).encode("ascii")
 
 
@@ -177,4 +180,4 @@ def _not_a_number(_constant: str) -> NoReturn:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_members, parse_int=_integer, parse_float=_double, parse_constant=_not_a_number
 )
-_ASCII: Final = json.JSONEncoder(separators=(",", ":"))
+_ASCII: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -1,5 +1,5 @@
-"""What the audit says: one event for each key access object and for each policy that is explained, one for each request
-that is refused as a whole, and checkpoints of the trail in between.
+"""What the audit says: one event for each key access object, each policy that is explained and each public key that is handed
+out, one for each request that is refused as a whole, and checkpoints of the trail in between.
 
 Fields are fixed and bounded; nothing here holds a token, proof, key or body. ``category`` is the type of event in
 ACP-240's terms, null for an explanation, by which nothing is asked for or released:
@@ -148,11 +148,11 @@ def _head(event: str, journal: Journal, refusal: type[KasError] | None, now: flo
 
 def _time(now: float) -> str:
     seconds, milliseconds = divmod(int(1000 * now), 1000)
-    return f"{_second(seconds)}.{milliseconds:03}Z"
+    return f"{_date_time(seconds)}.{milliseconds:03}Z"
 
 
-@lru_cache(maxsize=1)
-def _second(seconds: int) -> str:
+@lru_cache(maxsize=1)  # a busy second has many lines
+def _date_time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 

@@ -82,13 +82,13 @@ class AuditLog:
     def record(self, events: Sequence[Mapping[str, Any]], trace: Trace | None = None) -> None:
         """Writes the events of one request, in their order. Raises AuditUnavailable when one cannot be written whole."""
         members = self._trace_members(trace)
-        for number, event in enumerate(events, start=1):
+        for position, event in enumerate(events, start=1):
             with self._turn():
                 if not self._hash:
                     self._write_checkpoint("start")
                 self._append({**event, **members})
-                if self._is_due(is_last=number == len(events)):
-                    # The event is on record; where this is not, the next line is followed by another.
+                if self._is_due(is_last=position == len(events)):
+                    # The event is on record; where the checkpoint is not, it is due again after the next line.
                     with contextlib.suppress(AuditUnavailable):
                         self._write_checkpoint("due")
 

@@ -17,7 +17,7 @@ from kas.crypto.wrapping import ClientKey
 from kas.encoding import b64_decode
 from kas.jose import CURVES, check_rsa, parse_public_key
 
-_CURVE_NAMES: Final = frozenset(curve.name for curve in CURVES.values())
+_CURVES: Final = frozenset(curve.name for curve in CURVES.values())
 _RSA_ALGORITHMS: Final = ("RSA-OAEP-256",)
 _EC_ALGORITHMS: Final = ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW")  # RFC 7518 §4.6
 _PEM_BEGIN: Final = "-----BEGIN PUBLIC KEY-----"
@@ -46,7 +46,7 @@ def _parse_key(unverified_key: object) -> ClientKey:
         return _parse_pem(unverified_key)
     key = parse_public_key(unverified_key)
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - as above
+        raise ValueError("neither RSA nor EC")  # noqa: TRY004 - one error for every fault of a client's key
     return key
 
 
@@ -60,13 +60,13 @@ def _parse_pem(text: str) -> ClientKey:
     except UnsupportedAlgorithm as error:
         raise ValueError("unsupported key") from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise ValueError("a client key is RSA or EC")  # noqa: TRY004 - as above
+        raise ValueError("neither RSA nor EC")  # noqa: TRY004 - one error for every fault of a client's key
     # Another encoding of the same key may say something else of it: only for signatures, on a curve of its own.
     if key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo) != der:
         raise ValueError("not the plain encoding")
     if isinstance(key, rsa.RSAPublicKey):
         check_rsa(key)
-    elif key.curve.name not in _CURVE_NAMES:
+    elif key.curve.name not in _CURVES:
         raise ValueError("a client key is on a NIST curve")
     return key
 

@@ -24,7 +24,7 @@ class Script:
 
 def _script(body: str) -> Script:
     text = _NOW + body
-    return Script(text, hashlib.sha1(text.encode("ascii")).hexdigest())  # noqa: S324 - Redis names scripts so
+    return Script(text, hashlib.sha1(text.encode("ascii"), usedforsecurity=False).hexdigest())  # Redis names scripts so
 
 
 _NOW: Final = """

@@ -1,9 +1,10 @@
 """A connection after an answer: it goes on only where the whole body of its request was taken off it.
 
 Else nobody knows where the next request begins, and what comes late of the body would be read as one: so the connection
-ends, and the answer says so, or the next request would be lost on it. What is sent in vain is read and forgotten, so that
-an honest client can go on: before the answer what is here already, after it what is still coming. To wait for that holds
-a thread, so there are few `Slots` for it. Bodies that are left are not read at all.
+ends. Where that is known before the answer, the answer says so, or the next request would be lost on it. What is sent in
+vain is read and forgotten, so that an honest client can go on: before the answer what is here already and said its length
+(`settle_body`), after it what is still coming (`drop_body`). To wait for that holds a thread, so there are few `Slots` for
+it. Bodies that are left (`leave_body`) are not read at all.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ _INT_BYTES: Final = 4  # of C
 # In the WSGI environment of a request.
 _IS_READ: Final = "kas.body_is_read"
 _IS_LEFT: Final = "kas.body_is_left"
-_HAS_SLOT: Final = "kas.body_has_slot"
+_SLOT_OF: Final = "kas.body_has_slot_of"
 
 
-def announce_end(environ: WSGIEnvironment, start_response: StartResponse) -> None:
+def announce_end_if_left(environ: WSGIEnvironment, start_response: StartResponse) -> None:
     """Has the host say ``Connection: close`` where a body was left; it takes that header from nobody."""
     host_response = getattr(start_response, "__self__", None)
     if environ.get(_IS_LEFT) and _has_unread_body(environ) and isinstance(host_response, HostResponse):
@@ -62,7 +63,7 @@ def note_read(environ: WSGIEnvironment) -> None:
 
 def is_here(environ: WSGIEnvironment) -> bool:
     """Whether all of a body of known length has arrived, in the host's hands or in the system's: reading it waits for
-    nobody. What arrived stays, whatever becomes of the connection.
+    nobody. What arrived stays, unless the connection is reset.
     """
     sock: socket.socket | None = environ.get("gunicorn.socket")
     reader = getattr(environ.get("wsgi.input"), "reader", None)
@@ -89,18 +90,23 @@ def leave_body(environ: WSGIEnvironment) -> None:
 
 def settle_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
     """Before the answer, which says whether the connection goes on: takes off a body that is here, or takes a slot in
-    which it will be waited for, or leaves it. ``holder`` is whose it is; `drop_body` must follow.
+    which it will be waited for, or leaves it. ``holder`` is whose it is.
+
+    `drop_body` must follow, and the time-out of the socket be set before anything is sent.
     """
     sock: socket.socket | None = environ.get("gunicorn.socket")
     if sock is None or not _has_unread_body(environ) or environ.get(_IS_LEFT):
         return
     if is_here(environ):
-        environ[_IS_READ if _take_off(sock, environ["wsgi.input"], _take_what_is_here) else _IS_LEFT] = True
+        is_off = _take_off(sock, environ["wsgi.input"], _take_what_is_here)
+        environ[_IS_READ if is_off else _IS_LEFT] = True
+    elif slots.take(holder):
+        environ[_SLOT_OF] = holder
     else:
-        environ[_HAS_SLOT if slots.take(holder) else _IS_LEFT] = True
+        leave_body(environ)
 
 
-def drop_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
+def drop_body(environ: WSGIEnvironment, slots: Slots) -> None:
     """After the answer: takes what is left of a body off the connection, or ends that.
 
     Takes the WSGI environment, since it is called when there is no request any more.
@@ -108,8 +114,8 @@ def drop_body(environ: WSGIEnvironment, slots: Slots, holder: str) -> None:
     sock: socket.socket | None = environ.get("gunicorn.socket")
     if sock is None or not _has_unread_body(environ):
         return
-    goes_on = False
-    if environ.pop(_HAS_SLOT, False):
+    goes_on, holder = False, environ.pop(_SLOT_OF, None)
+    if holder is not None:
         try:
             goes_on = _take_off(sock, environ["wsgi.input"], _wait_for)
         finally:
@@ -140,7 +146,7 @@ def _take_off(sock: socket.socket, stream: IO[bytes], take: Callable[[socket.soc
 
 def _take_what_is_here(sock: socket.socket, stream: IO[bytes]) -> bool:
     sock.settimeout(0)
-    return _reaches_end(stream, DROP_BYTES)
+    return _reaches_end(stream)
 
 
 def _wait_for(sock: socket.socket, stream: IO[bytes]) -> bool:
@@ -156,15 +162,15 @@ def _wait_for(sock: socket.socket, stream: IO[bytes]) -> bool:
     alarm.start()
     try:
         sock.settimeout(DROP_IDLE_SECONDS)
-        has_ended = _reaches_end(stream, DROP_BYTES)
+        has_ended = _reaches_end(stream)
     finally:
         alarm.cancel()
         alarm.join()  # it may be cutting now
     return has_ended and not is_cut.is_set()
 
 
-def _reaches_end(stream: IO[bytes], max_bytes: int) -> bool:
-    return any(not stream.read(_PIECE) for _ in range(max_bytes // _PIECE + 1))
+def _reaches_end(stream: IO[bytes]) -> bool:
+    return any(not stream.read(_PIECE) for _ in range(DROP_BYTES // _PIECE + 1))
 
 
 def _end(sock: socket.socket, stream: IO[bytes]) -> None:

@@ -99,9 +99,10 @@ class Edge:
         )
         return self._respond(reply, request, journal, extra)
 
-    def refuse(self, refusal: KasError, request: flask.Request) -> Answer:
+    def fail(self, request: flask.Request) -> Answer:
         """The answer where `handle` itself failed; it counts against the limits like any other."""
         journal = self._open_journal(request)
+        refusal: KasError = Internal()
         leave_body(request.environ)
         try:
             self._admit(request, journal, is_health=False)
@@ -178,8 +179,13 @@ class Edge:
         }
         settle_body(request.environ, self.dropped, journal.holder)
         limit_sending(request.environ)
-        after = partial(drop_body, request.environ, self.dropped, journal.holder)
-        return Answer(reply.status, headers, reply.body, reply.content_type, after)
+        return Answer(
+            status=reply.status,
+            headers=headers,
+            body=reply.body,
+            content_type=reply.content_type,
+            after=partial(drop_body, request.environ, self.dropped),
+        )
 
 
 def _path(request: flask.Request) -> str:

@@ -12,30 +12,28 @@ from typing import TYPE_CHECKING
 
 import flask
 
-from kas.errors import Internal, KasError
 from kas.web.worker import choose_bounded_worker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     Function = Callable[[flask.Request], WSGIApplication]
-    Refuse = Callable[[KasError, flask.Request], WSGIApplication]
 
 
 def fit_into_host(
-    refuse: Refuse,
+    fail: Function,
     *,
     started: Callable[[int, int], None] | None = None,
     ended: Callable[[], None] = lambda: None,
 ) -> None:
     """Changes the application that is importing us, and the worker that will run it; outside one there is nothing to do.
-    ``refuse`` answers in our form; ``started`` and ``ended`` are as `choose_bounded_worker` has them.
+    ``fail`` answers where the function itself fails; ``started`` and ``ended`` are as `choose_bounded_worker` has them.
     """
     if not flask.has_app_context():
         return
     # The application is behind a name that stands for whichever is current.
     app: flask.Flask = flask.current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    app.wsgi_app = FunctionAlone(app, refuse)  # type: ignore[method-assign]  # as Flask has it replaced
+    app.wsgi_app = FunctionAlone(app, fail)  # type: ignore[method-assign]  # as Flask has it replaced
     choose_bounded_worker(started, ended)
 
 
@@ -44,12 +42,13 @@ class FunctionAlone:
 
     The host's application would look for a route on every request and answer some by itself: redirects to wherever the
     caller's Host header says, files beside the function, methods that it does not know. Its contexts, session and
-    execution id, which nothing here reads, take as long as the decision about a policy.
+    execution id, which nothing here reads, take as long as the decision about a policy. Where the function fails,
+    ``fail`` answers.
     """
 
-    def __init__(self, app: flask.Flask, refuse: Refuse) -> None:
+    def __init__(self, app: flask.Flask, fail: Function) -> None:
         self._app = app
-        self._refuse = refuse
+        self._fail = fail
 
     @cached_property
     def _function(self) -> Function:
@@ -63,5 +62,5 @@ class FunctionAlone:
         try:
             response = self._function(request)
         except Exception:  # noqa: BLE001 - the edge answers for everything; this is for itself
-            response = self._refuse(Internal(), request)
+            response = self._fail(request)
         return response(environ, start_response)

@@ -1,7 +1,7 @@
-"""The host's worker, bounded where the host itself sets no bound.
+"""The host's worker, as this service needs it.
 
-functions-framework neither bounds the request line nor lets anybody choose the worker, set a bound or hear of its start. It
-leaves all that to gunicorn's defaults, and those are what is replaced here, before the host reads them.
+functions-framework lets nobody choose the worker, set its bounds or hear of its start and end. It leaves all that to
+gunicorn's defaults, and those are what is replaced here, before the host reads them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
 
 
 class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker that is tested, with a bounded request line, believing nobody; it does not wait for clients to close, nor for
-    its own lock.
+    """The worker that is tested, with a bounded request line and without faith in forwarding headers; it does not wait for
+    clients to close, nor for its own lock.
     """
 
     def init_process(self) -> None:
         """Bounds the request line, which takes a thread and, growing, the square of its length in time; and has the host
-        believe no header about where a request comes from and goes, which is `kas.web.network`'s to judge.
+        believe no header about where a request comes from, which `kas.web.network` judges, or goes.
         """
         self.cfg.set("limit_request_line", REQUEST_LINE_BYTES)
         self.cfg.set("forwarder_headers", "")
         self.cfg.set("secure_scheme_headers", {})
-        self.cfg.set("forwarded_allow_ips", "*")  # with none to believe it need not parse each sender's address
+        self.cfg.set("forwarded_allow_ips", "*")  # with none to believe it need not parse each sender's
+        # address; HTTP/2, which this would admit from anybody as well, is not among its protocols
         super().init_process()
 
     def notify(self) -> None:

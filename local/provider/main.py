@@ -19,7 +19,7 @@ import flask
 import functions_framework
 
 from kas.auth.times import PROOF_MEMORY_SECONDS
-from kas.errors import ConfigError, KasError
+from kas.errors import ConfigError, Internal
 from kas.host_variables import refuse_other_servers
 from kas.state.own_replay import MemoryReplayStore
 from kas.uri import is_loopback
@@ -106,11 +106,11 @@ def _error(status: int, error: str, description: str, headers: Mapping[str, str]
     return _json(status, {"error": error, "error_description": description}, headers)
 
 
-def _refuse(refusal: KasError, _request: flask.Request) -> flask.Response:
-    return _error(refusal.status, refusal.error, refusal.message())
+def _fail(_request: flask.Request) -> flask.Response:
+    return _error(Internal.status, Internal.error, Internal.message())
 
 
-fit_into_host(_refuse)
+fit_into_host(_fail)
 _ROUTES: Final = build_routes(load_endpoint(os.environ))
 
 

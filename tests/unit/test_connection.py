@@ -1,4 +1,4 @@
-"""What an answer says of its connection is what becomes of it, whenever the body of the request arrives."""
+"""What an answer says of its connection is what becomes of it, but where a body that is waited for does not come."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Exchange:
 
     def goes_on(self, slots: Slots) -> bool:
         """Whether the next request on the connection is read as one."""
-        drop_body(self.environ, slots, "somebody")
+        drop_body(self.environ, slots)
         try:
             self.theirs.sendall(NEXT)
             return next(self.parser).path == "/next"

@@ -17,7 +17,6 @@ from kas.errors import (
     IssuerKeysUnavailable,
     KasError,
     NonceRequired,
-    NotFound,
     ProofReplayed,
     TokenExpired,
     leaves,
@@ -201,16 +200,16 @@ def test_faults_are_listed_with_code_message_and_place() -> None:
     ]
 
 
-def test_an_answer_outside_our_routes_ends_cleanly_when_the_request_is_gone():
+def test_the_answer_to_what_could_not_be_handled_ends_cleanly_when_the_request_is_gone():
     """The host closes it after the request's context has ended; the unread body loses its connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb", buffering=0) as body:
         environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
         with flask.Flask("host").test_request_context("/", method="POST", environ_overrides=environ):
-            response = sent(good_edge(len).refuse(NotFound(), flask.request), flask.request)
+            response = sent(good_edge(len).fail(flask.request), flask.request)
         assert ours.gettimeout() == SEND_SECONDS  # nor does whoever does not read the answer
         response.close()
-        assert response.status_code == 404
+        assert response.status_code == 500
         assert ours.recv(1) == b""  # shut for reading: whoever stalls holds nothing up
 
 

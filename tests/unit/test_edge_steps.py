@@ -68,11 +68,11 @@ def refuse_to_write(_line: bytes) -> int:
     raise OSError("nobody reads")
 
 
-def of_host(*, local: bool = True, headers: Any = OVER_TLS, **changes: Any) -> flask.Response:
-    """What the host has refused by itself, answered in our form."""
+def of_failure(*, local: bool = True, headers: Any = OVER_TLS, **changes: Any) -> flask.Response:
+    """The answer where handling a request failed."""
     environ = {"REMOTE_ADDR": LOOPBACK}
     with flask.Flask("host").test_request_context("/robots.txt", headers=PAGE | headers, environ_overrides=environ):
-        return sent(good_edge(len, local=local, **changes).refuse(NotFound(), flask.request), flask.request)
+        return sent(good_edge(len, local=local, **changes).fail(flask.request), flask.request)
 
 
 # ---- 1. The connection
@@ -101,7 +101,7 @@ KNOWN = [TokenExpired(), RewrapLimit(1.0), ReplayShareExhausted()]  # clients of
 
 
 def takes_body(make: Callable[[dict[str, Any]], flask.Response]) -> tuple[bool, bool]:
-    """Whether a body that is here is read after the answer, and whether its connection goes on."""
+    """Whether a body is read, and whether its connection goes on."""
     ours, theirs = socket.socketpair()
     with ours, theirs, io.BytesIO(b"12345") as body:
         environ = {"gunicorn.socket": ours, "wsgi.input": body, "CONTENT_LENGTH": "5", "REMOTE_ADDR": LOOPBACK}
@@ -137,12 +137,12 @@ def test_the_connection_of_a_refused_caller_who_is_known_goes_on(failure: KasErr
     assert takes_body_of(failure) == (True, True)
 
 
-def test_bodies_of_what_the_host_refuses_hold_no_thread() -> None:
+def test_bodies_of_what_could_not_be_handled_hold_no_thread() -> None:
     """Nobody has a use for them."""
 
     def make(environ: dict[str, Any]) -> flask.Response:
         with flask.Flask("host").test_request_context("/robots.txt", method="POST", environ_overrides=environ):
-            return sent(good_edge(len).refuse(NotFound(), flask.request), flask.request)
+            return sent(good_edge(len).fail(flask.request), flask.request)
 
     assert takes_body(make) == (False, False)
 
@@ -368,40 +368,40 @@ def test_every_answer_is_harmless_in_a_browser(failure: Exception | None, path: 
     assert SECURITY.items() <= dict(EdgeFixture(failure).send(path, method).headers).items()
 
 
-def test_answers_for_the_host_are_as_all_others() -> None:
+def test_answers_to_what_could_not_be_handled_are_as_all_others() -> None:
     """Harmless in a browser, readable for a listed page, over TLS alone, recorded and counted."""
     meter, events = MeterSpy(), []
     audit = audit_log(lambda line: events.extend(events_of([line])) or len(line))  # type: ignore[func-returns-value]
-    answer = of_host(local=False, cors=CORS, meter=meter, audit=audit)
+    answer = of_failure(local=False, cors=CORS, meter=meter, audit=audit)
     assert SECURITY.items() <= dict(answer.headers).items()
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
     assert HSTS in answer.headers
-    assert [(event["code"], event["path"]) for event in events] == [("not_found", "/robots.txt")]
-    assert meter.calls == [("GET", None, 404, 0.0, "not_found")]
+    assert [(event["code"], event["path"]) for event in events] == [("internal", "/robots.txt")]
+    assert meter.calls == [("GET", None, 500, 0.0, "internal")]
 
 
-def test_answers_for_the_host_are_limited() -> None:
+def test_answers_to_what_could_not_be_handled_are_limited() -> None:
     """As all requests of that network are, together with them."""
     windows = limits(network=2)
-    answers = [of_host(limits=windows) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    answers = [of_failure(limits=windows) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [500, 500, 429]
     assert [answer.headers["RateLimit"].partition(";t")[0] for answer in answers] == [
         f'"network";r={left}' for left in (1, 0, 0)
     ]
     assert EdgeFixture(limits=windows).send().status_code == 429
 
 
-def test_the_host_answers_over_tls_alone_too() -> None:
+def test_what_could_not_be_handled_is_answered_over_tls_alone_too() -> None:
     """And counts nothing else."""
     windows = limits(network=1)
-    refusal = of_host(local=False, headers={}, limits=windows)
+    refusal = of_failure(local=False, headers={}, limits=windows)
     assert (refusal.status_code, body_of(refusal)["code"]) == (403, "https_required")
-    assert of_host(local=False, limits=windows).status_code == 404
+    assert of_failure(local=False, limits=windows).status_code == 500
 
 
 def test_answer_for_the_host_needs_its_record_too() -> None:
     """503 like everywhere."""
-    answer = of_host(audit=audit_log(refuse_to_write))
+    answer = of_failure(audit=audit_log(refuse_to_write))
     assert (answer.status_code, body_of(answer)["code"]) == (503, "audit_unavailable")
 
 
@@ -414,7 +414,7 @@ def test_outside_local_mode_browsers_are_told_to_use_tls(path: str, headers: dic
 def test_local_mode_does_not_speak_of_tls() -> None:
     """A browser would remember it for every service on this machine."""
     assert HSTS not in EdgeFixture().send().headers
-    assert HSTS not in of_host().headers
+    assert HSTS not in of_failure().headers
 
 
 @pytest.mark.parametrize(("control", "told"), [("public, max-age=300", []), ("no-store", OF_HIM)])

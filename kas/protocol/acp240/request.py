@@ -72,21 +72,21 @@ class RequestParser:
         faults = Faults()
         top = as_members(value, "", faults) or Members({}, "", faults)
         faults.refuse_any()
-        sent = top.values.get("clientPublicKey")
-        canonical = canonical_json(sent)
-        client_key = self._client_key(top, sent, canonical)
+        client_key = self._client_key(top)
         groups = self._groups(top)
         faults.refuse_any()
+        sent = top.values["clientPublicKey"]
         # An absent or unsound client key is a fault, so there is one here.
-        return RewrapRequest(1, client_key, sha256_b64url(canonical), groups, sent)  # type: ignore[arg-type]
+        return RewrapRequest(1, client_key, _hash(sent), groups, sent)  # type: ignore[arg-type]
 
-    def _client_key(self, top: Members, value: Any, canonical: bytes) -> ClientKey | None:
+    def _client_key(self, top: Members) -> ClientKey | None:
         place = top.at("clientPublicKey")
+        value = top.values.get("clientPublicKey")
         if "clientPublicKey" not in top.values:
             top.faults.add("missing", place)
         elif not isinstance(value, str | dict):
             top.faults.add("wrong_type", place)
-        elif _key_chars(value, canonical) > self.limits.client_key_chars:
+        elif _key_chars(value) > self.limits.client_key_chars:
             top.faults.add("too_long", place)
         else:
             try:
@@ -165,15 +165,19 @@ def _are_splits(kaos: list[Any]) -> bool:
     return MIN_SPLITS <= len(kaos) <= MAX_SPLITS and len(set(sids)) == len(sids)
 
 
+def _hash(value: Any) -> str:
+    return sha256_b64url(canonical_json(value))
+
+
 def _unpack(value: dict[str, Any], key: PublicJwk, now: float) -> bytes:
     if len(value) != 1:  # nothing may stand beside what is signed
         raise SignedRequestTokenInvalid
     return open_request_token(value["signedRequestToken"], key=key, now=now, lifetime_seconds=ACP240_LIFETIME_SECONDS)
 
 
-def _key_chars(key: str | dict[str, Any], canonical: bytes) -> int:
+def _key_chars(key: str | dict[str, Any]) -> int:
     """The length of a public key, PEM or JWK, as text."""
-    return len(key if isinstance(key, str) else canonical.decode())
+    return len(key if isinstance(key, str) else canonical_json(key).decode())
 
 
 def _wrapped(members: Members, limits: Limits) -> WrappedMaterial:
@@ -184,7 +188,7 @@ def _wrapped(members: Members, limits: Limits) -> WrappedMaterial:
         members.faults.add("missing", members.at("ephemeralPublicKey"))
         return WrappedMaterial(ciphertext)
     key = members.values["ephemeralPublicKey"]
-    if isinstance(key, str | dict) and _key_chars(key, canonical_json(key)) > limits.client_key_chars:
+    if isinstance(key, str | dict) and _key_chars(key) > limits.client_key_chars:
         members.faults.add("too_long", members.at("ephemeralPublicKey"))
         return WrappedMaterial(ciphertext)
     try:

@@ -108,7 +108,7 @@ def test_another_encoding_of_a_key_is_refused():
 
 def test_an_ed25519_jwk_is_no_key_to_wrap_to():
     jwk = public_jwk(ed25519.Ed25519PrivateKey.generate())
-    with pytest.raises(ValueError, match="RSA or EC"):
+    with pytest.raises(ValueError, match="neither RSA nor EC"):
         parse_client_key(jwk)
 
 
