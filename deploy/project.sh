@@ -7,8 +7,9 @@ INTERFACES='cloudkms secretmanager run cloudbuild artifactregistry iam logging m
 step_access() {
 	step 'tools and access' 'gcloud auth login, and the project: gcloud config set project PROJECT'
 	PROJECT=${PROJECT:-$(gcloud config get-value project 2>/dev/null)}
-	[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || refuse "PROJECT is the id of a project, not
-           '$PROJECT': gcloud auth login, and gcloud config set project …, or PROJECT=… before the command"
+	[[ $PROJECT =~ ^[a-z][a-z0-9-]{4,28}[a-z0-9]$ ]] || refuse \
+		"PROJECT is the id of a project, not '$PROJECT': gcloud auth login, and gcloud config set project …, or" \
+		'PROJECT=… before the command'
 	derive_account_names
 	found projects describe "$PROJECT" '--format=value(projectNumber)' || stop "there is no project $PROJECT"
 	NUMBER=$ANSWER

@@ -10,7 +10,7 @@ main() {
 	case $VERB in
 	plan | apply | promote | rollback | status | smoke | cost | destroy) "$VERB" ;;
 	rotate-key | rotate-secrets) "${VERB/-/_}" ;;
-	*) usage >&2 && exit 2 ;;
+	*) usage >&2 && refuse "unknown verb $VERB" ;;
 	esac
 }
 

@@ -96,10 +96,8 @@ def canonical_json(value: object) -> bytes:
     try:
         if _is_plain(value):
             return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # nested deeply, or a lone surrogate
+    except (orjson.JSONEncodeError, RecursionError):  # nested deeply, or a lone surrogate
         pass
-    except RecursionError as error:
-        raise _too_deep() from error
     return _written_by_the_rules(value)
 
 

@@ -44,8 +44,8 @@ Try:
 _SOFTWARE: Final = """\
   make demo        a file opened by two people and refused to two others, on a pair of its own
 
-Ctrl-C stops both. Audit lines follow here: for each key access object, each refused request, each public key handed out,
-and checkpoints of the trail.
+Ctrl-C stops both. Audit lines follow here: for each key access object, each refused request (one that is challenged for a nonce
+included), each explained policy, each public key handed out, and checkpoints of the trail.
 """
 _GOOGLE: Final = """\
 Cloud KMS, secrets   {google}   (gRPC alone on {rpc}): a stand-in, see docs/local-google.md
@@ -58,8 +58,8 @@ _TRY_GOOGLE: Final = """\
   curl -i {kas}/health/ready        503 not_ready within some 11 s of that, 200 before
   make demo KEYS=kms        a file opened by two people and refused to two others, on processes of its own
 
-Ctrl-C stops all three. Audit lines follow here: for each key access object, each refused request, each public key handed out,
-and checkpoints of the trail.
+Ctrl-C stops all three. Audit lines follow here: for each key access object, each refused request (one that is challenged for a nonce
+included), each explained policy, each public key handed out, and checkpoints of the trail.
 """
 
 

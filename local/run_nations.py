@@ -40,8 +40,8 @@ Try:
         what is held by {last_id} is answered 503 peer_unavailable, and its breaker opens after five failures
   make demo-federation        documents of several nations, and what a partner must withstand, on a world of its own
 
-Ctrl-C stops all. Audit lines follow here: for each key access object, each refused request, each public key handed out,
-and checkpoints of the trail.
+Ctrl-C stops all. Audit lines follow here: for each key access object, each refused request (one that is challenged for a nonce
+included), each explained policy, each public key handed out, and checkpoints of the trail.
 """
 
 

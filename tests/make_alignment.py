@@ -33,7 +33,7 @@ INTRODUCTION = """\
 Written by `python -m tests.make_alignment`; a test holds it to the tests that exist. The service is **aligned with**
 public restatements of ACP-240 SUPP-5(A) AMDT 1 (the document itself is not public); it claims no more than the tests
 below show. Statuses: *aligned* has tests; *part* is aligned but for what it names; *see* has tests that carry no id of
-their own, in that file; *later* is not built yet. M: must, S: should, O: may.
+their own, in that file; *later* is not built yet. M: must, S: should, O: may. Files are named from `tests/` on.
 """
 
 

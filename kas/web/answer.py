@@ -22,7 +22,7 @@ _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``after`` is called when the host closes the answer, sent or not. HEAD gets the headers of the body, and no body."""
+    """``after`` is called when the host closes the answer, or did not take it. HEAD gets the headers of the body, and no body."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,6 +37,10 @@ class Answer:
         can_have_body = self.status not in _BODILESS
         if can_have_body:
             headers += [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
-        start_response(_STATUS_LINES[self.status], headers)
+        try:
+            start_response(_STATUS_LINES[self.status], headers)
+        except Exception:  # the host closes nothing then
+            self.after()
+            raise
         has_body = can_have_body and environ["REQUEST_METHOD"] != "HEAD"
         return ClosingIterator([self.body] if has_body else [], self.after)

@@ -116,7 +116,7 @@ ANYTHING = st.recursive(
 
 
 NESTED: list[Any] = []  # further than the quick writers follow
-for _ in range(300):
+for _ in range(600):
     NESTED = [NESTED]
 
 

@@ -40,6 +40,18 @@ def test_an_answer_without_a_body_says_nothing_of_one(status, line):
     assert sent(status, "GET") == (line, HEADERS, b"", ["after"])
 
 
+def test_the_end_is_told_where_the_host_takes_no_answer():
+    ended = []
+    answer = Answer(200, HEADERS, b"null", "application/json", lambda: ended.append("after"))
+
+    def refuse(*_line):
+        raise ValueError("a header that it does not send")
+
+    with pytest.raises(ValueError, match="a header"):
+        answer({"REQUEST_METHOD": "GET"}, refuse)
+    assert ended == ["after"]
+
+
 def test_a_host_that_has_its_own_response_can_take_it():
     """As Flask does with what a view gives it."""
     app = flask.Flask("host")
