@@ -54,7 +54,7 @@ def test_key_that_is_shown_again_is_not_parsed_again(monkeypatch) -> None:
 
 
 def test_so_many_keys_are_known() -> None:
-    assert dpop._parse_key.cache_info().maxsize == KNOWN_KEYS == 512
+    assert dpop._parse_key.cache_info().maxsize == KNOWN_KEYS == 64
 
 
 def test_id_of_the_greatest_length_is_taken() -> None:
