@@ -37,10 +37,12 @@ class Answer:
         can_have_body = self.status not in _BODILESS
         if can_have_body:
             headers += [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        is_taken = False
         try:
             start_response(_STATUS_LINES[self.status], headers)
-        except Exception:  # the host closes nothing then
-            self.after()
-            raise
+            is_taken = True
+        finally:
+            if not is_taken:  # the host closes nothing then
+                self.after()
         has_body = can_have_body and environ["REQUEST_METHOD"] != "HEAD"
         return ClosingIterator([self.body] if has_body else [], self.after)

@@ -50,7 +50,7 @@ _CLOUD = Cloud(_ENVIRON, time.time, time.perf_counter)
 _PARTS = Parts(Settings.from_environ(_ENVIRON, _CLOUD.read_secrets), time.time, time.perf_counter, _CLOUD)
 _PARTS.stores.replay = FileReplayStore(Path(os.environ["TEST_REPLAY_FILE"]))
 _SERVICE = assemble(_PARTS)
-fit_into_host(_SERVICE.edge.refuse, ended=_SERVICE.end)
+fit_into_host(_SERVICE.edge.fail, ended=_SERVICE.end)
 
 
 @functions_framework.http
