@@ -161,7 +161,7 @@ def _embedded_key(jws: CompactJws, algorithm: object) -> PublicJwk:
 def _parse_key(jwk: str) -> PublicJwk:
     """The key of a JWK in canonical form: a client shows the same one with each proof. What is no key is not kept.
 
-    The bytes that orjson gives would be kept with the 4 KB in which it wrote them.
+    As text: the bytes of `canonical_json` would be kept with the 4 KB in which they were written.
     """
     return parse_public_jwk(parse_json(jwk.encode()))
 

@@ -16,7 +16,7 @@ import main
 def ask(method, path, content_type, body):
     with flask.Flask("test").test_request_context(path, method=method, content_type=content_type, data=body,
                                                   environ_base={"REMOTE_ADDR": "127.0.0.1"}) as context:
-        return main.kas(context.request).status_code
+        return main.kas(context.request).status
 
 JSON, PROTO = "application/json", "application/proto"
 statuses = [
