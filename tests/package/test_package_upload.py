@@ -72,6 +72,13 @@ def test_what_the_function_needs_is_uploaded_and_nothing_else(tree):
     assert taken(tree, tree / ".gcloudignore") == sorted([*needed(), *OWN])
 
 
+def test_the_folder_itself_is_taken_since_a_cloud_function_asks_for_it():
+    """`gcloud functions deploy` asks for "." first, and without it leaves all of it at home; the last rule that fits decides."""
+    lines = (ROOT / ".gcloudignore").read_text("utf-8").splitlines()
+    fitting = [line for line in lines if fnmatch.fnmatch(".", line.removeprefix("!").strip("/"))]
+    assert fitting[-1].startswith("!")
+
+
 def test_what_is_uploaded_from_here_is_what_is_committed():
     assert set(taken(ROOT)) - set(OWN) == set(needed())
 
