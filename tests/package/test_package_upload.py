@@ -6,6 +6,7 @@ import fnmatch
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -72,11 +73,13 @@ def test_what_the_function_needs_is_uploaded_and_nothing_else(tree):
     assert taken(tree, tree / ".gcloudignore") == sorted([*needed(), *OWN])
 
 
-def test_the_folder_itself_is_taken_since_a_cloud_function_asks_for_it():
-    """`gcloud functions deploy` asks for "." first, and without it leaves all of it at home; the last rule that fits decides."""
+def test_each_folder_is_taken_by_its_name_as_a_cloud_function_asks_for_it():
+    """`gcloud functions deploy` asks for "." and for folders as for files: no rule for folders fits, the last that does decides."""
     lines = (ROOT / ".gcloudignore").read_text("utf-8").splitlines()
     fitting = [line for line in lines if fnmatch.fnmatch(".", line.removeprefix("!").strip("/"))]
     assert fitting[-1].startswith("!")
+    folders = {str(parent) for name in needed() for parent in Path(name).parents if parent != Path()}
+    assert folders == {line.removeprefix("!/") for line in lines if line.startswith("!/")} & folders
 
 
 def test_what_is_uploaded_from_here_is_what_is_committed():

@@ -60,8 +60,9 @@ class Service:
         try:
             if digest in self.holds:
                 assert self.holds[digest].wait(PATIENCE)
-            self.given.append(DataKey(key_of(digest)))
-            return self.given[-1]
+            key = DataKey(key_of(digest))
+            self.given.append(key)
+            return key
         finally:
             with self.lock:
                 self.inside -= 1
