@@ -38,6 +38,7 @@ def test_everything_holds_whatever_the_shell_has_set():
     env = environment_without_settings() | {"KAS_ID": "not valid!", "PORT": "1", "http_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(COMMAND, env=env, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert all(line.startswith("{") for line in done.stderr.splitlines()), done.stderr
     warnings = [json.loads(line) for line in done.stderr.splitlines()]
     told = {(warning["event"], warning["peer"]) for warning in warnings}
     assert told == {("peer_failed", "kas-gbr"), ("peer_breaker", "kas-gbr")}
