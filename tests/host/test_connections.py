@@ -182,8 +182,17 @@ def test_request_line_is_bounded(small: Kit) -> None:
     assert exchange(small.base, "GET /" + "a" * 8200).status == 414  # it does not wait for the end of it
 
 
-@pytest.mark.parametrize("header", ["SCRIPT_NAME: /x", "PATH_INFO: /health", "SCRIPT-NAME: /x", "Script_Name: /x"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "SCRIPT_NAME: /x",
+        "PATH_INFO: /health",
+        "SCRIPT-NAME: /x",
+        "Script_Name: /x",
+        "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off",
+    ],
+)
 def test_nobody_tells_the_host_where_a_request_goes(small: Kit, header: str) -> None:
-    """By default it believes that of this machine, where a proxy beside the service would be."""
+    """By default it believes that of this machine, where a proxy beside the service would be, and refuses contradictions."""
     answer = exchange(small.base, f"GET /x/health HTTP/1.1\r\nHost: kas\r\n{header}\r\n\r\n")
     refused_in_form(answer, 404, "not_found")

@@ -90,3 +90,15 @@ def test_a_body_that_stalls_ends_its_connection_and_gives_its_slot_back(pair):
     assert exchange.answer(slots)
     assert not exchange.goes_on(slots)
     assert slots.take("somebody")
+
+
+def test_a_body_that_went_with_a_reset_ends_its_connection_and_the_answer_says_so(pair, monkeypatch):
+    """Where the system lets go of what it had: it was here, and cannot be read."""
+    exchange, slots = Exchange(*pair, HEAD + BODY), Slots(1, 1)
+
+    def reset(_size):
+        raise ConnectionResetError
+
+    monkeypatch.setattr(exchange.environ["wsgi.input"], "read", reset)
+    assert not exchange.answer(slots)
+    assert slots.take("somebody")

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from signal import SIGQUIT
 from types import SimpleNamespace
 
+import pytest
+
 from kas.web.worker import BoundedWorker
 
 
@@ -29,3 +31,13 @@ def test_a_worker_that_is_told_to_quit_while_it_hands_a_connection_over_ends() -
         interrupted.join(10)
     assert ended == [0]
     assert not worker.alive
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(0, []), (15.0, ["alive"])])
+def test_a_worker_tells_that_it_lives_where_it_would_be_ended_otherwise(timeout, told):
+    said = []
+    worker = BoundedWorker.__new__(BoundedWorker)
+    worker.timeout = timeout
+    worker.tmp = SimpleNamespace(notify=lambda: said.append("alive"))
+    worker.notify()
+    assert said == told
