@@ -141,6 +141,7 @@ def test_canonical_form_is_the_librarys_for_every_value(value: Any) -> None:
 
 
 @given(I_JSON | ANY_TEXT)
+@example("\x7f")
 @example("\x7f\x85\u2028\u202e\ud800")
 @example(NESTED)
 def test_compact_form_says_the_same_in_printable_ascii(value: Any) -> None:

@@ -57,6 +57,14 @@ def test_so_many_keys_are_known() -> None:
     assert dpop._parse_key.cache_info().maxsize == KNOWN_KEYS == 64
 
 
+def test_key_is_kept_under_a_text_of_its_own() -> None:
+    """Not under the bytes that were written, which are kept with the buffer around them."""
+    dpop._parse_key.cache_clear()
+    with_key()
+    dpop._parse_key(canonical_json(KEY.jwk).decode())
+    assert dpop._parse_key.cache_info().hits == 1
+
+
 def test_id_of_the_greatest_length_is_taken() -> None:
     """It can be remembered; one character more is not."""
     assert verify(jti="j" * MAX_JTI_CHARS).jti == "j" * MAX_JTI_CHARS
