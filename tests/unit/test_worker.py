@@ -1,13 +1,21 @@
-"""The host's worker, where the host's own would wait for ever."""
+"""The host's worker, where the host's own would wait for ever, or hand over what is quicker kept."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from signal import SIGQUIT
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import _DEFER, TConn
 
 from kas.web.worker import BoundedWorker
 
@@ -41,3 +49,113 @@ def test_a_worker_tells_that_it_lives_where_it_would_be_ended_otherwise(timeout,
     worker.tmp = SimpleNamespace(notify=lambda: said.append("alive"))
     worker.notify()
     assert said == told
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: kas\r\n\r\n"
+WAIT_SECONDS = 10
+
+
+class Served:
+    """A connection to a worker, which has one thread for it; ``client`` is the other end. Before each answer it calls
+    ``meanwhile``.
+    """
+
+    def __init__(self, meanwhile: Callable[[], object] = list) -> None:
+        cfg = Config()
+        cfg.set("threads", 1)
+        self.answered = 0
+        self.meanwhile = meanwhile
+        self.worker = BoundedWorker(1, os.getppid(), [], None, 0, cfg, Logger(cfg))
+        self.worker.wsgi = self._answer
+        self.worker.tpool = self.worker.get_thread_pool()
+        self.client, ours = socket.socketpair()
+        self.client.settimeout(WAIT_SECONDS)
+        self.conn = TConn(cfg, ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
+
+    def _answer(self, _environ: Any, start_response: Any) -> list[bytes]:
+        self.answered += 1
+        self.meanwhile()
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    def ask(self) -> None:
+        self.client.sendall(REQUEST)
+
+    def ask_again(self) -> None:
+        """The next request is there before the answer to this one, and one after it."""
+        if self.answered < 3:
+            self.ask()
+
+
+@contextlib.contextmanager
+def served(meanwhile: Callable[[Served], object] = lambda _served: None) -> Iterator[Served]:
+    it = Served(lambda: meanwhile(it))
+    try:
+        yield it
+    finally:
+        it.worker.tpool.shutdown(wait=False, cancel_futures=True)
+        it.worker.tmp.close()
+        it.client.close()
+        it.conn.close()
+
+
+def test_requests_that_follow_each_other_are_answered_without_handing_the_connection_over():
+    with served(Served.ask_again) as it:
+        it.ask()
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 3
+
+
+def test_a_connection_on_which_nothing_follows_goes_back_to_whoever_waits_for_it():
+    with served() as it:
+        it.ask()
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 1
+
+
+def test_a_connection_that_ends_between_two_requests_is_done():
+    with served(lambda it: it.client.shutdown(socket.SHUT_WR)) as it:
+        it.ask()
+        assert it.worker.handle(it.conn) is False
+        assert it.answered == 1
+
+
+def test_requests_that_came_together_are_answered_one_after_the_other():
+    with served() as it:
+        it.client.sendall(3 * REQUEST)
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 3
+
+
+def test_a_connection_on_which_nothing_came_yet_goes_back_to_whoever_waits_for_it(monkeypatch):
+    monkeypatch.setattr("gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT", 0.01)
+    with served() as it:
+        assert it.worker.handle(it.conn) is _DEFER
+        assert it.answered == 0
+
+
+def test_another_connection_that_waits_for_the_thread_gets_it():
+    with served(Served.ask_again) as it:
+        free, waiting = threading.Event(), threading.Event()
+        it.worker.tpool.submit(free.wait, WAIT_SECONDS)  # has the thread of the pool
+        it.worker.tpool.submit(waiting.set)
+        it.ask()
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 1
+        free.set()
+        assert waiting.wait(WAIT_SECONDS)
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 3
+
+
+def test_a_worker_that_stops_takes_up_no_further_request():
+    """How long a connection stays then is the host's to say."""
+
+    def stop(it: Served) -> None:
+        it.ask_again()
+        it.worker.alive = False
+
+    with served(stop) as it:
+        it.ask()
+        assert it.worker.handle(it.conn) is True
+        assert it.answered == 1
