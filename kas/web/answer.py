@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from werkzeug.wsgi import ClosingIterator
 
 from kas.dataclass import dataclass
-from kas.web.connection import announce_end_if_left, send_at_once
+from kas.web.connection import announce_end_if_left
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,7 +44,5 @@ class Answer:
         finally:
             if not is_taken:  # the host closes nothing then
                 self.after()
-        has_body = can_have_body and self.body != b"" and environ["REQUEST_METHOD"] != "HEAD"
-        if has_body:
-            send_at_once(start_response)
+        has_body = can_have_body and environ["REQUEST_METHOD"] != "HEAD"
         return ClosingIterator([self.body] if has_body else [], self.after)

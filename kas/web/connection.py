@@ -44,37 +44,9 @@ _SLOT_OF: Final = "kas.body_has_slot_of"
 
 def announce_end_if_left(environ: WSGIEnvironment, start_response: StartResponse) -> None:
     """Has the host say ``Connection: close`` where a body was left; it takes that header from nobody."""
-    host_response = _host_response(start_response)
-    if environ.get(_IS_LEFT) and _has_unread_body(environ) and host_response is not None:
-        host_response.force_close()
-
-
-def send_at_once(start_response: StartResponse) -> None:
-    """Has the host send the head of an answer together with its body, of which there must be some, in one piece."""
-    host_response = _host_response(start_response)
-    if host_response is not None:
-        host_response.sock = _HeadAndBody(host_response.sock)
-
-
-class _HeadAndBody:
-    """Stands for a socket to which the host sends a head and then a body."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._head: bytes | None = None
-
-    def sendall(self, data: bytes) -> None:
-        if self._head is None:
-            self._head = data
-        else:
-            self._sock.sendall(self._head + data)
-            self._head = b""
-
-
-def _host_response(start_response: StartResponse) -> HostResponse | None:
-    """The host's, whose method it is; None with another host."""
     host_response = getattr(start_response, "__self__", None)
-    return host_response if isinstance(host_response, HostResponse) else None
+    if environ.get(_IS_LEFT) and _has_unread_body(environ) and isinstance(host_response, HostResponse):
+        host_response.force_close()
 
 
 def limit_sending(environ: WSGIEnvironment) -> None:

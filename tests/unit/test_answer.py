@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import flask
 import pytest
-from gunicorn.config import Config
-from gunicorn.http.wsgi import Response as HostResponse
 
 from kas.web.answer import Answer
 
@@ -61,28 +58,3 @@ def test_a_host_that_has_its_own_response_can_take_it():
     app.add_url_rule("/", "view", lambda: Answer(200, HEADERS, b"null", "application/json", list))
     answer = app.test_client().get("/")
     assert (answer.status_code, answer.data, answer.headers["X-Request-Id"]) == (200, b"null", "1")
-
-
-def pieces_of(method: str, body: bytes) -> list[bytes]:
-    """What the host sends, as it does it."""
-    pieces: list[bytes] = []
-    request = SimpleNamespace(method=method, version=(1, 1), should_close=lambda: False)
-    response = HostResponse(request, SimpleNamespace(sendall=pieces.append), Config())
-    for piece in Answer(200, HEADERS, body, "text/plain", list)({"REQUEST_METHOD": method}, response.start_response):
-        response.write(piece)
-    response.close()
-    return pieces
-
-
-def test_head_and_body_go_out_as_one():
-    ((head, body),) = (piece.split(b"\r\n\r\n") for piece in pieces_of("GET", b"body"))
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert body == b"body"
-
-
-@pytest.mark.parametrize(("method", "body"), [("HEAD", b"body"), ("GET", b"")])
-def test_the_head_goes_out_alone_where_there_is_no_body(method, body):
-    (head,) = pieces_of(method, body)
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert f"\r\nContent-Length: {len(body)}\r\n".encode() in head
-    assert head.endswith(b"\r\n\r\n")
