@@ -10,7 +10,7 @@ Functions raise ValueError; the caller knows whose fault it is and which answer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -60,17 +60,22 @@ _THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
+# Whether, by an algorithm, with a key, over a message, this is a signature.
+Verify = Callable[[str, PublicKey, bytes, bytes], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class PublicJwk:
     """A sound public key: RSA of 2048 to 4096 bits, a point on P-256, P-384 or P-521, or Ed25519.
 
-    ``family`` is ``RSA`` or the curve's name; ``thumbprint`` is RFC 7638's, SHA-256, base64url.
+    ``family`` is ``RSA`` or the curve's name; ``thumbprint`` is RFC 7638's, SHA-256, base64url. ``verify`` says what
+    `jwa.is_signature` does, of this key.
     """
 
     key: PublicKey
     family: str
     thumbprint: str
+    verify: Verify = jwa.is_signature
 
     def fits(self, algorithm: object) -> bool:
         """Whether ``algorithm`` is on the allow-list and this key is of its kind and curve."""
@@ -185,7 +190,7 @@ def _minimal(number: int) -> str:
 
 def is_valid_signature(algorithm: str, jwk: PublicJwk, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` is one of ``jwk`` over ``message``; False when the key does not fit ``algorithm``."""
-    return jwk.fits(algorithm) and jwa.is_signature(algorithm, jwk.key, message, signature)
+    return jwk.fits(algorithm) and jwk.verify(algorithm, jwk.key, message, signature)
 
 
 def sign(algorithm: str, private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:

@@ -43,14 +43,16 @@ def link(event: Mapping[str, Any], *, process: str, number: int, previous: str, 
     if lost:
         chain["lost"] = lost
     chain |= {"time": event["time"], "lifted": hash_of_lifted(event)}
-    line = {**event, "chain": chain}
-    chain["hash"] = hash_of(line)
-    return line
+    chain["hash"] = _hash(event, chain)
+    return {**event, "chain": chain}
 
 
 def hash_of(line: Mapping[str, Any]) -> str:
     """What ``hash`` must be. Raises InvalidRequest for what has no canonical form."""
-    chain = {name: value for name, value in line["chain"].items() if name not in {"hash", "signature"}}
+    return _hash(line, {name: value for name, value in line["chain"].items() if name not in {"hash", "signature"}})
+
+
+def _hash(line: Mapping[str, Any], chain: Mapping[str, Any]) -> str:
     covered = {name: value for name, value in line.items() if value is not None and not _is_lifted(name)}
     return sha256_b64url(canonical_json({**covered, "chain": chain}))
 

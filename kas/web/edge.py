@@ -8,8 +8,8 @@ sent. Every refusal is an audit line before it leaves.
 from __future__ import annotations
 
 import re
+import secrets
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import partial
@@ -49,6 +49,7 @@ from kas.web.trace import read_trace
 
 _CLIENT_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_CAUSE_CHARS: Final = 200
+_REQUEST_ID_BYTES: Final = 16
 # There is nothing here to render, frame or embed; whatever a browser makes of an answer, it must not run.
 _SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -144,7 +145,7 @@ class Edge:
 
     def _open_journal(self, request: flask.Request) -> Journal:
         return Journal(
-            request_id=uuid.uuid4().hex,
+            request_id=secrets.token_hex(_REQUEST_ID_BYTES),
             method=request.method,
             path=_path(request),
             timer=self.timer,

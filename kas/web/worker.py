@@ -68,7 +68,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def _is_next_near(self, conn: Any) -> bool:
         """Whether the next request begins at once, where no other connection waits for this thread."""
-        if not self.alive or not self.tpool._work_queue.empty():
+        if not self.alive or not self.tpool._work_queue.empty():  # noqa: SLF001 - the pool tells nobody how many wait
             return False
         if conn.parser.unreader.buf.getbuffer().nbytes:  # came with the request before
             return True
