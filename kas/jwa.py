@@ -7,7 +7,7 @@ arithmetic, but any part of it imports X.509 and a client for key sets: a fifth 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -40,7 +40,7 @@ def is_signature(algorithm: str, key: PublicKey, message: bytes, signature: byte
     size = _COORDINATE_BYTES.get(algorithm)
     try:
         raw = signature if size is None else _to_der(signature, size)
-        cast("Any", key).verify(raw, message, *_MECHANISMS[algorithm])
+        key.verify(raw, message, *_MECHANISMS[algorithm])
     except InvalidSignature:
         return False
     return True

@@ -48,5 +48,5 @@ def raw_rsa(bits: int = 2048, e: int = 65537) -> RawRsa:
         parts = [rsa.generate_private_key(65537, min(bits, 2048)).private_numbers() for _ in range(-(-bits // 2048))]
         n = math.prod(part.p * part.q for part in parts)
         order = math.prod((part.p - 1) * (part.q - 1) for part in parts)
-        if math.gcd(e, order) == 1 or e % 2 == 0:
+        if n.bit_length() == bits and (math.gcd(e, order) == 1 or e % 2 == 0):
             return RawRsa(n, e, pow(e, -1, order) if e % 2 else 1)
