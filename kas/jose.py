@@ -11,6 +11,7 @@ Functions raise ValueError; the caller knows whose fault it is and which answer 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -60,7 +61,7 @@ _THUMBPRINT_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
-# Whether, by an algorithm, with a key, over a message, this is a signature.
+# Algorithm, key, message, signature → whether it is one.
 Verify = Callable[[str, PublicKey, bytes, bytes], bool]
 
 
@@ -68,14 +69,14 @@ Verify = Callable[[str, PublicKey, bytes, bytes], bool]
 class PublicJwk:
     """A sound public key: RSA of 2048 to 4096 bits, a point on P-256, P-384 or P-521, or Ed25519.
 
-    ``family`` is ``RSA`` or the curve's name; ``thumbprint`` is RFC 7638's, SHA-256, base64url. ``verify`` says what
-    `jwa.is_signature` does, of this key.
+    ``family`` is ``RSA`` or the curve's name; ``thumbprint`` is RFC 7638's, SHA-256, base64url. ``verify`` is
+    `jwa.is_signature`, or answers as that does; it is asked by `is_valid_signature`, which looks at the algorithm first.
     """
 
     key: PublicKey
     family: str
     thumbprint: str
-    verify: Verify = jwa.is_signature
+    verify: Verify = field(default=jwa.is_signature, repr=False, compare=False)
 
     def fits(self, algorithm: object) -> bool:
         """Whether ``algorithm`` is on the allow-list and this key is of its kind and curve."""

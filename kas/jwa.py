@@ -36,7 +36,7 @@ _MECHANISMS: Final[Mapping[str, tuple[Any, ...]]] = {
 
 
 def is_signature(algorithm: str, key: PublicKey, message: bytes, signature: bytes) -> bool:
-    """Whether ``signature`` is one of ``key`` over ``message``; ``algorithm`` is one for keys of its kind and curve."""
+    """Whether ``signature`` is one of ``key`` over ``message``; ``algorithm`` is one of the kind and curve of ``key``."""
     size = _COORDINATE_BYTES.get(algorithm)
     try:
         raw = signature if size is None else _to_der(signature, size)

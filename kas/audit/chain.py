@@ -53,6 +53,7 @@ def hash_of(line: Mapping[str, Any]) -> str:
 
 
 def _hash(line: Mapping[str, Any], chain: Mapping[str, Any]) -> str:
+    """Of a line with the member ``chain``, which has no ``hash`` and no ``signature`` yet."""
     covered = {name: value for name, value in line.items() if value is not None and not _is_lifted(name)}
     return sha256_b64url(canonical_json({**covered, "chain": chain}))
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from local.ports import HOST
 from local.processes import ROOT, stop
 from tests.attacks.proof_requests import kill_worker, released
 from tests.kit import Kit, running_kit
@@ -95,6 +100,23 @@ def test_an_orderly_end_is_signed(played: Played) -> None:
     assert played.ended.lines[1].endswith("ended in order")
     assert [line["reason"] for line in played.ended.trail if "reason" in line].count("end") == 1
     assert played.ended.trail[-1]["reason"] == "end"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_is_signed_in_time_whoever_sends_half_a_request(tmp_path: Path, number: signal.Signals) -> None:
+    """Cloud Run takes an instance away 10 s after SIGTERM, whether its requests have ended or not."""
+    with running_kit(tmp_path) as kit:
+        (tmp_path / "jwks.json").write_bytes(kit.http("GET", f"{kit.base}/.well-known/jwks.json").body)
+        released(kit.attempt())
+        kit.http.close()
+        with socket.create_connection((HOST, urlsplit(kit.base).port or 0)) as half:
+            half.sendall(b"POST /rewrap HTTP/1.1\r\nHost: ")
+            time.sleep(0.5)
+            kit.world.kas.process.send_signal(number)
+            deadline = time.monotonic() + 9
+            while '"reason":"end"' not in kit.log.read_text("utf-8") and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert verify(kit.log).lines[0].endswith("ended in order")
 
 
 @pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "changed"])

@@ -8,16 +8,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from signal import SIGQUIT
+from signal import SIGINT, SIGQUIT, raise_signal, signal
 from types import SimpleNamespace
 from typing import Any
 
+import gunicorn.config
 import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import _DEFER, TConn
 
-from kas.web.worker import BoundedWorker
+from kas.web import worker as module
+from kas.web.worker import BoundedWorker, choose_bounded_worker
 
 
 def test_a_worker_that_is_told_to_quit_while_it_hands_a_connection_over_ends() -> None:
@@ -60,7 +62,7 @@ class Served:
     ``meanwhile``.
     """
 
-    def __init__(self, meanwhile: Callable[[], object] = list) -> None:
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
         cfg = Config()
         cfg.set("threads", 1)
         self.answered = 0
@@ -82,7 +84,7 @@ class Served:
         self.client.sendall(REQUEST)
 
     def ask_again(self) -> None:
-        """The next request is there before the answer to this one, and one after it."""
+        """Sends the next request before this one is answered, up to the third."""
         if self.answered < 3:
             self.ask()
 
@@ -134,6 +136,47 @@ def test_a_connection_on_which_nothing_came_yet_goes_back_to_whoever_waits_for_i
         assert it.answered == 0
 
 
+def test_a_request_that_is_sent_when_the_answer_has_come_is_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "NEXT_MILLISECONDS", 1000 * WAIT_SECONDS)
+
+    def go_on(it: Served) -> None:
+        for _ in range(2):
+            assert it.client.recv(2**16).startswith(b"HTTP/1.1 200 OK")
+            it.ask()
+        it.client.recv(2**16)
+        it.client.shutdown(socket.SHUT_WR)
+
+    with served() as it:
+        it.ask()
+        client = threading.Thread(target=go_on, args=(it,))
+        client.start()
+        it.worker.handle(it.conn)
+        client.join(WAIT_SECONDS)
+        assert it.answered == 3
+
+
+def test_nobody_waits_for_the_next_request_as_long_as_anybody_would_notice():
+    assert module.NEXT_MILLISECONDS <= 5
+
+
+def test_a_connection_that_comes_while_the_next_request_is_waited_for_gets_the_thread(monkeypatch):
+    monkeypatch.setattr(module, "NEXT_MILLISECONDS", 1000 * WAIT_SECONDS)
+    with served() as it:
+        free = threading.Event()
+
+        def come() -> None:
+            it.worker.tpool.submit(free.wait, WAIT_SECONDS)  # has the thread of the pool
+            it.worker.tpool.submit(int)
+            it.ask()
+
+        it.ask()
+        other = threading.Timer(0.2, come)
+        other.start()
+        assert it.worker.handle(it.conn) is True
+        free.set()
+        assert it.answered == 1
+
+
 def test_another_connection_that_waits_for_the_thread_gets_it():
     with served(Served.ask_again) as it:
         free, waiting = threading.Event(), threading.Event()
@@ -159,3 +202,26 @@ def test_a_worker_that_stops_takes_up_no_further_request():
         it.ask()
         assert it.worker.handle(it.conn) is True
         assert it.answered == 1
+
+
+def test_the_end_is_told_undisturbed(monkeypatch):
+    """Of Ctrl-C a worker hears itself, and by its parent; what is told last must not be cut by the second."""
+    monkeypatch.setattr(gunicorn.config.WorkerClass, "default", None)
+    monkeypatch.setattr(gunicorn.config.WorkerExit, "default", None)
+    heard, told = [], []
+    before = {number: signal(number, lambda number, _frame: heard.append(number)) for number in (SIGINT, SIGQUIT)}
+
+    def end() -> None:
+        raise_signal(SIGINT)
+        raise_signal(SIGQUIT)
+        told.append("end")
+
+    try:
+        choose_bounded_worker(None, end)
+        gunicorn.config.WorkerExit.default(None, None)
+        assert (told, heard) == (["end"], [])
+        raise_signal(SIGINT)
+        assert heard == [SIGINT]
+    finally:
+        for number, handler in before.items():
+            signal(number, handler)

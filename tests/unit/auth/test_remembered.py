@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -32,36 +34,44 @@ class Counting:
 def test_it_answers_as_the_key_does_the_first_time_and_later(alg):
     key = new_proof_key(alg)
     plain, own = parse_public_jwk(key.jwk), remembered(parse_public_jwk(key.jwk))
-    assert (own.key, own.family, own.thumbprint) == (plain.key, plain.family, plain.thumbprint)
     signature = key.sign(MESSAGE)
     spoilt = bytes([signature[0], signature[1] ^ 1]) + signature[2:]
-    for _ in range(2):
-        assert is_valid_signature(alg, own, MESSAGE, signature)
-        assert not is_valid_signature(alg, own, MESSAGE, spoilt)
-        assert not is_valid_signature(alg, own, MESSAGE + b".", signature)
-        assert not is_valid_signature(alg, own, MESSAGE, signature[:-1])
+    asked = [(MESSAGE, signature), (MESSAGE, spoilt), (MESSAGE + b".", signature), (MESSAGE, signature[:-1])]
+    for jwk in (plain, own, own):
+        assert [is_valid_signature(alg, jwk, *one) for one in asked] == [True, False, False, False]
 
 
-@pytest.mark.parametrize("family", [ALGORITHMS[:3], ("RS256", "RS384", "PS256", "PS384")])
-def test_what_one_algorithm_verified_is_nothing_to_another(family):
-    key = new_proof_key(family[0])
+def test_it_is_the_same_key():
+    jwk = parse_public_jwk(new_proof_key().jwk)
+    assert remembered(jwk) == jwk
+
+
+def test_what_one_algorithm_verified_is_nothing_to_another():
+    key = new_proof_key("RS256")
     own, signature = remembered(parse_public_jwk(key.jwk)), key.sign(MESSAGE)
-    assert is_valid_signature(family[0], own, MESSAGE, signature)
-    assert [is_valid_signature(alg, own, MESSAGE, signature) for alg in family] == [True, *[False] * (len(family) - 1)]
+    algorithms = ("RS256", "RS384", "PS256", "PS384")
+    assert is_valid_signature("RS256", own, MESSAGE, signature)
+    assert [is_valid_signature(alg, own, MESSAGE, signature) for alg in algorithms] == [True, False, False, False]
+
+
+def test_what_one_key_verified_is_nothing_to_another():
+    key, other = new_proof_key(), new_proof_key()
+    own, signature = remembered(parse_public_jwk(key.jwk)), key.sign(MESSAGE)
+    assert is_valid_signature("ES256", own, MESSAGE, signature)
+    assert not is_valid_signature("ES256", replace(own, key=other.private.public_key()), MESSAGE, signature)
 
 
 def test_an_algorithm_that_does_not_fit_the_key_is_refused_whatever_is_remembered():
-    key = new_proof_key("ES256")
-    memory = SignatureMemory(lambda *_: True)
-    assert memory("RS256", key.private.public_key(), MESSAGE, b"anything")
-    jwk = parse_public_jwk(key.jwk)
-    own = type(jwk)(jwk.key, jwk.family, jwk.thumbprint, memory)
+    jwk = parse_public_jwk(new_proof_key("ES256").jwk)
+    own = replace(jwk, verify=lambda *_: True)
+    assert is_valid_signature("ES256", own, MESSAGE, b"anything")
     assert not is_valid_signature("RS256", own, MESSAGE, b"anything")
 
 
 def test_what_holds_is_asked_of_the_key_once_and_what_fails_each_time():
     key, counting = new_proof_key(), Counting()
-    memory, public, signature = SignatureMemory(counting), key.private.public_key(), key.sign(MESSAGE)
+    public, signature = key.private.public_key(), key.sign(MESSAGE)
+    memory = SignatureMemory(public, counting)
     assert all(memory("ES256", public, MESSAGE, signature) for _ in range(3))
     assert counting.asked == 1
     assert not any(memory("ES256", public, b"another", signature) for _ in range(3))
@@ -75,13 +85,25 @@ def test_no_part_runs_into_the_next():
 def test_it_remembers_so_many_and_forgets_the_oldest(monkeypatch):
     monkeypatch.setattr(module, "CAPACITY", 2)
     key, counting = new_proof_key(), Counting()
-    memory, public = SignatureMemory(counting), key.private.public_key()
+    public = key.private.public_key()
+    memory = SignatureMemory(public, counting)
     signed = {text: key.sign(text) for text in (b"1", b"2", b"3")}
     for text in (b"1", b"2", b"3", b"3", b"2"):
         assert memory("ES256", public, text, signed[text])
     assert counting.asked == 3
     assert memory("ES256", public, b"1", signed[b"1"])
     assert counting.asked == 4
+
+
+def test_its_memory_is_small():
+    """An issuer may have a hundred keys."""
+    memory = SignatureMemory(public := new_proof_key().private.public_key(), lambda *_: True)
+    tracemalloc.start()
+    for number in range(10_000):
+        assert memory("ES256", public, MESSAGE, number.to_bytes(64, "big"))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 600_000
 
 
 def test_the_next_key_set_remembers_nothing_of_the_last():
