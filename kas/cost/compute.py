@@ -28,7 +28,8 @@ MONTH_SECONDS: Final = DAYS * 86_400
 UPTIME_REGIONS: Final = 6  # that Google's uptime check asks from, each once a period
 START_SECONDS: Final = 3.0
 _KEPT_SECONDS: Final = 900  # an instance that nobody asks is kept for so long at most
-# Processor time of a request and of each key access object, and the share of it that may be used: docs/performance.md.
+# Processor time of a request and of each key access object, on a busy machine, and the share of it that may be used:
+# docs/performance.md.
 REQUEST_SECONDS: Final = 0.0039
 KAO_SECONDS: Final = 0.0012
 _USABLE: Final = 0.5
