@@ -6,10 +6,8 @@ of these are made gunicorn's defaults before the host reads them; the worker set
 
 from __future__ import annotations
 
-import contextlib
 import select
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -20,7 +18,10 @@ from gunicorn.workers.gthread import ThreadWorker
 from kas.web.connection import stop_reading
 
 REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
-GRACE_SECONDS: Final = 7  # to end in after SIGTERM; Cloud Run kills what is left after 10
+# After SIGTERM Cloud Run waits 10 s: so long do requests have to end, and then the worker, of which the host looks at the
+# first once a second.
+GRACE_SECONDS: Final = 7
+KILL_SECONDS: Final = 9
 # For the next request on a connection: much longer than a client that has it ready needs, much shorter than anybody whom
 # it makes wait would notice.
 NEXT_MILLISECONDS: Final = 2
@@ -30,6 +31,8 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     """The worker that is tested, with bounds and without faith in forwarding headers. It keeps a connection in its thread
     while requests follow each other; it does not wait for clients to close, nor for its own lock.
     """
+
+    is_ending = False
 
     def init_process(self) -> None:
         """Bounds the request line, which takes a thread and, growing, the square of its length in time, and the end, which
@@ -52,13 +55,22 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         if self.timeout:
             super().notify()
 
+    def run(self) -> None:
+        """Until it ends; whoever tells it to quit from then on only disturbs what is told last."""
+        try:
+            super().run()
+        finally:
+            self.is_ending = True
+
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Ends as soon as its threads have, on Ctrl-C for one.
+        """Ends as soon as its threads have, on Ctrl-C for one: of that it hears twice, itself and by its parent.
 
         The host's own handler takes the lock of the pool, which the thread that it interrupts may hold: it would wait for
         itself for ever. At the exit of the process Python itself ends the pool and waits for its threads.
         """
-        Worker.handle_quit(self, sig, frame)
+        if not self.is_ending:
+            self.is_ending = True
+            Worker.handle_quit(self, sig, frame)
 
     def handle(self, conn: Any) -> Any:
         """Answers the requests of a connection as long as they follow each other closely. Where the connection ends, nothing
@@ -96,6 +108,7 @@ def choose_bounded_worker(started: Callable[[int, int], None] | None, ended: Cal
     requests take is held by that thread, and no signal disturbs it. Other threads may still be answering.
     """
     gunicorn.config.WorkerClass.default = BoundedWorker
+    gunicorn.config.GracefulTimeout.default = KILL_SECONDS  # the parent's; each worker has its own
     if started is not None:
 
         def tell(worker: Worker) -> None:
@@ -104,18 +117,6 @@ def choose_bounded_worker(started: Callable[[int, int], None] | None, ended: Cal
         gunicorn.config.PostWorkerInit.default = staticmethod(tell)
 
     def worker_exit(_arbiter: Any, _worker: Any) -> None:
-        with _undisturbed():
-            ended()
+        ended()
 
     gunicorn.config.WorkerExit.default = staticmethod(worker_exit)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Of Ctrl-C the worker hears twice: itself, and by its parent."""
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -8,18 +8,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from signal import SIGINT, SIGQUIT, raise_signal, signal
+from signal import SIGINT, SIGQUIT
 from types import SimpleNamespace
 from typing import Any
 
-import gunicorn.config
 import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import _DEFER, TConn
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from kas.web import worker as module
-from kas.web.worker import BoundedWorker, choose_bounded_worker
+from kas.web.worker import BoundedWorker
 
 
 def test_a_worker_that_is_told_to_quit_while_it_hands_a_connection_over_ends() -> None:
@@ -204,24 +203,16 @@ def test_a_worker_that_stops_takes_up_no_further_request():
         assert it.answered == 1
 
 
-def test_the_end_is_told_undisturbed(monkeypatch):
-    """Of Ctrl-C a worker hears itself, and by its parent; what is told last must not be cut by the second."""
-    monkeypatch.setattr(gunicorn.config.WorkerClass, "default", None)
-    monkeypatch.setattr(gunicorn.config.WorkerExit, "default", None)
-    heard, told = [], []
-    before = {number: signal(number, lambda number, _frame: heard.append(number)) for number in (SIGINT, SIGQUIT)}
+def test_who_is_told_to_quit_twice_quits_once():
+    """What is told last must not be cut by the second, wherever that comes."""
+    with served() as it:
+        with pytest.raises(SystemExit):
+            it.worker.handle_quit(SIGINT, None)
+        assert it.worker.handle_quit(SIGQUIT, None) is None
 
-    def end() -> None:
-        raise_signal(SIGINT)
-        raise_signal(SIGQUIT)
-        told.append("end")
 
-    try:
-        choose_bounded_worker(None, end)
-        gunicorn.config.WorkerExit.default(None, None)
-        assert (told, heard) == (["end"], [])
-        raise_signal(SIGINT)
-        assert heard == [SIGINT]
-    finally:
-        for number, handler in before.items():
-            signal(number, handler)
+def test_who_has_ended_by_itself_is_not_told_to_quit(monkeypatch):
+    monkeypatch.setattr(ThreadWorker, "run", lambda _worker: None)
+    with served() as it:
+        it.worker.run()
+        assert it.worker.handle_quit(SIGINT, None) is None
