@@ -18,10 +18,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from kas.web.connection import stop_reading
 
 REQUEST_LINE_BYTES: Final = 8190  # the most that gunicorn can bound
-# After SIGTERM Cloud Run waits 10 s: so long do requests have to end, and then the worker, of which the host looks at the
-# first once a second.
-GRACE_SECONDS: Final = 7
-KILL_SECONDS: Final = 9
+# Cloud Run kills 10 s after SIGTERM.
+GRACE_SECONDS: Final = 7  # for requests; the host looks once a second whether they are over
+KILL_SECONDS: Final = 9  # for the worker, its last words included
 # For the next request on a connection: much longer than a client that has it ready needs, much shorter than anybody whom
 # it makes wait would notice.
 NEXT_MILLISECONDS: Final = 2
@@ -80,7 +79,7 @@ class BoundedWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         it, the main thread would read until the other end has closed, for up to 2 s.
         """
         goes_on = super().handle(conn)
-        while goes_on is True and self._is_next_near(conn):  # a connection on which nothing came yet is neither
+        while goes_on is True and self._is_next_near(conn):  # not the host's mark for "nothing has come yet"
             goes_on = super().handle(conn)
         if not goes_on:
             stop_reading(conn.sock)
