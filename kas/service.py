@@ -61,7 +61,7 @@ _OPENTDF_URLS: Final = ("", "/", "/kas", "/kas/", REST_REWRAP)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the entry points need; ``end`` is called when the worker has answered its last request."""
+    """What the entry points need; ``end`` is called when the worker ends."""
 
     edge: Edge
     mounts: Mounts

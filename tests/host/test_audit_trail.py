@@ -116,7 +116,7 @@ def test_the_end_is_signed_in_time_whoever_sends_half_a_request(tmp_path: Path, 
             half.sendall(b"POST /rewrap HTTP/1.1\r\nHost: ")
             time.sleep(0.5)
             os.killpg(kit.world.kas.process.pid, number)
-            kit.world.kas.process.wait(9.8)
+            kit.world.kas.process.wait(20)  # the host by itself would take 30 s
             assert verify(kit.log).lines[0].endswith("ended in order")
 
 
